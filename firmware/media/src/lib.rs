@@ -1,0 +1,19 @@
+//! Pictures, sound and the pipelines that turn them into packets.
+//!
+//! This crate knows no device and no socket: cameras, microphones and encoders come in as the traits
+//! [`Camera`], [`Microphone`] and [`VideoEncoder`], packets leave as plain bytes with a timestamp.
+
+mod capture;
+mod clock;
+mod encode;
+mod frame;
+pub mod mark;
+mod pool;
+mod queue;
+
+pub use capture::{AudioBlock, AudioFormat, Camera, CaptureError, Microphone, VideoFormat};
+pub use clock::{Timestamp, now};
+pub use encode::{EncodeError, Encoded, EncoderSettings, H264Profile, VideoEncoder};
+pub use frame::{Buffer, Frame, Layout, PixelFormat, Plane, PlaneLayout};
+pub use pool::{Pool, Pooled, Recycle};
+pub use queue::{DropOldest, Popped};
