@@ -1,0 +1,308 @@
+//! The board file: which devices a box has and how they are mounted.
+
+use std::path::{Path, PathBuf};
+
+use media::PixelFormat;
+use serde::Deserialize;
+
+/// One board, as described by a file in `board/boards/`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Board {
+    /// What the board is called in reports.
+    pub name: String,
+    #[serde(default, rename = "camera")]
+    pub cameras: Vec<CameraConfig>,
+    pub microphone: Option<MicrophoneConfig>,
+}
+
+/// Which way a camera looks (spec section 1.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Position {
+    Front,
+    Back,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct CameraConfig {
+    pub position: Position,
+    pub source: CameraSource,
+    /// Degrees clockwise by which its pictures are turned to stand upright: 0, 90, 180 or 270.
+    #[serde(default)]
+    pub mount_rotation: MountRotation,
+}
+
+/// Degrees clockwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u16")]
+pub struct MountRotation(u16);
+
+impl MountRotation {
+    pub fn quarter_turns(self) -> u8 {
+        (self.0 / 90) as u8
+    }
+}
+
+impl TryFrom<u16> for MountRotation {
+    type Error = String;
+
+    fn try_from(degrees: u16) -> Result<Self, String> {
+        match degrees {
+            0 | 90 | 180 | 270 => Ok(Self(degrees)),
+            _ => Err(format!("{degrees} is no mounting angle: give 0, 90, 180 or 270")),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CameraSource {
+    V4l2(V4l2Source),
+    Sim(SimCamera),
+    File(FileCamera),
+}
+
+/// A camera of the kernel's V4L2 interface.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct V4l2Source {
+    /// Its node, best a stable name below `/dev/v4l`.
+    pub device: PathBuf,
+    /// Size and rate to ask the sensor for. The driver may offer another.
+    #[serde(default = "default_width")]
+    pub width: u32,
+    #[serde(default = "default_height")]
+    pub height: u32,
+    #[serde(default = "default_rate")]
+    pub rate: u32,
+}
+
+/// A drawn picture that carries a mark ([`media::mark`]), in real time.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SimCamera {
+    #[serde(default = "default_width")]
+    pub width: u32,
+    #[serde(default = "default_height")]
+    pub height: u32,
+    #[serde(default = "default_rate")]
+    pub rate: u32,
+    #[serde(default = "default_pixels", deserialize_with = "pixels")]
+    pub pixels: PixelFormat,
+}
+
+/// Pictures from a file or a named pipe: raw ones one after another, or an H.264 byte stream (Annex B).
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileCamera {
+    pub path: PathBuf,
+    pub width: u32,
+    pub height: u32,
+    pub rate: u32,
+    #[serde(deserialize_with = "pixels")]
+    pub pixels: PixelFormat,
+    /// Begin again at the end, until stopped.
+    #[serde(default, rename = "loop")]
+    pub endless: bool,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MicrophoneConfig {
+    pub source: MicrophoneSource,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MicrophoneSource {
+    Alsa(AlsaSource),
+    Sim(SimMicrophone),
+}
+
+/// A capture PCM of ALSA.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlsaSource {
+    /// `hw:CARD=name,DEV=0`, or `plughw:…` where ALSA is to convert.
+    pub device: String,
+}
+
+/// The test sound of [`media::mark`], in real time.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SimMicrophone {
+    #[serde(default = "default_sound_rate")]
+    pub rate: u32,
+    /// By how much its clock is fast, in millionths.
+    #[serde(default)]
+    pub ppm: f64,
+}
+
+const fn default_width() -> u32 {
+    1280
+}
+
+const fn default_height() -> u32 {
+    720
+}
+
+const fn default_rate() -> u32 {
+    30
+}
+
+const fn default_sound_rate() -> u32 {
+    48_000
+}
+
+const fn default_pixels() -> PixelFormat {
+    PixelFormat::Nv12
+}
+
+fn pixels<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<PixelFormat, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    match name.as_str() {
+        "nv12" => Ok(PixelFormat::Nv12),
+        "nv21" => Ok(PixelFormat::Nv21),
+        "i420" => Ok(PixelFormat::I420),
+        "yuyv" => Ok(PixelFormat::Yuyv),
+        "mjpeg" => Ok(PixelFormat::Mjpeg),
+        "h264" => Ok(PixelFormat::H264),
+        _ => {
+            let known = &["nv12", "nv21", "i420", "yuyv", "mjpeg", "h264"];
+            Err(serde::de::Error::unknown_variant(&name, known))
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum BoardError {
+    #[error("board file {path}: {source}; give a file like those in board/boards")]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("board file {path}{place}: {message}")]
+    Invalid { path: PathBuf, place: String, message: String },
+}
+
+impl Board {
+    /// Reads a board file.
+    pub fn read(path: &Path) -> Result<Self, BoardError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| BoardError::Read { path: path.to_owned(), source })?;
+        let board: Self = toml::from_str(&text).map_err(|error| BoardError::Invalid {
+            path: path.to_owned(),
+            place: place(&text, &error),
+            message: error.message().replace('\n', " "),
+        })?;
+        board.check().map_err(|message| BoardError::Invalid {
+            path: path.to_owned(),
+            place: String::new(),
+            message,
+        })?;
+        Ok(board)
+    }
+
+    /// The camera at `position`, or the only one.
+    pub fn camera(&self, position: Position) -> Option<&CameraConfig> {
+        self.cameras.iter().find(|camera| camera.position == position).or_else(|| match self.cameras.as_slice() {
+            [only] => Some(only),
+            _ => None,
+        })
+    }
+
+    fn check(&self) -> Result<(), String> {
+        for (i, camera) in self.cameras.iter().enumerate() {
+            let (width, height, rate) = match &camera.source {
+                CameraSource::V4l2(V4l2Source { width, height, rate, .. })
+                | CameraSource::Sim(SimCamera { width, height, rate, .. })
+                | CameraSource::File(FileCamera { width, height, rate, .. }) => (*width, *height, *rate),
+            };
+            for (key, value) in [("width", width), ("height", height)] {
+                if !(96..=8192).contains(&value) || value % 2 != 0 {
+                    return Err(format!("camera {i}: {key} = {value}: give an even number from 96 to 8192"));
+                }
+            }
+            if !(1..=240).contains(&rate) {
+                return Err(format!("camera {i}: rate = {rate}: give 1 to 240 pictures a second"));
+            }
+            if let CameraSource::Sim(SimCamera { pixels: pixels @ (PixelFormat::Mjpeg | PixelFormat::H264), .. }) =
+                camera.source
+            {
+                return Err(format!("camera {i}: pixels: {pixels} is not drawn: give nv12, nv21, i420 or yuyv"));
+            }
+            if self.cameras[..i].iter().any(|other| other.position == camera.position) {
+                return Err(format!("camera {i}: position is taken by another camera: give front to one, back to one"));
+            }
+        }
+        if let Some(MicrophoneConfig { source: MicrophoneSource::Sim(sim) }) = self.microphone {
+            if !(8_000..=192_000).contains(&sim.rate) {
+                return Err(format!("microphone: rate = {}: give 8000 to 192000 Hz", sim.rate));
+            }
+            if !(-1000.0..=1000.0).contains(&sim.ppm) {
+                return Err(format!("microphone: ppm = {}: give -1000 to 1000", sim.ppm));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Line and key of an error, without the value, which may be secret.
+fn place(text: &str, error: &toml::de::Error) -> String {
+    let Some(before) = error.span().and_then(|span| text.get(..span.start)) else { return String::new() };
+    let number = before.matches('\n').count();
+    let key = text.lines().nth(number).and_then(|line| line.split_once('=')).map(|(key, _)| key.trim());
+    match key {
+        Some(key) => format!(", line {}, {key}", number + 1),
+        None => format!(", line {}", number + 1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Board, String> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        Board::read(file.path())
+            .map_err(|error| error.to_string().replace(&file.path().display().to_string(), "FILE"))
+    }
+
+    #[test]
+    fn every_board_file_of_the_tree_is_read() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("boards");
+        let boards: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert!(!boards.is_empty());
+        for path in boards {
+            Board::read(&path).unwrap();
+        }
+    }
+
+    #[test]
+    fn errors_name_file_line_key_and_remedy() {
+        let cases = [
+            ("name = 1", "board file FILE, line 1, name: invalid type: integer `1`, expected a string"),
+            (
+                "name = 'x'\n[[camera]]\nposition = 'left'\nsource.sim = {}",
+                "board file FILE, line 3, position: unknown variant `left`, expected `front` or `back`",
+            ),
+            (
+                "name = 'x'\n[[camera]]\nposition = 'front'\nmount-rotation = 45\nsource.sim = {}",
+                "board file FILE, line 4, mount-rotation: 45 is no mounting angle: give 0, 90, 180 or 270",
+            ),
+            (
+                "name = 'x'\n[[camera]]\nposition = 'front'\nsource.sim = { width = 5 }",
+                "board file FILE: camera 0: width = 5: give an even number from 96 to 8192",
+            ),
+        ];
+        for (text, message) in cases {
+            assert_eq!(read(text).unwrap_err(), message);
+        }
+    }
+
+    #[test]
+    fn a_lone_camera_serves_both_positions() {
+        let board = read("name = 'x'\n[[camera]]\nposition = 'back'\nsource.v4l2 = { device = '/dev/video0' }").unwrap();
+        assert_eq!(board.camera(Position::Front).unwrap().position, Position::Back);
+    }
+}
