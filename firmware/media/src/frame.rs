@@ -194,13 +194,11 @@ impl fmt::Debug for Frame {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::Pool;
 
     fn buffer(bytes: usize) -> Pooled<Box<dyn Buffer>> {
-        let pool: Arc<Pool<Box<dyn Buffer>>> = Pool::new(1, move || Box::new(vec![0_u8; bytes]));
+        let pool = Pool::new(1, move || -> Box<dyn Buffer> { Box::new(vec![0_u8; bytes]) });
         pool.take()
     }
 

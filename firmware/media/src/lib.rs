@@ -5,8 +5,11 @@
 
 mod capture;
 mod clock;
+mod convert;
 mod encode;
 mod frame;
+mod geometry;
+mod h264;
 pub mod mark;
 mod pool;
 mod queue;
@@ -15,5 +18,7 @@ pub use capture::{AudioBlock, AudioFormat, Camera, CaptureError, Microphone, Vid
 pub use clock::{Timestamp, now};
 pub use encode::{EncodeError, Encoded, EncoderSettings, H264Profile, VideoEncoder};
 pub use frame::{Buffer, Frame, Layout, PixelFormat, Plane, PlaneLayout};
+pub use geometry::{Geometry, GeometryError, GeometrySettings};
+pub use h264::{ParameterSets, nal_units};
 pub use pool::{Pool, Pooled, Recycle};
 pub use queue::{DropOldest, Popped};
