@@ -3,6 +3,7 @@
 //! This crate knows no device and no socket: cameras, microphones and encoders come in as the traits
 //! [`Camera`], [`Microphone`] and [`VideoEncoder`], packets leave as plain bytes with a timestamp.
 
+mod audio;
 mod capture;
 mod clock;
 mod convert;
@@ -14,6 +15,7 @@ pub mod mark;
 mod pool;
 mod queue;
 
+pub use audio::{AacEncoder, AacError, FRAME, Timeline};
 pub use capture::{AudioBlock, AudioFormat, Camera, CaptureError, Microphone, VideoFormat};
 pub use clock::{Timestamp, now};
 pub use encode::{EncodeError, Encoded, EncoderSettings, H264Profile, VideoEncoder};
