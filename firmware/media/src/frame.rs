@@ -172,11 +172,15 @@ impl Frame {
         whole.then_some(Self { layout, captured, sequence, used, buffer })
     }
 
-    /// Colour plane `index`; empty where the format has none.
+    /// Colour plane `index`, the last row's padding included where the driver filled it; empty where the format has
+    /// no such plane.
     pub fn plane(&self, index: usize) -> Plane<'_> {
         let PlaneLayout { memory, offset, stride } = self.layout.planes[index];
-        let data = &self.buffer.plane(memory)[offset..offset + self.layout.plane_bytes(index)];
-        Plane { data, stride }
+        let end = match self.layout.plane_bytes(index) {
+            0 => offset,
+            bytes => (offset + stride * self.layout.rows(index)).min(self.used[memory]).max(offset + bytes),
+        };
+        Plane { data: &self.buffer.plane(memory)[offset..end], stride }
     }
 
     /// The bytes of a compressed picture ([`PixelFormat::Mjpeg`], [`PixelFormat::H264`]).

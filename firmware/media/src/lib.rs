@@ -12,15 +12,21 @@ mod frame;
 mod geometry;
 mod h264;
 pub mod mark;
+mod packet;
 mod pool;
 mod queue;
+mod video;
 
-pub use audio::{AacEncoder, AacError, FRAME, Timeline};
+pub use audio::{
+    AacEncoder, AacError, AudioControl, AudioPipeline, AudioSettings, FRAME, Timeline,
+};
 pub use capture::{AudioBlock, AudioFormat, Camera, CaptureError, Microphone, VideoFormat};
 pub use clock::{Timestamp, now};
 pub use encode::{EncodeError, Encoded, EncoderSettings, H264Profile, VideoEncoder};
 pub use frame::{Buffer, Frame, Layout, PixelFormat, Plane, PlaneLayout};
 pub use geometry::{Geometry, GeometryError, GeometrySettings};
 pub use h264::{ParameterSets, nal_units};
+pub use packet::{Packet, PacketSink, Track};
 pub use pool::{Pool, Pooled, Recycle};
 pub use queue::{DropOldest, Popped};
+pub use video::{VideoControl, VideoCounters, VideoPipeline};

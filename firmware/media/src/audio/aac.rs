@@ -9,8 +9,14 @@ pub const FRAME: usize = 1024;
 const PRIMING: usize = 1024;
 
 #[derive(Debug, thiserror::Error)]
-#[error("AAC encoder: {0}")]
+#[error("sound can't be encoded: {0}")]
 pub struct AacError(String);
+
+impl AacError {
+    pub(super) fn rate(from: u32, to: u32) -> Self {
+        Self(format!("{from} Hz can't be resampled to {to} Hz"))
+    }
+}
 
 /// An AAC-LC encoder for one channel.
 pub struct AacEncoder {

@@ -75,6 +75,21 @@ impl Timeline {
         self.silence
     }
 
+    pub fn format(&self) -> AudioFormat {
+        self.format
+    }
+
+    /// The time up to which frames were put out; `None` before the first block.
+    pub fn end(&self) -> Option<Timestamp> {
+        let micros = self.frames * FRAME as u64 * 1_000_000 / u64::from(self.rate);
+        self.start.map(|start| Timestamp::from_micros(start.micros() + micros as i64))
+    }
+
+    /// Has the first frame begin at `time`, before any block.
+    pub fn begin(&mut self, time: Timestamp) {
+        self.start = Some(time);
+    }
+
     /// Takes a block; `emit` gets each frame that is complete, with the time of its first sample.
     pub fn push(&mut self, block: &AudioBlock, mut emit: impl FnMut(Timestamp, &[f32])) {
         let channels = usize::from(self.format.channels.max(1));
@@ -144,9 +159,8 @@ impl Timeline {
     }
 
     fn resample(&mut self, emit: &mut impl FnMut(Timestamp, &[f32])) {
-        let Some(start) = self.start else { return };
         let mut used = 0;
-        loop {
+        while let Some(time) = self.end() {
             let needed = self.resampler.input_frames_next();
             let Some(input) = self.waiting.get(used..used + needed) else { break };
             let Ok(input) = SequentialSlice::new(input, 1, needed) else { break };
@@ -156,9 +170,8 @@ impl Timeline {
                 break;
             }
             used += needed;
-            let micros = self.frames * FRAME as u64 * 1_000_000 / u64::from(self.rate);
+            emit(time, &self.frame);
             self.frames += 1;
-            emit(Timestamp::from_micros(start.micros() + micros as i64), &self.frame);
         }
         self.waiting.drain(..used);
     }
