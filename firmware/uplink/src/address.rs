@@ -1,0 +1,177 @@
+use std::fmt;
+
+/// Where to publish: `rtmp://host[:port]/app[/instance]/stream[?query]` (spec 10.6).
+///
+/// `Display` and `Debug` mask what may be secret: user, password, stream name and query.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Address {
+    host: String,
+    port: u16,
+    app: String,
+    stream: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AddressError {
+    #[error("no address: give rtmp://host/app/stream")]
+    Empty,
+    #[error("address longer than 2048 bytes: give a shorter one")]
+    TooLong,
+    #[error("address without rtmp://: give rtmp://host/app/stream; other schemes are not supported yet")]
+    Scheme,
+    #[error("address without a host: give rtmp://host/app/stream")]
+    Host,
+    #[error("bad port in the address: give 1 to 65535")]
+    Port,
+    #[error("address with user and password: RTMP authentication is not supported yet, leave them out")]
+    User,
+    #[error("address without an app or a stream name: give rtmp://host/app/stream")]
+    Stream,
+}
+
+const LONGEST: usize = 2048;
+/// The registered port of RTMP.
+const PORT: u16 = 1935;
+
+impl Address {
+    /// White space and control characters around the address are no part of it; the stream name and the query are
+    /// passed on as they are.
+    pub fn parse(text: &str) -> Result<Self, AddressError> {
+        let text = text.trim_matches(|c: char| c.is_whitespace() || c.is_control());
+        if text.is_empty() {
+            return Err(AddressError::Empty);
+        }
+        if text.len() > LONGEST {
+            return Err(AddressError::TooLong);
+        }
+        let (scheme, rest) = text.split_once("://").ok_or(AddressError::Scheme)?;
+        if !scheme.eq_ignore_ascii_case("rtmp") {
+            return Err(AddressError::Scheme);
+        }
+        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        if authority.contains('@') {
+            return Err(AddressError::User);
+        }
+        let (host, port) = split_port(authority)?;
+        let query = path.find('?').unwrap_or(path.len());
+        let slash = path[..query].rfind('/').ok_or(AddressError::Stream)?;
+        let (app, stream) = (path[..slash].trim_end_matches('/'), &path[slash + 1..]);
+        if app.is_empty() || stream.is_empty() || stream.starts_with('?') {
+            return Err(AddressError::Stream);
+        }
+        Ok(Self { host: host.to_owned(), port, app: app.to_owned(), stream: stream.to_owned() })
+    }
+
+    /// Name or address, without the brackets of IPv6.
+    pub fn host(&self) -> &str {
+        self.host.trim_start_matches('[').trim_end_matches(']')
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The path without its last segment.
+    pub fn app(&self) -> &str {
+        &self.app
+    }
+
+    /// The last segment and the query: a secret.
+    pub fn stream(&self) -> &str {
+        &self.stream
+    }
+
+    /// The address up to the app, as the connect command wants it.
+    pub fn tc_url(&self) -> String {
+        format!("rtmp://{}:{}/{}", self.host, self.port, self.app)
+    }
+}
+
+fn split_port(authority: &str) -> Result<(&str, u16), AddressError> {
+    let after_host = authority.rfind(']').map_or(0, |bracket| bracket + 1);
+    let (host, port) = match authority[after_host..].find(':') {
+        Some(colon) => {
+            let (host, port) = authority.split_at(after_host + colon);
+            let port = port[1..].parse().ok().filter(|port| *port != 0).ok_or(AddressError::Port)?;
+            (host, port)
+        }
+        None => (authority, PORT),
+    };
+    if host.is_empty() { Err(AddressError::Host) } else { Ok((host, port)) }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/***", self.tc_url())
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn parts(text: &str) -> (String, u16, String, String) {
+        let Address { host, port, app, stream } = Address::parse(text).unwrap();
+        (host, port, app, stream)
+    }
+
+    #[test]
+    fn the_parts_are_what_the_specification_says() {
+        let cases = [
+            ("rtmp://h/live/key", ("h", 1935, "live", "key")),
+            ("RTMP://h:1936/live/inst/key?sign=a/b&t=1?x", ("h", 1936, "live/inst", "key?sign=a/b&t=1?x")),
+            (" rtmp://[::1]:99/a/b%20c\n", ("[::1]", 99, "a", "b%20c")),
+        ];
+        for (text, (host, port, app, stream)) in cases {
+            assert_eq!(parts(text), (host.into(), port, app.into(), stream.into()), "{text}");
+        }
+        assert_eq!(Address::parse("rtmp://[::1]/a/b").unwrap().host(), "::1");
+    }
+
+    #[test]
+    fn bad_addresses_are_refused() {
+        let long = format!("rtmp://h/a/{}", "x".repeat(2048));
+        let cases = [
+            ("", AddressError::Empty),
+            (" \n", AddressError::Empty),
+            (&long, AddressError::TooLong),
+            ("h/a/b", AddressError::Scheme),
+            ("http://h/a/b", AddressError::Scheme),
+            ("rtmp:///a/b", AddressError::Host),
+            ("rtmp://h:0/a/b", AddressError::Port),
+            ("rtmp://h:x/a/b", AddressError::Port),
+            ("rtmp://u:p@h/a/b", AddressError::User),
+            ("rtmp://h", AddressError::Stream),
+            ("rtmp://h/a", AddressError::Stream),
+            ("rtmp://h/a/", AddressError::Stream),
+            ("rtmp://h/a/?q", AddressError::Stream),
+        ];
+        for (text, error) in cases {
+            assert_eq!(Address::parse(text), Err(error), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_key_never_shows(key in "[a-zA-Z0-9]{12,}", query in "[a-z0-9=&]{12,}") {
+            let address = Address::parse(&format!("rtmp://host/app/{key}?{query}")).unwrap();
+            for text in [format!("{address}"), format!("{address:?}")] {
+                prop_assert!(!text.contains(&key) && !text.contains(&query), "{}", text);
+            }
+        }
+
+        #[test]
+        fn any_text_is_taken(text in ".*") {
+            let _ = Address::parse(&text);
+            let _ = Address::parse(&format!("rtmp://{text}"));
+        }
+    }
+}

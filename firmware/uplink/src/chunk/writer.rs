@@ -1,0 +1,139 @@
+use std::io::IoSlice;
+
+use super::{DEFAULT_CHUNK_SIZE, EXTENDED};
+
+/// The chunk streams that are written: control on 2, commands on 3, sound on 4, pictures on 6.
+const STREAMS: usize = 8;
+/// Pieces handed to one vectored write.
+pub(crate) const PIECES: usize = 64;
+
+/// What a message says of itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Head {
+    pub(crate) chunk_stream: u8,
+    pub(crate) kind: u8,
+    pub(crate) stream_id: u32,
+    /// Milliseconds.
+    pub(crate) timestamp: u32,
+}
+
+/// Makes the chunk headers of messages (RTMP section 5.3.1).
+pub(crate) struct ChunkWriter {
+    chunk_size: usize,
+    last: [Option<Head>; STREAMS],
+}
+
+/// A message on its way out: headers made here between parts of a payload that stays where it is.
+#[derive(Default)]
+pub(crate) struct Chunks {
+    /// All headers one after another, the message's own prefix behind the first.
+    headers: Vec<u8>,
+    /// For each chunk, where its header ends in `headers` and its part in the payload.
+    ends: Vec<(usize, usize)>,
+    /// Chunks written, and bytes of the next one that are written.
+    done: usize,
+    offset: usize,
+}
+
+impl ChunkWriter {
+    pub(crate) fn new() -> Self {
+        Self { chunk_size: DEFAULT_CHUNK_SIZE, last: [None; STREAMS] }
+    }
+
+    /// For the messages after the SetChunkSize that says so.
+    pub(crate) fn set_chunk_size(&mut self, size: usize) {
+        self.chunk_size = size;
+    }
+
+    /// Prepares a message of `prefix` and `payload` bytes. The prefix is shorter than a chunk.
+    pub(crate) fn start(&mut self, head: Head, prefix: &[u8], payload: usize, chunks: &mut Chunks) {
+        chunks.headers.clear();
+        chunks.ends.clear();
+        (chunks.done, chunks.offset) = (0, 0);
+        let extended = self.header(head, prefix.len() + payload, &mut chunks.headers);
+        chunks.headers.extend_from_slice(prefix);
+        let mut end = payload.min(self.chunk_size - prefix.len());
+        chunks.ends.push((chunks.headers.len(), end));
+        while end < payload {
+            chunks.headers.push(0xc0 | head.chunk_stream);
+            // Also in chunks of format 3, as FMLE and FFmpeg do and servers expect.
+            if let Some(timestamp) = extended {
+                chunks.headers.extend_from_slice(&timestamp.to_be_bytes());
+            }
+            end = payload.min(end + self.chunk_size);
+            chunks.ends.push((chunks.headers.len(), end));
+        }
+    }
+
+    /// Writes a message's first header; returns the extended timestamp where there is one.
+    fn header(&mut self, head: Head, length: usize, out: &mut Vec<u8>) -> Option<u32> {
+        let last = self.last[usize::from(head.chunk_stream) % STREAMS].replace(head);
+        let delta = last.and_then(|last| {
+            let same_stream = last.stream_id == head.stream_id;
+            (same_stream && head.timestamp < EXTENDED).then(|| head.timestamp.checked_sub(last.timestamp))?
+        });
+        let (format, time) = delta.map_or((0, head.timestamp), |delta| (1, delta));
+        out.push(format << 6 | head.chunk_stream);
+        out.extend_from_slice(&time.min(EXTENDED).to_be_bytes()[1..]);
+        out.extend_from_slice(&(length as u32).to_be_bytes()[1..]);
+        out.push(head.kind);
+        if format == 0 {
+            out.extend_from_slice(&head.stream_id.to_le_bytes());
+        }
+        let extended = (time >= EXTENDED).then_some(time);
+        if let Some(time) = extended {
+            out.extend_from_slice(&time.to_be_bytes());
+        }
+        extended
+    }
+}
+
+impl Chunks {
+    pub(crate) fn is_done(&self) -> bool {
+        self.done == self.ends.len()
+    }
+
+    /// What is left to be written of header and payload of chunk `index`.
+    fn chunk<'a>(&'a self, index: usize, payload: &'a [u8]) -> (&'a [u8], &'a [u8]) {
+        let (header_start, payload_start) = index.checked_sub(1).map_or((0, 0), |before| self.ends[before]);
+        let (header_end, payload_end) = self.ends[index];
+        (&self.headers[header_start..header_end], &payload[payload_start..payload_end])
+    }
+
+    /// The next pieces to write; returns how many of `pieces` are in use.
+    pub(crate) fn pieces<'a>(&'a self, payload: &'a [u8], pieces: &mut [IoSlice<'a>; PIECES]) -> usize {
+        let mut count = 0;
+        let mut offset = self.offset;
+        for index in self.done..self.ends.len().min(self.done + PIECES / 2) {
+            let (header, part) = self.chunk(index, payload);
+            pieces[count] = IoSlice::new(&header[offset.min(header.len())..]);
+            pieces[count + 1] = IoSlice::new(&part[offset.saturating_sub(header.len())..]);
+            count += 2;
+            offset = 0;
+        }
+        count
+    }
+
+    /// Notes that `written` bytes of the pieces went out.
+    pub(crate) fn advance(&mut self, written: usize, payload: &[u8]) {
+        self.offset += written;
+        while !self.is_done() {
+            let (header, part) = self.chunk(self.done, payload);
+            let length = header.len() + part.len();
+            if self.offset < length {
+                break;
+            }
+            self.offset -= length;
+            self.done += 1;
+        }
+    }
+
+    /// Appends the whole message to `out`: for short ones.
+    pub(crate) fn copy(&self, payload: &[u8], out: &mut Vec<u8>) {
+        for index in 0..self.ends.len() {
+            let (header, part) = self.chunk(index, payload);
+            out.extend_from_slice(header);
+            out.extend_from_slice(part);
+        }
+    }
+}

@@ -1,0 +1,356 @@
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::Metadata;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Track {
+    Video,
+    Audio,
+}
+
+/// One access unit: H.264 with lengths of four bytes, or raw AAC.
+#[derive(Debug)]
+pub struct Packet<P> {
+    pub track: Track,
+    /// An IDR picture; true of all sound.
+    pub sync: bool,
+    /// Microseconds of any clock that all packets share.
+    pub time: i64,
+    pub data: P,
+}
+
+/// What goes out, in this order.
+#[derive(Debug)]
+pub enum Media<P> {
+    Metadata(Arc<[u8]>),
+    Configuration(Track, Arc<[u8]>),
+    Packet(Packet<P>),
+}
+
+/// Access units that the queue dropped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dropped {
+    pub video: u64,
+    pub audio: u64,
+}
+
+/// The queue between pipelines and network, bounded by the time between its oldest and its newest packet (spec 10.9).
+///
+/// When it is full, the pictures up to the next IDR picture are dropped, never one that others behind it refer to, and an
+/// IDR picture is asked for; sound only loses what is too old. While no connection is up, nothing is kept.
+pub struct SendQueue<P> {
+    state: Mutex<State<P>>,
+    changed: Notify,
+    limit: i64,
+}
+
+struct State<P> {
+    items: VecDeque<Media<P>>,
+    metadata: Option<Arc<[u8]>>,
+    configurations: [Option<Arc<[u8]>>; 2],
+    connected: bool,
+    /// Pictures are of no use before the next IDR picture.
+    await_idr: bool,
+    wants_idr: bool,
+    dropped: Dropped,
+    closed: bool,
+}
+
+/// Enough for the longest limit at the highest rates, so that the queue never grows.
+const CAPACITY: usize = 1024;
+
+impl<P> SendQueue<P> {
+    pub fn new(limit: Duration) -> Self {
+        let state = State {
+            items: VecDeque::with_capacity(CAPACITY),
+            metadata: None,
+            configurations: [None, None],
+            connected: false,
+            await_idr: true,
+            wants_idr: false,
+            dropped: Dropped::default(),
+            closed: false,
+        };
+        Self { state: Mutex::new(state), changed: Notify::new(), limit: limit.as_micros() as i64 }
+    }
+
+    /// Sets what each connection begins with, and sends it on the present one.
+    pub fn set_metadata(&self, metadata: &Metadata) {
+        let body: Arc<[u8]> = metadata.body().into();
+        let mut state = self.lock();
+        state.metadata = Some(Arc::clone(&body));
+        state.append(Media::Metadata(body));
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    /// Sets a track's decoder configuration (AVCDecoderConfigurationRecord, AudioSpecificConfig): each connection begins
+    /// with it, and the packets that follow belong to it.
+    pub fn set_configuration(&self, track: Track, configuration: &[u8]) {
+        let configuration: Arc<[u8]> = configuration.into();
+        let mut state = self.lock();
+        state.configurations[track as usize] = Some(Arc::clone(&configuration));
+        state.append(Media::Configuration(track, configuration));
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    /// Takes a packet, without waiting.
+    pub fn push(&self, packet: Packet<P>) {
+        let mut state = self.lock();
+        if !state.connected {
+            return;
+        }
+        if packet.track == Track::Video {
+            if state.await_idr && !packet.sync {
+                state.dropped.video += 1;
+                return;
+            }
+            state.await_idr = false;
+        }
+        state.append(Media::Packet(packet));
+        state.shorten(self.limit);
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    /// Whether an IDR picture is asked for since the last call.
+    pub fn wants_idr(&self) -> bool {
+        std::mem::take(&mut self.lock().wants_idr)
+    }
+
+    /// Begins a connection: with metadata and decoder configurations, then an IDR picture.
+    pub fn connect(&self) {
+        let mut state = self.lock();
+        state.items.clear();
+        (state.connected, state.await_idr, state.wants_idr) = (true, true, true);
+        let headers = [
+            state.metadata.clone().map(Media::Metadata),
+            state.configurations[Track::Video as usize].clone().map(|it| Media::Configuration(Track::Video, it)),
+            state.configurations[Track::Audio as usize].clone().map(|it| Media::Configuration(Track::Audio, it)),
+        ];
+        state.items.extend(headers.into_iter().flatten());
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    /// Ends a connection; what waits is dropped.
+    pub fn disconnect(&self) {
+        let mut state = self.lock();
+        state.connected = false;
+        state.items.clear();
+    }
+
+    /// The next item, if there is one.
+    pub fn try_next(&self) -> Option<Media<P>> {
+        self.lock().items.pop_front()
+    }
+
+    /// The next item; `None` after `close`, once the queue is empty.
+    pub async fn next(&self) -> Option<Media<P>> {
+        loop {
+            let closed = {
+                let mut state = self.lock();
+                if let Some(item) = state.items.pop_front() {
+                    return Some(item);
+                }
+                state.closed
+            };
+            if closed {
+                return None;
+            }
+            self.changed.notified().await;
+        }
+    }
+
+    /// Ends the queue: what is in it still goes out.
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_one();
+    }
+
+    pub fn dropped(&self) -> Dropped {
+        self.lock().dropped
+    }
+
+    /// Time between the oldest and the newest packet.
+    pub fn queued(&self) -> Duration {
+        Duration::from_micros(self.lock().span().unsigned_abs())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<P>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<P> State<P> {
+    fn append(&mut self, item: Media<P>) {
+        if self.connected && !self.closed {
+            self.items.push_back(item);
+        }
+    }
+
+    fn packets(&self) -> impl DoubleEndedIterator<Item = &Packet<P>> {
+        self.items.iter().filter_map(|item| match item {
+            Media::Packet(packet) => Some(packet),
+            _ => None,
+        })
+    }
+
+    fn span(&self) -> i64 {
+        let times = || self.packets().map(|packet| packet.time);
+        times().max().unwrap_or(0) - times().min().unwrap_or(0)
+    }
+
+    /// Drops what is older than the limit allows: pictures by whole groups, sound packet by packet.
+    fn shorten(&mut self, limit: i64) {
+        let newest = self.packets().next_back().map_or(0, |packet| packet.time);
+        let is_old = |packet: &Packet<P>| packet.time < newest - limit;
+        while self.first(Track::Video).is_some_and(is_old) {
+            self.drop_video();
+        }
+        if self.first(Track::Audio).is_some_and(is_old) {
+            let before = self.items.len();
+            self.items.retain(|item| !matches!(item, Media::Packet(packet) if is_old(packet)));
+            self.dropped.audio += (before - self.items.len()) as u64;
+        }
+    }
+
+    fn first(&self, track: Track) -> Option<&Packet<P>> {
+        self.packets().find(|packet| packet.track == track)
+    }
+
+    /// Drops the pictures before the last IDR picture, or all where that would leave none out.
+    fn drop_video(&mut self) {
+        let is_video = |item: &Media<P>| matches!(item, Media::Packet(Packet { track: Track::Video, .. }));
+        let is_idr = |item: &Media<P>| matches!(item, Media::Packet(Packet { track: Track::Video, sync: true, .. }));
+        let first = self.items.iter().position(is_video);
+        let resume = self.items.iter().rposition(is_idr).filter(|index| Some(*index) != first);
+        let end = resume.unwrap_or(self.items.len());
+        let mut index = 0;
+        let before = self.items.len();
+        self.items.retain(|item| {
+            index += 1;
+            index > end || !is_video(item)
+        });
+        self.dropped.video += (before - self.items.len()) as u64;
+        if resume.is_none() {
+            (self.await_idr, self.wants_idr) = (true, true);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn queue(milliseconds: u64) -> SendQueue<u32> {
+        let queue = SendQueue::new(Duration::from_millis(milliseconds));
+        queue.connect();
+        assert!(queue.wants_idr() && !queue.wants_idr());
+        queue
+    }
+
+    fn video(number: u32, sync: bool) -> Packet<u32> {
+        Packet { track: Track::Video, sync, time: i64::from(number) * 40_000, data: number }
+    }
+
+    fn audio(number: u32) -> Packet<u32> {
+        Packet { track: Track::Audio, sync: true, time: i64::from(number) * 20_000, data: number }
+    }
+
+    fn drain(queue: &SendQueue<u32>) -> Vec<(Track, u32)> {
+        let items = std::iter::from_fn(|| queue.try_next());
+        items
+            .filter_map(|item| match item {
+                Media::Packet(packet) => Some((packet.track, packet.data)),
+                _ => None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_connection_begins_with_metadata_configurations_and_an_idr_picture() {
+        let queue = SendQueue::new(Duration::from_secs(1));
+        queue.set_configuration(Track::Audio, &[1]);
+        queue.set_configuration(Track::Video, &[2]);
+        queue.set_metadata(&Metadata::default());
+        queue.push(video(0, true));
+        queue.connect();
+        queue.push(video(1, false));
+        queue.push(audio(2));
+        queue.push(video(2, true));
+        let items: Vec<_> = std::iter::from_fn(|| queue.try_next()).collect();
+        assert!(matches!(
+            &items[..],
+            [
+                Media::Metadata(_),
+                Media::Configuration(Track::Video, _),
+                Media::Configuration(Track::Audio, _),
+                Media::Packet(Packet { track: Track::Audio, .. }),
+                Media::Packet(Packet { track: Track::Video, data: 2, .. }),
+            ]
+        ));
+    }
+
+    #[test]
+    fn a_full_queue_drops_pictures_and_asks_for_an_idr_picture() {
+        let queue = queue(400);
+        for number in 0..11 {
+            queue.push(video(number, number == 0));
+            queue.push(audio(2 * number));
+        }
+        assert!(!queue.wants_idr());
+        queue.push(video(11, false));
+        assert!(queue.wants_idr());
+        queue.push(video(12, false));
+        queue.push(video(13, true));
+        let left = drain(&queue);
+        let pictures: Vec<u32> = left.iter().filter(|(track, _)| *track == Track::Video).map(|(_, n)| *n).collect();
+        assert_eq!(pictures, [13]);
+        assert_eq!(queue.dropped().video, 13);
+        assert!(left.iter().filter(|(track, _)| *track == Track::Audio).count() >= 5, "sound goes last: {left:?}");
+    }
+
+    #[test]
+    fn an_idr_picture_that_waits_already_is_where_the_stream_resumes() {
+        let queue = queue(400);
+        for number in 0..12 {
+            queue.push(video(number, number % 8 == 0));
+        }
+        assert_eq!(drain(&queue).first(), Some(&(Track::Video, 8)));
+        assert!(!queue.wants_idr());
+    }
+
+    proptest! {
+        /// Whatever is pushed, no picture goes out whose group lost an earlier one, and the bound holds.
+        #[test]
+        fn no_picture_goes_out_without_those_it_refers_to(pushes in prop::collection::vec((any::<bool>(), 0_u8..8, 0_u8..3), 1..400)) {
+            let queue = queue(500);
+            let (mut number, mut time, mut next) = (0_u32, 0_i64, None);
+            for (is_video, sync, takes) in pushes {
+                time += 33_000;
+                let track = if is_video { Track::Video } else { Track::Audio };
+                let sync = !is_video || sync == 0;
+                if is_video {
+                    number += 1;
+                }
+                // The lowest bit tells an IDR picture.
+                queue.push(Packet { track, sync, time, data: number << 1 | u32::from(sync) });
+                prop_assert!(queue.queued() <= Duration::from_millis(500));
+                for _ in 0..takes {
+                    if let Some(Media::Packet(Packet { track: Track::Video, data, .. })) = queue.try_next() {
+                        prop_assert!(data & 1 == 1 || next == Some(data >> 1), "picture {} after a gap", data >> 1);
+                        next = Some((data >> 1) + 1);
+                    }
+                }
+            }
+        }
+    }
+}
