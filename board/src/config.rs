@@ -1,9 +1,12 @@
 //! The board file: which devices a box has and how they are mounted.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use media::PixelFormat;
 use serde::Deserialize;
+
+use crate::toml_file::{ConfigError, read_toml};
 
 /// One board, as described by a file in `board/boards/`.
 #[derive(Clone, Debug, Deserialize)]
@@ -22,6 +25,15 @@ pub struct Board {
 pub enum Position {
     Front,
     Back,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Front => "front",
+            Self::Back => "back",
+        })
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -176,29 +188,17 @@ fn pixels<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<PixelForm
     }
 }
 
-#[derive(Debug, thiserror::Error)]
-pub enum BoardError {
-    #[error("board file {path}: {source}; give a file like those in board/boards")]
-    Read { path: PathBuf, source: std::io::Error },
-    #[error("board file {path}{place}: {message}")]
-    Invalid { path: PathBuf, place: String, message: String },
-}
-
 impl Board {
     /// Reads a board file.
-    pub fn read(path: &Path) -> Result<Self, BoardError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| BoardError::Read { path: path.to_owned(), source })?;
-        let board: Self = toml::from_str(&text).map_err(|error| BoardError::Invalid {
-            path: path.to_owned(),
-            place: place(&text, &error),
-            message: error.message().replace('\n', " "),
-        })?;
-        board.check().map_err(|message| BoardError::Invalid {
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let board: Self = read_toml("board file", path)?;
+        let invalid = |message| ConfigError::Invalid {
+            what: "board file",
             path: path.to_owned(),
             place: String::new(),
             message,
-        })?;
+        };
+        board.check().map_err(invalid)?;
         Ok(board)
     }
 
@@ -243,17 +243,6 @@ impl Board {
             }
         }
         Ok(())
-    }
-}
-
-/// Line and key of an error, without the value, which may be secret.
-fn place(text: &str, error: &toml::de::Error) -> String {
-    let Some(before) = error.span().and_then(|span| text.get(..span.start)) else { return String::new() };
-    let number = before.matches('\n').count();
-    let key = text.lines().nth(number).and_then(|line| line.split_once('=')).map(|(key, _)| key.trim());
-    match key {
-        Some(key) => format!(", line {}, {key}", number + 1),
-        None => format!(", line {}", number + 1),
     }
 }
 

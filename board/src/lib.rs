@@ -3,26 +3,33 @@
 //! A [`Board`] file names the devices; [`open_camera`], [`open_microphone`] and [`open_encoder`] open what it names,
 //! real or simulated.
 
+mod alsa;
 mod config;
 mod error;
 mod file;
 mod openh264;
 mod passthrough;
+mod probe;
 mod sim;
+mod toml_file;
+mod v4l2;
 
 use media::{Camera, EncodeError, EncoderSettings, Microphone, PixelFormat, VideoEncoder};
 
+pub use alsa::provide_configuration as provide_alsa_configuration;
 pub use config::{
-    AlsaSource, Board, BoardError, CameraConfig, CameraSource, FileCamera, MicrophoneConfig, MicrophoneSource,
+    AlsaSource, Board, CameraConfig, CameraSource, FileCamera, MicrophoneConfig, MicrophoneSource,
     MountRotation, Position, SimCamera, SimMicrophone, V4l2Source,
 };
 pub use error::OpenError;
 pub use openh264::OpenH264;
+pub use probe::{Finding, probe};
+pub use toml_file::{ConfigError, read_toml};
 
 /// Opens a camera and starts it.
 pub fn open_camera(config: &CameraConfig) -> Result<Box<dyn Camera>, OpenError> {
     Ok(match &config.source {
-        CameraSource::V4l2(source) => todo!(),
+        CameraSource::V4l2(source) => Box::new(v4l2::V4l2Camera::open(source)?),
         CameraSource::Sim(sim) => Box::new(sim::SimulatedCamera::new(sim)),
         CameraSource::File(file) => Box::new(file::FilePictures::open(file)?),
     })
@@ -31,7 +38,7 @@ pub fn open_camera(config: &CameraConfig) -> Result<Box<dyn Camera>, OpenError> 
 /// Opens a microphone and starts it. It may deliver another rate than `rate`, in Hz.
 pub fn open_microphone(config: &MicrophoneConfig, rate: u32) -> Result<Box<dyn Microphone>, OpenError> {
     Ok(match &config.source {
-        MicrophoneSource::Alsa(source) => todo!(),
+        MicrophoneSource::Alsa(source) => Box::new(alsa::AlsaMicrophone::open(&source.device, rate)?),
         MicrophoneSource::Sim(sim) => Box::new(sim::SimulatedMicrophone::new(*sim)),
     })
 }

@@ -1,0 +1,43 @@
+//! What the user gives: board file, properties, address.
+
+use std::path::Path;
+
+use ::uplink::Address;
+use anyhow::anyhow;
+use board::Board;
+use live_pusher::Properties;
+
+/// What can't be run as given: the user must change it. Exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct UsageError(String);
+
+pub(crate) struct Config {
+    pub(crate) board: Board,
+    pub(crate) properties: Properties,
+    pub(crate) address: Address,
+}
+
+impl Config {
+    pub(crate) fn read(board: &Path, props: Option<&Path>, url: Option<&str>) -> anyhow::Result<Self> {
+        let board = read_board(board)?;
+        let properties: Properties = match props {
+            Some(path) => board::read_toml("property file", path).map_err(usage)?,
+            None => Properties::default(),
+        };
+        let (source, text) = match url {
+            Some(url) => ("--url", url),
+            None => ("property url", properties.url.as_str()),
+        };
+        let address = Address::parse(text).map_err(|error| usage(format!("{source}: {error}")))?;
+        Ok(Self { board, properties, address })
+    }
+}
+
+pub(crate) fn read_board(path: &Path) -> anyhow::Result<Board> {
+    Board::read(path).map_err(usage)
+}
+
+fn usage(error: impl ToString) -> anyhow::Error {
+    anyhow!(UsageError(error.to_string()))
+}
