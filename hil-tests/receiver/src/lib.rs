@@ -1,1 +1,33 @@
+//! A small RTMP server that measures what a camera box sends: loss, order, latency and A/V offset, by the mark and the
+//! clicks of [`media::mark`]. It shares no RTMP code with the publisher, so that a fault of one can't hide in the other.
 
+mod amf;
+mod audio;
+mod chunk;
+mod flv;
+mod measure;
+mod server;
+mod video;
+
+pub use flv::{FlvWriter, read as read_flv};
+pub use measure::{Measure, Report, Snapshot};
+pub use server::{Receiver, Recording};
+
+/// A message that carries media, as in RTMP and FLV alike.
+#[derive(Clone, Debug)]
+pub struct Tag {
+    /// 8 sound, 9 pictures, 18 data.
+    pub kind: u8,
+    /// Milliseconds.
+    pub timestamp: u32,
+    pub body: Vec<u8>,
+}
+
+/// Measures a recording, as made by any server. Latency is unknown then.
+pub fn analyse(path: &std::path::Path) -> anyhow::Result<Report> {
+    let mut measure = Measure::new()?;
+    for tag in read_flv(path)? {
+        measure.take(&tag, None);
+    }
+    Ok(measure.report())
+}

@@ -1,0 +1,283 @@
+//! What arrived, put into figures.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+use media::Timestamp;
+use media::mark::{Orientation, Reader};
+use serde::Serialize;
+
+use crate::amf::{self, Value};
+use crate::audio::Sound;
+use crate::video::{self, Decoder, Picture};
+use crate::{Tag, audio};
+
+/// Faults that are kept; more of them say nothing new.
+const FAULTS: usize = 20;
+
+/// The figures of one stream.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Report {
+    pub frames: u64,
+    /// Frame numbers that are missing between those that came, given an even decimation.
+    pub missing: u64,
+    pub out_of_order: u64,
+    /// Pictures whose mark could not be read.
+    pub unreadable: u64,
+    pub audio_packets: u64,
+    /// Milliseconds from the first to the last timestamp.
+    pub duration_ms: u32,
+    pub kbps: f64,
+    pub fps: f64,
+    pub width: u32,
+    pub height: u32,
+    pub sample_rate: u32,
+    /// Milliseconds from capture to arrival; empty for recordings.
+    pub latency_ms: Option<Quantiles>,
+    /// Milliseconds by which sound comes later than the picture, at each click.
+    pub av_offset_ms: Vec<f64>,
+    pub tone_hz: Option<f64>,
+    pub metadata: Vec<(String, f64)>,
+    pub mirrored: Option<bool>,
+    pub idr_ms: Vec<u32>,
+    /// When the first IDR picture arrived, in microseconds of `CLOCK_MONOTONIC`.
+    pub first_idr: Option<i64>,
+    /// What a publisher may not do.
+    pub faults: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Quantiles {
+    pub p50: f64,
+    pub p95: f64,
+    pub p99: f64,
+    pub max: f64,
+}
+
+/// The last picture in I420, for people.
+#[derive(Clone, Default)]
+pub struct Snapshot {
+    pub width: u32,
+    pub height: u32,
+    pub planes: [Vec<u8>; 3],
+}
+
+/// Takes the tags of one stream.
+pub struct Measure {
+    decoder: Decoder,
+    reader: Reader,
+    sound: Option<Sound>,
+    parameter_sets: Vec<u8>,
+    configuration: Vec<u8>,
+    report: Report,
+    numbers: Vec<u32>,
+    latencies: Vec<f64>,
+    /// Stream time less capture time of the last pictures, in milliseconds.
+    video_clock: Option<f64>,
+    bytes: u64,
+    times: [Option<u32>; 2],
+    first: Option<u32>,
+    tracks: BTreeSet<u8>,
+    pub snapshot: Snapshot,
+}
+
+impl Measure {
+    pub fn new() -> Result<Self> {
+        Ok(Self {
+            decoder: Decoder::new()?,
+            reader: Reader::default(),
+            sound: None,
+            parameter_sets: Vec::new(),
+            configuration: Vec::new(),
+            report: Report::default(),
+            numbers: Vec::new(),
+            latencies: Vec::new(),
+            video_clock: None,
+            bytes: 0,
+            times: [None; 2],
+            first: None,
+            tracks: BTreeSet::new(),
+            snapshot: Snapshot::default(),
+        })
+    }
+
+    /// Takes a tag that came at `arrived`.
+    pub fn take(&mut self, tag: &Tag, arrived: Option<Timestamp>) {
+        self.bytes += tag.body.len() as u64;
+        match tag.kind {
+            8 => self.audio(tag),
+            9 => self.video(tag, arrived),
+            18 => self.metadata(&tag.body),
+            _ => {}
+        }
+    }
+
+    pub fn fault(&mut self, what: impl Into<String>) {
+        if self.report.faults.len() < FAULTS {
+            self.report.faults.push(what.into());
+        }
+    }
+
+    fn time(&mut self, tag: &Tag) {
+        if self.report.metadata.is_empty() && self.tracks.insert(0) {
+            self.fault("media before the metadata");
+        }
+        let last = &mut self.times[usize::from(tag.kind == 9)];
+        let backwards = last.replace(tag.timestamp).is_some_and(|last| tag.timestamp < last);
+        if backwards {
+            self.fault(format!("time runs backwards at {} ms", tag.timestamp));
+        }
+        let first = *self.first.get_or_insert(tag.timestamp);
+        self.report.duration_ms = self.report.duration_ms.max(tag.timestamp.saturating_sub(first));
+    }
+
+    fn metadata(&mut self, body: &[u8]) {
+        let values = amf::read(body);
+        let Some(object @ Value::Object(properties)) = values.last() else {
+            return self.fault("metadata that can't be read");
+        };
+        let numbers = properties.iter().filter_map(|(name, value)| value.number().map(|number| (name.clone(), number)));
+        self.report.metadata = numbers.collect();
+        if object.property("encoder").is_none() {
+            self.fault("metadata without the encoder's name");
+        }
+    }
+
+    fn video(&mut self, tag: &Tag, arrived: Option<Timestamp>) {
+        let [head, packet_type, _, _, _, payload @ ..] = &tag.body[..] else {
+            return self.fault("a video message that is too short");
+        };
+        if *packet_type == 0 {
+            if self.configuration == payload {
+                self.fault("the AVC header came again without a change");
+            }
+            self.configuration = payload.to_vec();
+            match video::parameter_sets(payload) {
+                Some(sets) => self.parameter_sets = sets,
+                None => self.fault("an AVC header that can't be read"),
+            }
+            return;
+        }
+        self.time(tag);
+        let idr = head >> 4 == 1;
+        if self.parameter_sets.is_empty() {
+            return self.fault("a picture before the AVC header");
+        }
+        if self.report.frames == 0 && !idr {
+            self.fault("the first picture is no IDR picture");
+        }
+        if idr {
+            self.report.idr_ms.push(tag.timestamp);
+            self.report.first_idr = self.report.first_idr.or(arrived.map(Timestamp::micros));
+        }
+        self.report.frames += 1;
+        let Some(stream) = video::byte_stream(payload) else { return self.fault("NAL lengths that don't add up") };
+        let unit = if idr { [&self.parameter_sets[..], &stream].concat() } else { stream };
+        let decoded = self.decoder.decode(&unit).map(|picture| {
+            picture.map(|picture| {
+                keep(&picture, &mut self.snapshot);
+                (picture.width, picture.height, self.reader.read(picture.planes[0], picture.width, picture.height))
+            })
+        });
+        match decoded {
+            Ok(Some((width, height, mark))) => {
+                (self.report.width, self.report.height) = (width, height);
+                match mark {
+                    Some(mark) => self.mark(tag.timestamp, mark, arrived),
+                    None => self.report.unreadable += 1,
+                }
+            }
+            Ok(None) => self.fault(format!("no picture at {} ms", tag.timestamp)),
+            Err(error) => self.fault(format!("{error} at {} ms", tag.timestamp)),
+        }
+    }
+
+    fn mark(&mut self, timestamp: u32, mark: media::mark::Mark, arrived: Option<Timestamp>) {
+        if self.numbers.last().is_some_and(|last| mark.frame <= *last) {
+            self.report.out_of_order += 1;
+        }
+        self.numbers.push(mark.frame);
+        self.video_clock = Some(f64::from(timestamp) - mark.captured.micros() as f64 / 1000.0);
+        if let Some(arrived) = arrived {
+            self.latencies.push(arrived.since(mark.captured) as f64 / 1000.0);
+        }
+    }
+
+    fn audio(&mut self, tag: &Tag) {
+        let [_, packet_type, payload @ ..] = &tag.body[..] else {
+            return self.fault("an audio message that is too short");
+        };
+        if *packet_type == 0 {
+            match audio::Sound::new(payload) {
+                Ok(sound) => self.sound = Some(sound),
+                Err(error) => self.fault(format!("an AAC header that can't be used: {error}")),
+            }
+            return;
+        }
+        self.time(tag);
+        self.report.audio_packets += 1;
+        let Some(sound) = &mut self.sound else { return self.fault("sound before the AAC header") };
+        let known = sound.clicks.len();
+        if let Err(error) = sound.take(tag.timestamp, payload) {
+            return self.fault(format!("sound does not decode: {error}"));
+        }
+        // A click marks a full second of the clock by which the pictures were stamped.
+        if let Some(video_clock) = self.video_clock {
+            let clicks = sound.clicks[known..].iter();
+            let offsets = clicks.map(|click| (click - video_clock + 500.0).rem_euclid(1000.0) - 500.0);
+            self.report.av_offset_ms.extend(offsets);
+        }
+    }
+
+    /// The figures up to now.
+    pub fn report(&mut self) -> Report {
+        let seconds = f64::from(self.report.duration_ms.max(1)) / 1000.0;
+        self.report.kbps = self.bytes as f64 * 8.0 / 1000.0 / seconds;
+        self.report.fps = self.report.frames.saturating_sub(1) as f64 / seconds;
+        self.report.missing = missing(&self.numbers);
+        self.report.mirrored = self.reader.orientation().map(|Orientation { mirrored, .. }| mirrored);
+        self.report.latency_ms = (!self.latencies.is_empty()).then(|| quantiles(&self.latencies));
+        if let Some(sound) = &mut self.sound {
+            self.report.sample_rate = sound.rate;
+            self.report.tone_hz = sound.tone.frequency();
+        }
+        self.report.clone()
+    }
+}
+
+fn keep(picture: &Picture<'_>, snapshot: &mut Snapshot) {
+    (snapshot.width, snapshot.height) = (picture.width, picture.height);
+    for (i, (to, from)) in snapshot.planes.iter_mut().zip(&picture.planes).enumerate() {
+        let width = if i == 0 { picture.width } else { picture.width.div_ceil(2) } as usize;
+        to.clear();
+        from.data.chunks(from.stride).for_each(|row| to.extend_from_slice(&row[..width.min(row.len())]));
+    }
+}
+
+/// Numbers that are missing, where the usual step from one to the next tells the decimation.
+fn missing(numbers: &[u32]) -> u64 {
+    let steps = || numbers.windows(2).filter_map(|pair| pair[1].checked_sub(pair[0])).filter(|step| *step > 0);
+    let mut sorted: Vec<u32> = steps().collect();
+    sorted.sort_unstable();
+    let Some(usual) = sorted.get(sorted.len() / 2).copied() else { return 0 };
+    steps().map(|step| u64::from((step + usual / 2) / usual).saturating_sub(1)).sum()
+}
+
+fn quantiles(values: &[f64]) -> Quantiles {
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let at = |share: f64| sorted.get((share * (sorted.len() - 1) as f64).round() as usize).copied().unwrap_or(0.0);
+    Quantiles { p50: at(0.5), p95: at(0.95), p99: at(0.99), max: at(1.0) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missing_numbers_are_counted_by_the_usual_step() {
+        assert_eq!(missing(&[0, 1, 2, 5, 6]), 2);
+        assert_eq!(missing(&[0, 2, 4, 8, 10, 12]), 1);
+        assert_eq!(missing(&[7]), 0);
+    }
+}
