@@ -136,6 +136,10 @@ impl Tone {
                 self.finish();
             } else if self.last < 0.0 && *sample >= 0.0 {
                 let crossing = self.position as f64 - f64::from(*sample / (sample - self.last));
+                // Closer crossings are the beginning of a click.
+                if crossing - self.last_crossing < self.rate / 1000.0 {
+                    self.finish();
+                }
                 self.first_crossing.get_or_insert(crossing);
                 self.last_crossing = crossing;
                 self.crossings += 1;

@@ -1,0 +1,64 @@
+# Shared by the scripts of this folder: packages, quiet steps, the cache.
+# shellcheck shell=bash
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# What is fetched or built once, outside the tree.
+CACHE=${PUSHBOX_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/pushbox}
+mkdir -p "$CACHE"
+
+die() {
+    echo "$*" >&2
+    exit 1
+}
+
+# step TITLE COMMAND...: runs it quietly; shows the end of its output when it fails.
+step() {
+    local title=$1 log start=$SECONDS
+    shift
+    log=$(mktemp)
+    printf '%s ... ' "$title"
+    if "$@" >"$log" 2>&1; then
+        echo "$((SECONDS - start)) s"
+        rm -f "$log"
+    else
+        echo "failed after $((SECONDS - start)) s; the end of $log:"
+        tail -n 40 "$log"
+        exit 1
+    fi
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; elif command -v sudo >/dev/null; then sudo "$@"; else
+        die "not root and no sudo: run as root: $*"
+    fi
+}
+
+# need_packages NAME...: installs those of Debian's packages that are missing.
+need_packages() {
+    local package missing=()
+    for package in "$@"; do
+        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+    done
+    [ ${#missing[@]} = 0 ] && return
+    step "apt-get update" as_root apt-get -q update
+    step "installing ${missing[*]}" as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -q -y --no-install-recommends "${missing[@]}"
+}
+
+need_rust() {
+    command -v cargo >/dev/null || die "no Rust: install it with rustup, then run this again"
+}
+
+# What every build of the workspace needs: libclang for the V4L2 bindings, cmake and nasm for the codecs.
+need_build_packages() {
+    need_rust
+    need_packages gcc g++ make pkg-config cmake nasm libclang-dev libasound2-dev
+}
+
+# need_cargo_tool NAME VERSION: a program from the Rust registry, built once.
+need_cargo_tool() {
+    local root=$CACHE/$1-$2
+    [ -x "$root/bin/$1" ] || step "building $1 $2 (once)" cargo install --locked --root "$root" "$1" --version "$2"
+    PATH=$root/bin:$PATH
+}
