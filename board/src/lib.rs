@@ -44,7 +44,10 @@ pub fn open_microphone(config: &MicrophoneConfig, rate: u32) -> Result<Box<dyn M
 }
 
 /// Opens an encoder for pictures that the camera delivers as `pixels`.
-pub fn open_encoder(pixels: PixelFormat, settings: EncoderSettings) -> Result<Box<dyn VideoEncoder>, EncodeError> {
+pub fn open_encoder(
+    pixels: PixelFormat,
+    settings: EncoderSettings,
+) -> Result<Box<dyn VideoEncoder>, EncodeError> {
     Ok(match pixels {
         PixelFormat::H264 => Box::new(passthrough::Passthrough),
         _ => Box::new(OpenH264::new(settings)?),

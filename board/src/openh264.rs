@@ -28,14 +28,21 @@ macro_rules! call {
 
 impl OpenH264 {
     pub fn new(settings: EncoderSettings) -> Result<Self, EncodeError> {
-        let failed = |call: &str, code: i64| EncodeError::Open { encoder: NAME, cause: format!("{call} gave {code}") };
+        let failed = |call: &str, code: i64| EncodeError::Open {
+            encoder: NAME,
+            cause: format!("{call} gave {code}"),
+        };
         let mut encoder = ptr::null_mut();
         // SAFETY: `encoder` is a place for the pointer that the call makes.
         let code = unsafe { DynamicAPI::from_source().WelsCreateSVCEncoder(&raw mut encoder) };
         if code != 0 || encoder.is_null() {
             return Err(failed("WelsCreateSVCEncoder", code.into()));
         }
-        let mut this = Self { encoder, settings, until_idr: 0 };
+        let mut this = Self {
+            encoder,
+            settings,
+            until_idr: 0,
+        };
         this.set(sys::ENCODER_OPTION_TRACE_LEVEL, sys::WELS_LOG_QUIET)?;
         let mut parameters = sys::SEncParamExt::default();
         // SAFETY: the encoder was made above and lives as long as `this`; `parameters` is a valid struct to fill.
@@ -58,14 +65,26 @@ impl OpenH264 {
         let code = unsafe { call!(self.encoder, SetOption, option, (&raw mut value).cast::<c_void>()) };
         match code {
             0 => Ok(()),
-            code => Err(EncodeError::Picture { encoder: NAME, cause: format!("option {option} gave {code}") }),
+            code => Err(EncodeError::Picture {
+                encoder: NAME,
+                cause: format!("option {option} gave {code}"),
+            }),
         }
     }
 
     fn set_bitrates(&mut self) -> Result<(), EncodeError> {
-        let bitrate = |bits: c_int| sys::SBitrateInfo { iLayer: sys::SPATIAL_LAYER_ALL, iBitrate: bits };
-        self.set(sys::ENCODER_OPTION_MAX_BITRATE, bitrate(ceiling(self.settings.bitrate)))?;
-        self.set(sys::ENCODER_OPTION_BITRATE, bitrate(self.settings.bitrate as c_int))
+        let bitrate = |bits: c_int| sys::SBitrateInfo {
+            iLayer: sys::SPATIAL_LAYER_ALL,
+            iBitrate: bits,
+        };
+        self.set(
+            sys::ENCODER_OPTION_MAX_BITRATE,
+            bitrate(ceiling(self.settings.bitrate)),
+        )?;
+        self.set(
+            sys::ENCODER_OPTION_BITRATE,
+            bitrate(self.settings.bitrate as c_int),
+        )
     }
 }
 
@@ -75,7 +94,14 @@ fn ceiling(bitrate: u32) -> c_int {
 }
 
 fn fill(parameters: &mut sys::SEncParamExt, settings: &EncoderSettings) {
-    let EncoderSettings { width, height, fps, bitrate, profile, .. } = *settings;
+    let EncoderSettings {
+        width,
+        height,
+        fps,
+        bitrate,
+        profile,
+        ..
+    } = *settings;
     parameters.iUsageType = sys::CAMERA_VIDEO_REAL_TIME;
     parameters.iPicWidth = width as c_int;
     parameters.iPicHeight = height as c_int;
@@ -111,7 +137,12 @@ fn source(picture: &Frame) -> sys::SSourcePicture {
     let planes = [0, 1, 2].map(|i| picture.plane(i));
     sys::SSourcePicture {
         iColorFormat: sys::videoFormatI420,
-        iStride: [planes[0].stride as c_int, planes[1].stride as c_int, planes[2].stride as c_int, 0],
+        iStride: [
+            planes[0].stride as c_int,
+            planes[1].stride as c_int,
+            planes[2].stride as c_int,
+            0,
+        ],
         pData: [
             planes[0].data.as_ptr().cast_mut(),
             planes[1].data.as_ptr().cast_mut(),
@@ -128,7 +159,9 @@ fn source(picture: &Frame) -> sys::SSourcePicture {
 
 /// Appends the NAL units of a coded picture, start codes and all.
 fn append(info: &sys::SFrameBSInfo, out: &mut Vec<u8>) {
-    let layers = usize::try_from(info.iLayerNum).unwrap_or(0).min(info.sLayerInfo.len());
+    let layers = usize::try_from(info.iLayerNum)
+        .unwrap_or(0)
+        .min(info.sLayerInfo.len());
     for layer in &info.sLayerInfo[..layers] {
         let nals = usize::try_from(layer.iNalCount).unwrap_or(0);
         // SAFETY: the encoder filled in `iNalCount` lengths at `pNalLengthInByte`, and as many bytes as they sum
@@ -153,8 +186,13 @@ impl VideoEncoder for OpenH264 {
     fn encode(&mut self, picture: &Frame, idr: bool, out: &mut Vec<u8>) -> Result<Encoded, EncodeError> {
         let refused = |cause: String| EncodeError::Picture { encoder: NAME, cause };
         let (layout, settings) = (picture.layout, self.settings);
-        if (layout.format, layout.width, layout.height) != (PixelFormat::I420, settings.width, settings.height) {
-            return Err(refused(format!("{picture:?} where I420 {}x{} is due", settings.width, settings.height)));
+        if (layout.format, layout.width, layout.height)
+            != (PixelFormat::I420, settings.width, settings.height)
+        {
+            return Err(refused(format!(
+                "{picture:?} where I420 {}x{} is due",
+                settings.width, settings.height
+            )));
         }
         if idr || self.until_idr == 0 {
             // SAFETY: the encoder is alive.
@@ -173,7 +211,12 @@ impl VideoEncoder for OpenH264 {
             sys::videoFrameTypeSkip => return Ok(Encoded::Skipped),
             _ => Encoded::Delta,
         };
-        self.until_idr = if encoded == Encoded::Idr { settings.gop } else { self.until_idr }.saturating_sub(1);
+        self.until_idr = if encoded == Encoded::Idr {
+            settings.gop
+        } else {
+            self.until_idr
+        }
+        .saturating_sub(1);
         append(&info, out);
         Ok(encoded)
     }

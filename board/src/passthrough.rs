@@ -17,15 +17,22 @@ impl VideoEncoder for Passthrough {
     fn encode(&mut self, picture: &Frame, _idr: bool, out: &mut Vec<u8>) -> Result<Encoded, EncodeError> {
         let access_unit = picture.compressed();
         out.extend_from_slice(access_unit);
-        let idr = media::nal_units(access_unit).any(|nal| nal.first().is_some_and(|header| header & 0x1f == 5));
+        let idr =
+            media::nal_units(access_unit).any(|nal| nal.first().is_some_and(|header| header & 0x1f == 5));
         Ok(if idr { Encoded::Idr } else { Encoded::Delta })
     }
 
     fn set_bitrate(&mut self, _bitrate: u32) -> Result<(), EncodeError> {
-        Err(EncodeError::Unsupported { encoder: NAME, what: "bitrate".into() })
+        Err(EncodeError::Unsupported {
+            encoder: NAME,
+            what: "bitrate".into(),
+        })
     }
 
     fn set_fps(&mut self, _fps: u32) -> Result<(), EncodeError> {
-        Err(EncodeError::Unsupported { encoder: NAME, what: "frame rate".into() })
+        Err(EncodeError::Unsupported {
+            encoder: NAME,
+            what: "frame rate".into(),
+        })
     }
 }

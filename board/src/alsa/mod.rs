@@ -18,7 +18,9 @@ pub fn provide_configuration() {
     if given || Path::new("/usr/share/alsa/alsa.conf").exists() {
         return;
     }
-    let Ok(name) = CString::new("alsa.conf") else { return };
+    let Ok(name) = CString::new("alsa.conf") else {
+        return;
+    };
     // SAFETY: `name` is a C string; the call returns a new descriptor or -1.
     let descriptor = unsafe { libc::memfd_create(name.as_ptr(), 0) };
     if descriptor < 0 {

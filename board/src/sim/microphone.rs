@@ -24,7 +24,10 @@ pub(crate) struct SimulatedMicrophone {
 impl SimulatedMicrophone {
     pub(crate) fn new(config: SimMicrophone) -> Self {
         Self {
-            format: AudioFormat { rate: config.rate, channels: 1 },
+            format: AudioFormat {
+                rate: config.rate,
+                channels: 1,
+            },
             sample_time: 1e6 / (f64::from(config.rate) * (1.0 + config.ppm * 1e-6)),
             start: now(),
             position: 0,
@@ -44,7 +47,8 @@ impl Microphone for SimulatedMicrophone {
 
     fn read(&mut self, block: &mut AudioBlock) -> Result<(), CaptureError> {
         let period = u64::from(self.format.rate / PERIODS_PER_SECOND);
-        let available = ((now().micros() as f64 - self.time(self.position)) / self.sample_time).max(0.0) as u64;
+        let available =
+            ((now().micros() as f64 - self.time(self.position)) / self.sample_time).max(0.0) as u64;
         block.overrun = available as f64 * self.sample_time > BUFFER.as_micros() as f64;
         if block.overrun {
             self.position += available;
@@ -52,7 +56,9 @@ impl Microphone for SimulatedMicrophone {
         sleep_until(Timestamp::from_micros(self.time(self.position + period) as i64));
         block.captured = Timestamp::from_micros(self.time(self.position).round() as i64);
         block.samples.clear();
-        block.samples.extend((self.position..self.position + period).map(|position| sound(self.time(position))));
+        block
+            .samples
+            .extend((self.position..self.position + period).map(|position| sound(self.time(position))));
         self.position += period;
         Ok(())
     }

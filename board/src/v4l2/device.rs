@@ -78,8 +78,15 @@ impl Drop for Mapping {
 impl Device {
     /// Opens a node; one that doesn't capture and stream is an error.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new().read(true).write(true).custom_flags(libc::O_NONBLOCK).open(path)?;
-        let mut device = Self { file, multiplanar: false };
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(libc::O_NONBLOCK)
+            .open(path)?;
+        let mut device = Self {
+            file,
+            multiplanar: false,
+        };
         // SAFETY: the struct is plain numbers, for which zeros are valid.
         let mut capability: sys::v4l2_capability = unsafe { zeroed() };
         device.ioctl(vidioc::VIDIOC_QUERYCAP, &mut capability)?;
@@ -91,7 +98,10 @@ impl Device {
         device.multiplanar = capabilities & sys::V4L2_CAP_VIDEO_CAPTURE_MPLANE != 0;
         let captures = device.multiplanar || capabilities & sys::V4L2_CAP_VIDEO_CAPTURE != 0;
         if !captures || capabilities & sys::V4L2_CAP_STREAMING == 0 {
-            return Err(io::Error::new(io::ErrorKind::Unsupported, "this node does not capture pictures"));
+            return Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "this node does not capture pictures",
+            ));
         }
         Ok(device)
     }
@@ -140,7 +150,11 @@ impl Device {
                 // SAFETY: the type says which member of the union was written.
                 let discrete = unsafe { size.__bindgen_anon_1.discrete };
                 let only = (discrete.width, discrete.height);
-                return Ok(SizeRange { min: only, max: only, step: (1, 1) });
+                return Ok(SizeRange {
+                    min: only,
+                    max: only,
+                    step: (1, 1),
+                });
             }
             if index > 0 {
                 return Err(io::ErrorKind::InvalidInput.into());
@@ -157,7 +171,9 @@ impl Device {
 
     /// `VIDIOC_ENUM_FRAMEINTERVALS`: pictures a second; of a range its ends. Empty where the driver doesn't tell.
     pub(super) fn rates(&self, fourcc: u32, (width, height): (u32, u32)) -> Vec<f64> {
-        let rate = |interval: sys::v4l2_fract| f64::from(interval.denominator) / f64::from(interval.numerator.max(1));
+        let rate = |interval: sys::v4l2_fract| {
+            f64::from(interval.denominator) / f64::from(interval.numerator.max(1))
+        };
         let found = self.enumerate(|index| {
             // SAFETY: plain numbers.
             let mut interval: sys::v4l2_frmivalenum = unsafe { zeroed() };
@@ -205,14 +221,25 @@ impl Device {
             // SAFETY: the buffer type says which member of the union is in use.
             let pix = unsafe { format.fmt.pix_mp };
             let planes = pix.plane_fmt;
-            let strides = (0..usize::from(pix.num_planes).min(PLANES)).map(|i| planes[i].bytesperline as usize);
+            let strides =
+                (0..usize::from(pix.num_planes).min(PLANES)).map(|i| planes[i].bytesperline as usize);
             let strides = strides.collect();
-            return Ok(PixFormat { fourcc: pix.pixelformat, width: pix.width, height: pix.height, strides });
+            return Ok(PixFormat {
+                fourcc: pix.pixelformat,
+                width: pix.width,
+                height: pix.height,
+                strides,
+            });
         }
         // SAFETY: as above.
         let pix = unsafe { format.fmt.pix };
         let strides = vec![pix.bytesperline as usize];
-        Ok(PixFormat { fourcc: pix.pixelformat, width: pix.width, height: pix.height, strides })
+        Ok(PixFormat {
+            fourcc: pix.pixelformat,
+            width: pix.width,
+            height: pix.height,
+            strides,
+        })
     }
 
     /// `VIDIOC_S_PARM`: asks for a rate in millionths of pictures a second; the rate that it will be, `None` where the
@@ -223,10 +250,16 @@ impl Device {
         parameters.type_ = self.buffer_type();
         // SAFETY: the buffer type says that `capture` is the member in use.
         let capture = unsafe { &mut parameters.parm.capture };
-        capture.timeperframe = sys::v4l2_fract { numerator: 1000, denominator: (rate * 1000.0).round() as u32 };
+        capture.timeperframe = sys::v4l2_fract {
+            numerator: 1000,
+            denominator: (rate * 1000.0).round() as u32,
+        };
         self.ioctl(vidioc::VIDIOC_S_PARM, &mut parameters).ok()?;
         // SAFETY: as above.
-        let sys::v4l2_fract { numerator, denominator } = unsafe { parameters.parm.capture.timeperframe };
+        let sys::v4l2_fract {
+            numerator,
+            denominator,
+        } = unsafe { parameters.parm.capture.timeperframe };
         (numerator > 0 && denominator > 0).then(|| f64::from(denominator) / f64::from(numerator))
     }
 
@@ -246,13 +279,19 @@ impl Device {
             if self.multiplanar {
                 let count = (buffer.length as usize).min(PLANES);
                 // SAFETY: QUERYBUF wrote offsets.
-                planes[..count].iter().map(|plane| (unsafe { plane.m.mem_offset }, plane.length)).collect()
+                planes[..count]
+                    .iter()
+                    .map(|plane| (unsafe { plane.m.mem_offset }, plane.length))
+                    .collect()
             } else {
                 // SAFETY: as above.
                 vec![(unsafe { buffer.m.offset }, buffer.length)]
             }
         })?;
-        places.into_iter().map(|(offset, length)| self.map_plane(offset, length as usize)).collect()
+        places
+            .into_iter()
+            .map(|(offset, length)| self.map_plane(offset, length as usize))
+            .collect()
     }
 
     fn map_plane(&self, offset: u32, length: usize) -> io::Result<Mapping> {
@@ -271,7 +310,10 @@ impl Device {
         if address == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
         }
-        Ok(Mapping { address: address.cast(), length })
+        Ok(Mapping {
+            address: address.cast(),
+            length,
+        })
     }
 
     /// `VIDIOC_QBUF`: gives a buffer to the driver.
@@ -291,9 +333,18 @@ impl Device {
                 used[0] = buffer.bytesused as usize;
             }
             #[allow(clippy::useless_conversion)] // the fields are 32 bits wide on some targets
-            let (seconds, micros) = (i64::from(buffer.timestamp.tv_sec), i64::from(buffer.timestamp.tv_usec));
+            let (seconds, micros) = (
+                i64::from(buffer.timestamp.tv_sec),
+                i64::from(buffer.timestamp.tv_usec),
+            );
             let timestamp = seconds * 1_000_000 + micros;
-            Dequeued { index: buffer.index, sequence: buffer.sequence, flags: buffer.flags, timestamp, used }
+            Dequeued {
+                index: buffer.index,
+                sequence: buffer.sequence,
+                flags: buffer.flags,
+                timestamp,
+                used,
+            }
         })
     }
 
@@ -304,7 +355,8 @@ impl Device {
         take: impl FnOnce(&sys::v4l2_buffer, &[sys::v4l2_plane; 8]) -> T,
     ) -> io::Result<T> {
         // SAFETY: plain numbers and a null pointer.
-        let (mut buffer, mut planes): (sys::v4l2_buffer, [sys::v4l2_plane; 8]) = unsafe { (zeroed(), zeroed()) };
+        let (mut buffer, mut planes): (sys::v4l2_buffer, [sys::v4l2_plane; 8]) =
+            unsafe { (zeroed(), zeroed()) };
         buffer.index = index;
         (buffer.type_, buffer.memory) = (self.buffer_type(), sys::v4l2_memory_V4L2_MEMORY_MMAP);
         if self.multiplanar {
@@ -325,7 +377,11 @@ impl Device {
 
     /// Waits until a buffer can be dequeued or the device has something to complain of; false when neither came.
     pub(super) fn wait(&self, limit: Duration) -> io::Result<bool> {
-        let mut poll = libc::pollfd { fd: self.file.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        let mut poll = libc::pollfd {
+            fd: self.file.as_raw_fd(),
+            events: libc::POLLIN,
+            revents: 0,
+        };
         // SAFETY: one valid pollfd.
         match unsafe { libc::poll(&raw mut poll, 1, limit.as_millis() as libc::c_int) } {
             -1 => Err(io::Error::last_os_error()),

@@ -180,7 +180,9 @@ fn fps<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
 fn bounded<'de, D: Deserializer<'de>>(deserializer: D, low: f64, high: f64) -> Result<u32, D::Error> {
     let number = f64::deserialize(deserializer)?;
     if !number.is_finite() {
-        return Err(serde::de::Error::custom(format!("{number} is no number: give {low} to {high}")));
+        return Err(serde::de::Error::custom(format!(
+            "{number} is no number: give {low} to {high}"
+        )));
     }
     Ok(number.round().clamp(low, high) as u32)
 }
@@ -197,7 +199,10 @@ mod tests {
     fn nothing_given_means_the_defaults_of_table_4_0() {
         let properties = read("").unwrap();
         assert_eq!(properties, Properties::default());
-        assert_eq!((properties.min_bitrate, properties.max_bitrate, properties.fps), (Kbps(200), Kbps(1000), 15));
+        assert_eq!(
+            (properties.min_bitrate, properties.max_bitrate, properties.fps),
+            (Kbps(200), Kbps(1000), 15)
+        );
     }
 
     #[test]
@@ -213,21 +218,37 @@ mod tests {
     #[test]
     fn numbers_are_brought_into_their_range() {
         let properties = read("fps = 99\nvideo-width = 1\nmin-bitrate = 1e9\nvideo-height = 640.4").unwrap();
-        assert_eq!((properties.fps, properties.video_width, properties.video_height), (30, Some(96), Some(640)));
+        assert_eq!(
+            (properties.fps, properties.video_width, properties.video_height),
+            (30, Some(96), Some(640))
+        );
         assert_eq!(properties.min_bitrate, Kbps(20_000));
     }
 
     #[test]
     fn bad_values_are_refused_with_what_would_be_right() {
-        assert!(read("mode = 'UHD'").unwrap_err().contains("expected one of `QVGA`, `HVGA`, `SD`, `HD`, `FHD`, `RTC`"));
+        assert!(
+            read("mode = 'UHD'")
+                .unwrap_err()
+                .contains("expected one of `QVGA`, `HVGA`, `SD`, `HD`, `FHD`, `RTC`")
+        );
         assert!(read("fps = nan").unwrap_err().contains("give 1 to 30"));
-        assert!(read("framerate = 30").unwrap_err().contains("unknown field `framerate`"));
+        assert!(
+            read("framerate = 30")
+                .unwrap_err()
+                .contains("unknown field `framerate`")
+        );
     }
 
     #[test]
     fn the_start_rate_lies_within_the_bounds() {
         let start = |mode, min, max| {
-            let bounds = Properties { mode, min_bitrate: Kbps(min), max_bitrate: Kbps(max), ..Properties::default() };
+            let bounds = Properties {
+                mode,
+                min_bitrate: Kbps(min),
+                max_bitrate: Kbps(max),
+                ..Properties::default()
+            };
             bounds.start_bitrate()
         };
         assert_eq!(start(Mode::Rtc, 200, 1000), Kbps(500));

@@ -12,7 +12,8 @@ pub fn nal_units(stream: &[u8]) -> impl Iterator<Item = &[u8]> {
         if rest.is_empty() {
             return None;
         }
-        let (nal, next) = start_code(rest).map_or((rest, &[][..]), |(code, next)| (&rest[..code], &rest[next..]));
+        let (nal, next) =
+            start_code(rest).map_or((rest, &[][..]), |(code, next)| (&rest[..code], &rest[next..]));
         rest = next;
         Some(nal)
     })
@@ -62,7 +63,9 @@ impl ParameterSets {
     /// The AVCDecoderConfigurationRecord (ISO/IEC 14496-15 clause 5.3.3.1) with lengths of four bytes; `None`
     /// before both sets are known. Profiles with more fields (High and above) are not made here.
     pub fn decoder_configuration(&self) -> Option<Vec<u8>> {
-        let [_, profile, compatibility, level, ..] = self.sps[..] else { return None };
+        let [_, profile, compatibility, level, ..] = self.sps[..] else {
+            return None;
+        };
         if self.pps.is_empty() {
             return None;
         }
@@ -107,7 +110,10 @@ mod tests {
     const PPS_UNIT: [u8; 4] = [0x68, 0xce, 0x3c, 0x80];
 
     fn stream(units: &[&[u8]]) -> Vec<u8> {
-        units.iter().flat_map(|unit| [&[0, 0, 0, 1], *unit].concat()).collect()
+        units
+            .iter()
+            .flat_map(|unit| [&[0, 0, 0, 1], *unit].concat())
+            .collect()
     }
 
     #[test]
@@ -116,7 +122,13 @@ mod tests {
         let mut unit = stream(&[&[9, 0xf0], &SPS_UNIT, &PPS_UNIT, &[0x65, 1, 2, 3]]);
         assert!(sets.extract(&mut unit));
         assert_eq!(unit, [0, 0, 0, 4, 0x65, 1, 2, 3]);
-        let expected = [&[1, 0x42, 0xc0, 0x1f, 0xff, 0xe1, 0, 6], &SPS_UNIT[..], &[1, 0, 4], &PPS_UNIT].concat();
+        let expected = [
+            &[1, 0x42, 0xc0, 0x1f, 0xff, 0xe1, 0, 6],
+            &SPS_UNIT[..],
+            &[1, 0, 4],
+            &PPS_UNIT,
+        ]
+        .concat();
         assert_eq!(sets.decoder_configuration(), Some(expected));
         let mut again = stream(&[&SPS_UNIT, &PPS_UNIT, &[0x65, 9]]);
         assert!(!sets.extract(&mut again), "the same sets are no change");

@@ -17,9 +17,7 @@ mod pool;
 mod queue;
 mod video;
 
-pub use audio::{
-    AacEncoder, AacError, AudioControl, AudioPipeline, AudioSettings, FRAME, Timeline,
-};
+pub use audio::{AacEncoder, AacError, AudioControl, AudioPipeline, AudioSettings, FRAME, Timeline};
 pub use capture::{AudioBlock, AudioFormat, Camera, CaptureError, Microphone, VideoFormat};
 pub use clock::{Timestamp, now};
 pub use encode::{EncodeError, Encoded, EncoderSettings, H264Profile, VideoEncoder};

@@ -13,7 +13,13 @@ pub(crate) fn start() {
         Ok(journal) if under_systemd => registry.with(journal).init(),
         _ => {
             let ansi = std::io::stderr().is_terminal();
-            registry.with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(ansi)).init();
+            registry
+                .with(
+                    tracing_subscriber::fmt::layer()
+                        .with_writer(std::io::stderr)
+                        .with_ansi(ansi),
+                )
+                .init();
         }
     }
 }

@@ -15,7 +15,11 @@ const INTERVAL: Duration = Duration::from_secs(3);
 /// Publishing for so long makes up for earlier failures.
 const SETTLED: Duration = Duration::from_secs(10);
 
-pub(crate) async fn run(address: &Address, queue: &Queue, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+pub(crate) async fn run(
+    address: &Address,
+    queue: &Queue,
+    shutdown: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
     tokio::pin!(shutdown);
     let mut retries = 0;
     loop {

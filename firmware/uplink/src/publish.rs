@@ -84,10 +84,11 @@ pub async fn publish<P: AsRef<[u8]> + Send>(
 async fn connect(address: &Address) -> Result<TcpStream, PublishError> {
     let host = || address.host().to_owned();
     let resolve = |cause: String| PublishError::Resolve { host: host(), cause };
-    let candidates: Vec<SocketAddr> = match timeout(RESOLVE, lookup_host((address.host(), address.port()))).await {
-        Ok(found) => found.map_err(|error| resolve(error.to_string()))?.collect(),
-        Err(_) => return Err(resolve("no answer within 5 s".into())),
-    };
+    let candidates: Vec<SocketAddr> =
+        match timeout(RESOLVE, lookup_host((address.host(), address.port()))).await {
+            Ok(found) => found.map_err(|error| resolve(error.to_string()))?.collect(),
+            Err(_) => return Err(resolve("no answer within 5 s".into())),
+        };
     let mut last = "no address".to_owned();
     let deadline = Instant::now() + CONNECT;
     for candidate in candidates {
@@ -100,7 +101,10 @@ async fn connect(address: &Address) -> Result<TcpStream, PublishError> {
             Err(_) => last = "no answer within 5 s".into(),
         }
     }
-    Err(PublishError::Connect { host: host(), cause: last })
+    Err(PublishError::Connect {
+        host: host(),
+        cause: last,
+    })
 }
 
 struct Connection<'a, P> {
@@ -152,8 +156,10 @@ impl Clock {
 
 impl<'a, P: AsRef<[u8]> + Send> Connection<'a, P> {
     fn new(address: &Address, stream: TcpStream, queue: &'a SendQueue<P>) -> Result<Self, PublishError> {
-        let session = Session::new(address.clone())
-            .map_err(|error| PublishError::Protocol { step: "handshake", cause: error.to_string() })?;
+        let session = Session::new(address.clone()).map_err(|error| PublishError::Protocol {
+            step: "handshake",
+            cause: error.to_string(),
+        })?;
         Ok(Self {
             stream,
             session,
@@ -193,13 +199,21 @@ impl<'a, P: AsRef<[u8]> + Send> Connection<'a, P> {
 
     fn read(&mut self, buffer: &mut [u8], report: &mut impl FnMut(Published)) -> Result<(), PublishError> {
         let count = match self.stream.try_read(buffer) {
-            Ok(0) => return Err(PublishError::Closed(format!("end of stream during {}", self.session.step()))),
+            Ok(0) => {
+                return Err(PublishError::Closed(format!(
+                    "end of stream during {}",
+                    self.session.step()
+                )));
+            }
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
             Err(error) => return Err(self.lost(&error)),
         };
         let step = self.session.step();
-        let protocol = |error: SessionError| PublishError::Protocol { step, cause: error.to_string() };
+        let protocol = |error: SessionError| PublishError::Protocol {
+            step,
+            cause: error.to_string(),
+        };
         self.session.receive(&buffer[..count]).map_err(protocol)?;
         while let Some(event) = self.session.next_event() {
             match event {
@@ -208,7 +222,9 @@ impl<'a, P: AsRef<[u8]> + Send> Connection<'a, P> {
                     self.queue.connect();
                     report(Published::Started);
                 }
-                Event::Refused { code, description } => return Err(PublishError::Refused { code, description }),
+                Event::Refused { code, description } => {
+                    return Err(PublishError::Refused { code, description });
+                }
                 Event::Closed { code, description } => {
                     return Err(PublishError::Closed(format!("{code} {description}")));
                 }
@@ -227,16 +243,27 @@ impl<'a, P: AsRef<[u8]> + Send> Connection<'a, P> {
             }
             Media::Configuration(track, configuration) => {
                 let timestamp = self.clock.last[track as usize];
-                (flv::message_kind(track), timestamp, flv::prefix(track, true, true), Outgoing::Shared(configuration))
+                (
+                    flv::message_kind(track),
+                    timestamp,
+                    flv::prefix(track, true, true),
+                    Outgoing::Shared(configuration),
+                )
             }
             Media::Packet(packet) => {
                 let timestamp = self.clock.timestamp(packet.track, packet.time);
                 let prefix = flv::prefix(packet.track, packet.sync, false);
-                (flv::message_kind(packet.track), timestamp, prefix, Outgoing::Packet(packet.data))
+                (
+                    flv::message_kind(packet.track),
+                    timestamp,
+                    prefix,
+                    Outgoing::Packet(packet.data),
+                )
             }
         };
         let payload = outgoing.payload().len();
-        self.session.media(kind, timestamp, &prefix[..length], payload, &mut self.chunks);
+        self.session
+            .media(kind, timestamp, &prefix[..length], payload, &mut self.chunks);
         self.outgoing = outgoing;
         self.deadline = Instant::now() + WRITE_STALL;
     }
@@ -283,10 +310,16 @@ impl<'a, P: AsRef<[u8]> + Send> Connection<'a, P> {
 
     fn late(&self) -> PublishError {
         if self.session.is_publishing() {
-            return PublishError::Broken(format!("nothing could be written for {} s", WRITE_STALL.as_secs()));
+            return PublishError::Broken(format!(
+                "nothing could be written for {} s",
+                WRITE_STALL.as_secs()
+            ));
         }
         let cause = format!("no answer within {} s", HANDSHAKE.as_secs());
-        PublishError::Protocol { step: self.session.step(), cause }
+        PublishError::Protocol {
+            step: self.session.step(),
+            cause,
+        }
     }
 
     /// A reset by the server is its way of closing once it speaks RTMP.

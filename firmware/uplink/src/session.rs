@@ -76,8 +76,9 @@ impl Session {
     /// Begins with the handshake; its first bytes wait in [`Session::output`].
     pub fn new(address: Address) -> Result<Self, SessionError> {
         let mut handshake = Handshake::new(PeerType::Client);
-        let out =
-            handshake.generate_outbound_p0_and_p1().map_err(|error| SessionError::Handshake(error.to_string()))?;
+        let out = handshake
+            .generate_outbound_p0_and_p1()
+            .map_err(|error| SessionError::Handshake(error.to_string()))?;
         Ok(Self {
             address,
             state: State::Handshaking,
@@ -136,7 +137,9 @@ impl Session {
         }
         if self.window > 0 && self.received.wrapping_sub(self.acknowledged) >= self.window {
             self.acknowledged = self.received;
-            self.control(RtmpMessage::Acknowledgement { sequence_number: self.received })?;
+            self.control(RtmpMessage::Acknowledgement {
+                sequence_number: self.received,
+            })?;
         }
         Ok(())
     }
@@ -144,7 +147,10 @@ impl Session {
     fn shake_hands(&mut self, bytes: &[u8]) -> Result<(), SessionError> {
         match self.handshake.process_bytes(bytes) {
             Ok(HandshakeProcessResult::InProgress { response_bytes }) => self.out.extend(response_bytes),
-            Ok(HandshakeProcessResult::Completed { response_bytes, remaining_bytes }) => {
+            Ok(HandshakeProcessResult::Completed {
+                response_bytes,
+                remaining_bytes,
+            }) => {
                 self.out.extend(response_bytes);
                 self.reader.push(&remaining_bytes);
                 self.connect()?;
@@ -156,17 +162,24 @@ impl Session {
 
     fn connect(&mut self) -> Result<(), SessionError> {
         self.state = State::Connecting;
-        self.control(RtmpMessage::SetChunkSize { size: CHUNK_SIZE as u32 })?;
+        self.control(RtmpMessage::SetChunkSize {
+            size: CHUNK_SIZE as u32,
+        })?;
         self.writer.set_chunk_size(CHUNK_SIZE);
         self.control(RtmpMessage::WindowAcknowledgement { size: WINDOW })?;
         let properties = [
             ("app", self.address.app().to_owned()),
             ("type", "nonprivate".to_owned()),
-            ("flashVer", format!("FMLE/3.0 (compatible; Pushbox/{})", env!("CARGO_PKG_VERSION"))),
+            (
+                "flashVer",
+                format!("FMLE/3.0 (compatible; Pushbox/{})", env!("CARGO_PKG_VERSION")),
+            ),
             ("tcUrl", self.address.tc_url()),
         ];
-        let properties: HashMap<String, Amf0Value> =
-            properties.into_iter().map(|(name, value)| (name.to_owned(), Amf0Value::Utf8String(value))).collect();
+        let properties: HashMap<String, Amf0Value> = properties
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), Amf0Value::Utf8String(value)))
+            .collect();
         self.command("connect", CONNECT, 0, vec![Amf0Value::Object(properties)])
     }
 
@@ -192,12 +205,20 @@ impl Session {
         };
         // What can't be read is ignored: it is advice at the most.
         match payload.to_rtmp_message() {
-            Ok(RtmpMessage::Acknowledgement { sequence_number }) => self.server_acknowledged = sequence_number,
+            Ok(RtmpMessage::Acknowledgement { sequence_number }) => {
+                self.server_acknowledged = sequence_number
+            }
             Ok(RtmpMessage::WindowAcknowledgement { size }) => self.window = size,
-            Ok(RtmpMessage::SetPeerBandwidth { size, limit_type }) if limit_type != PeerBandwidthLimitType::Dynamic => {
+            Ok(RtmpMessage::SetPeerBandwidth { size, limit_type })
+                if limit_type != PeerBandwidthLimitType::Dynamic =>
+            {
                 self.control(RtmpMessage::WindowAcknowledgement { size })?;
             }
-            Ok(RtmpMessage::UserControl { event_type: UserControlEventType::PingRequest, timestamp, .. }) => {
+            Ok(RtmpMessage::UserControl {
+                event_type: UserControlEventType::PingRequest,
+                timestamp,
+                ..
+            }) => {
                 self.control(RtmpMessage::UserControl {
                     event_type: UserControlEventType::PingResponse,
                     stream_id: None,
@@ -212,7 +233,9 @@ impl Session {
 
     fn command_from_server(&mut self, payload: &[u8]) -> Result<(), SessionError> {
         let values = amf::decode(payload);
-        let Some(Amf0Value::Utf8String(name)) = values.first() else { return Ok(()) };
+        let Some(Amf0Value::Utf8String(name)) = values.first() else {
+            return Ok(());
+        };
         let transaction = match values.get(1) {
             Some(Amf0Value::Number(number)) => *number,
             _ => 0.0,
@@ -250,7 +273,12 @@ impl Session {
         self.state = State::StartingToPublish;
         let stream = Amf0Value::Utf8String(self.address.stream().to_owned());
         let live = Amf0Value::Utf8String("live".to_owned());
-        self.command("publish", 5.0, self.stream_id, vec![Amf0Value::Null, stream, live])
+        self.command(
+            "publish",
+            5.0,
+            self.stream_id,
+            vec![Amf0Value::Null, stream, live],
+        )
     }
 
     fn status(&mut self, info: Option<&Amf0Value>) {
@@ -263,7 +291,10 @@ impl Session {
             }
             State::Publishing if ends || amf::text(info, "level") == "error" => {
                 self.state = State::Ended;
-                self.events.push_back(Event::Closed { code, description: amf::text(info, "description") });
+                self.events.push_back(Event::Closed {
+                    code,
+                    description: amf::text(info, "description"),
+                });
             }
             State::Ended | State::Publishing => {}
             _ if ends || amf::text(info, "level") == "error" || code == "NetStream.Publish.BadName" => {
@@ -292,10 +323,22 @@ impl Session {
     }
 
     /// Prepares a media message; the payload stays where it is.
-    pub(crate) fn media(&mut self, kind: u8, timestamp: u32, prefix: &[u8], payload: usize, chunks: &mut Chunks) {
+    pub(crate) fn media(
+        &mut self,
+        kind: u8,
+        timestamp: u32,
+        prefix: &[u8],
+        payload: usize,
+        chunks: &mut Chunks,
+    ) {
         // Sound and data on one chunk stream, pictures on another, as FMLE has it.
         let chunk_stream = if kind == kind::VIDEO { 6 } else { 4 };
-        let head = Head { chunk_stream, kind, stream_id: self.stream_id, timestamp };
+        let head = Head {
+            chunk_stream,
+            kind,
+            stream_id: self.stream_id,
+            timestamp,
+        };
         self.writer.start(head, prefix, payload, chunks);
     }
 
@@ -303,15 +346,41 @@ impl Session {
         let payload = message
             .into_message_payload(RtmpTimestamp::new(0), 0)
             .map_err(|error| SessionError::Command(error.to_string()))?;
-        self.send(Head { chunk_stream: CONTROL, kind: payload.type_id, stream_id: 0, timestamp: 0 }, &payload.data);
+        self.send(
+            Head {
+                chunk_stream: CONTROL,
+                kind: payload.type_id,
+                stream_id: 0,
+                timestamp: 0,
+            },
+            &payload.data,
+        );
         Ok(())
     }
 
-    fn command(&mut self, name: &str, transaction: f64, stream_id: u32, rest: Vec<Amf0Value>) -> Result<(), SessionError> {
-        let mut values = vec![Amf0Value::Utf8String(name.to_owned()), Amf0Value::Number(transaction)];
+    fn command(
+        &mut self,
+        name: &str,
+        transaction: f64,
+        stream_id: u32,
+        rest: Vec<Amf0Value>,
+    ) -> Result<(), SessionError> {
+        let mut values = vec![
+            Amf0Value::Utf8String(name.to_owned()),
+            Amf0Value::Number(transaction),
+        ];
         values.extend(rest);
-        let payload = rml_amf0::serialize(&values).map_err(|error| SessionError::Command(error.to_string()))?;
-        self.send(Head { chunk_stream: COMMANDS, kind: kind::COMMAND, stream_id, timestamp: 0 }, &payload);
+        let payload =
+            rml_amf0::serialize(&values).map_err(|error| SessionError::Command(error.to_string()))?;
+        self.send(
+            Head {
+                chunk_stream: COMMANDS,
+                kind: kind::COMMAND,
+                stream_id,
+                timestamp: 0,
+            },
+            &payload,
+        );
         Ok(())
     }
 

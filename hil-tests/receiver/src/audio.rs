@@ -10,8 +10,9 @@ use symphonia::core::packet::Packet;
 use symphonia::core::units::Timestamp;
 
 /// Sampling frequencies of the AudioSpecificConfig (ISO/IEC 14496-3 table 1.18).
-const RATES: [u32; 13] =
-    [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];
+const RATES: [u32; 13] = [
+    96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350,
+];
 /// Steps between the places that are tried for a click first, in samples.
 const COARSE: usize = 8;
 
@@ -32,13 +33,20 @@ pub(crate) struct Sound {
 impl Sound {
     /// `configuration` is an AudioSpecificConfig.
     pub(crate) fn new(configuration: &[u8]) -> Result<Self> {
-        let bits = configuration.first_chunk::<2>().context("an AudioSpecificConfig that is too short")?;
+        let bits = configuration
+            .first_chunk::<2>()
+            .context("an AudioSpecificConfig that is too short")?;
         let bits = u16::from_be_bytes(*bits);
-        let rate = *RATES.get(usize::from(bits >> 7 & 15)).context("an unknown sampling frequency")?;
+        let rate = *RATES
+            .get(usize::from(bits >> 7 & 15))
+            .context("an unknown sampling frequency")?;
         let mut parameters = AudioCodecParameters::new();
-        parameters.for_codec(CODEC_ID_AAC).with_sample_rate(rate).with_extra_data(configuration.into());
-        let decoder =
-            symphonia::default::get_codecs().make_audio_decoder(&parameters, &AudioDecoderOptions::default())?;
+        parameters
+            .for_codec(CODEC_ID_AAC)
+            .with_sample_rate(rate)
+            .with_extra_data(configuration.into());
+        let decoder = symphonia::default::get_codecs()
+            .make_audio_decoder(&parameters, &AudioDecoderOptions::default())?;
         Ok(Self {
             decoder,
             rate,
@@ -55,7 +63,12 @@ impl Sound {
     /// Decodes a packet. A packet's time is that of its first decoded sample: publishers account for their encoder's
     /// delay.
     pub(crate) fn take(&mut self, timestamp: u32, packet: &[u8]) -> Result<()> {
-        let packet = Packet::new(0, Timestamp::new(self.packets * 1024), 1024_u64.into(), packet.to_vec());
+        let packet = Packet::new(
+            0,
+            Timestamp::new(self.packets * 1024),
+            1024_u64.into(),
+            packet.to_vec(),
+        );
         self.packets += 1;
         let decoded = self.decoder.decode(&packet)?;
         let mut interleaved = vec![0_f32; decoded.samples_interleaved()];
@@ -65,7 +78,9 @@ impl Sound {
             self.samples.clear();
             self.start = f64::from(timestamp);
         }
-        let mono = interleaved.chunks(self.channels).map(|frame| frame.iter().sum::<f32>() / frame.len() as f32);
+        let mono = interleaved
+            .chunks(self.channels)
+            .map(|frame| frame.iter().sum::<f32>() / frame.len() as f32);
         self.samples.extend(mono);
         if self.samples.len() >= self.rate as usize {
             self.search();
@@ -78,14 +93,20 @@ impl Sound {
         let length = self.template.len();
         let last = self.samples.len() - length;
         let coarse = (0..last).step_by(COARSE).map(|at| (at, self.match_at(at)));
-        let Some((near, _)) = coarse.max_by(|a, b| a.1.total_cmp(&b.1)) else { return };
-        let fine = (near.saturating_sub(COARSE)..=(near + COARSE).min(last)).map(|at| (at, self.match_at(at)));
-        let Some((at, strength)) = fine.max_by(|a, b| a.1.total_cmp(&b.1)) else { return };
+        let Some((near, _)) = coarse.max_by(|a, b| a.1.total_cmp(&b.1)) else {
+            return;
+        };
+        let fine =
+            (near.saturating_sub(COARSE)..=(near + COARSE).min(last)).map(|at| (at, self.match_at(at)));
+        let Some((at, strength)) = fine.max_by(|a, b| a.1.total_cmp(&b.1)) else {
+            return;
+        };
         // At the edge, the peak may lie in the next part.
         let inside = at > 0 && at < last;
         let energy: f32 = self.template.iter().map(|(c, s)| c * c + s * s).sum();
         if inside && strength > 0.3 * CLICK_LEVEL * energy / 2.0 {
-            self.clicks.push(self.start + at as f64 * 1000.0 / f64::from(self.rate));
+            self.clicks
+                .push(self.start + at as f64 * 1000.0 / f64::from(self.rate));
         }
         self.tone.take(&self.samples[..last]);
         self.samples.drain(..last);
@@ -95,7 +116,10 @@ impl Sound {
     /// How much of a click begins at `at`, whatever its phase.
     fn match_at(&self, at: usize) -> f32 {
         let window = &self.samples[at..at + self.template.len()];
-        let (c, s) = window.iter().zip(&self.template).fold((0.0, 0.0), |(c, s), (x, (tc, ts))| (c + x * tc, s + x * ts));
+        let (c, s) = window
+            .iter()
+            .zip(&self.template)
+            .fold((0.0, 0.0), |(c, s), (x, (tc, ts))| (c + x * tc, s + x * ts));
         c.hypot(s)
     }
 }
@@ -127,7 +151,16 @@ impl Tone {
     fn new(rate: u32) -> Self {
         let rate = f64::from(rate);
         let (first_crossing, last_crossing) = (None, 0.0);
-        Self { rate, last: 0.0, position: 0, first_crossing, last_crossing, crossings: 0, periods: 0.0, seconds: 0.0 }
+        Self {
+            rate,
+            last: 0.0,
+            position: 0,
+            first_crossing,
+            last_crossing,
+            crossings: 0,
+            periods: 0.0,
+            seconds: 0.0,
+        }
     }
 
     fn take(&mut self, samples: &[f32]) {

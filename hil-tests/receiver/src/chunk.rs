@@ -29,13 +29,19 @@ pub(crate) struct Chunks<R> {
 
 impl<R: Read> Chunks<R> {
     pub(crate) fn new(source: R) -> Self {
-        Self { source, size: 128, streams: HashMap::new() }
+        Self {
+            source,
+            size: 128,
+            streams: HashMap::new(),
+        }
     }
 
     fn number<const N: usize>(&mut self) -> io::Result<u32> {
         let mut bytes = [0; N];
         self.source.read_exact(&mut bytes)?;
-        Ok(bytes.iter().fold(0, |number, byte| number << 8 | u32::from(*byte)))
+        Ok(bytes
+            .iter()
+            .fold(0, |number, byte| number << 8 | u32::from(*byte)))
     }
 
     /// The next whole message. SetChunkSize is obeyed here and not handed out.
@@ -43,7 +49,9 @@ impl<R: Read> Chunks<R> {
         loop {
             let Some(message) = self.chunk()? else { continue };
             match (message.kind, message.body.first_chunk::<4>()) {
-                (1, Some(size)) => self.size = (u32::from_be_bytes(*size) & 0x7fff_ffff).clamp(1, 1 << 24) as usize,
+                (1, Some(size)) => {
+                    self.size = (u32::from_be_bytes(*size) & 0x7fff_ffff).clamp(1, 1 << 24) as usize
+                }
                 _ => return Ok(message),
             }
         }

@@ -18,7 +18,9 @@ impl<W: Write> FlvWriter<W> {
     pub fn write(&mut self, tag: &Tag) -> io::Result<()> {
         let size = (tag.body.len() as u32).to_be_bytes();
         let time = tag.timestamp.to_be_bytes();
-        let header = [tag.kind, size[1], size[2], size[3], time[1], time[2], time[3], time[0], 0, 0, 0];
+        let header = [
+            tag.kind, size[1], size[2], size[3], time[1], time[2], time[3], time[0], 0, 0, 0,
+        ];
         self.0.write_all(&header)?;
         self.0.write_all(&tag.body)?;
         self.0.write_all(&(tag.body.len() as u32 + 11).to_be_bytes())
@@ -28,14 +30,24 @@ impl<W: Write> FlvWriter<W> {
 /// The tags of a file. A last one that is cut off is left out.
 pub fn read(path: &Path) -> anyhow::Result<Vec<Tag>> {
     let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
-    ensure!(bytes.starts_with(b"FLV") && bytes.len() >= 13, "{} is no FLV file", path.display());
+    ensure!(
+        bytes.starts_with(b"FLV") && bytes.len() >= 13,
+        "{} is no FLV file",
+        path.display()
+    );
     let mut rest = &bytes[13..];
     let mut tags = Vec::new();
     while let Some((header, after)) = rest.split_at_checked(11) {
         let size = u32::from_be_bytes([0, header[1], header[2], header[3]]) as usize;
-        let Some((body, after)) = after.split_at_checked(size) else { break };
+        let Some((body, after)) = after.split_at_checked(size) else {
+            break;
+        };
         let timestamp = u32::from_be_bytes([header[7], header[4], header[5], header[6]]);
-        tags.push(Tag { kind: header[0] & 0x1f, timestamp, body: body.to_vec() });
+        tags.push(Tag {
+            kind: header[0] & 0x1f,
+            timestamp,
+            body: body.to_vec(),
+        });
         rest = after.get(4..).unwrap_or_default();
     }
     Ok(tags)

@@ -1,7 +1,5 @@
 //! What arrived, put into figures.
 
-use std::collections::BTreeSet;
-
 use anyhow::Result;
 use media::Timestamp;
 use media::mark::{Orientation, Reader};
@@ -77,7 +75,6 @@ pub struct Measure {
     bytes: u64,
     times: [Option<u32>; 2],
     first: Option<u32>,
-    tracks: BTreeSet<u8>,
     pub snapshot: Snapshot,
 }
 
@@ -96,7 +93,6 @@ impl Measure {
             bytes: 0,
             times: [None; 2],
             first: None,
-            tracks: BTreeSet::new(),
             snapshot: Snapshot::default(),
         })
     }
@@ -105,7 +101,7 @@ impl Measure {
     pub fn take(&mut self, tag: &Tag, arrived: Option<Timestamp>) {
         self.bytes += tag.body.len() as u64;
         match tag.kind {
-            8 => self.audio(tag),
+            8 => self.audio(tag, arrived),
             9 => self.video(tag, arrived),
             18 => self.metadata(&tag.body),
             _ => {}
@@ -118,12 +114,15 @@ impl Measure {
         }
     }
 
-    fn time(&mut self, tag: &Tag) {
-        if self.report.metadata.is_empty() && self.tracks.insert(0) {
+    fn time(&mut self, tag: &Tag, arrived: Option<Timestamp>) {
+        // Servers need not keep the metadata in their recordings.
+        if arrived.is_some() && self.report.metadata.is_empty() && self.first.is_none() {
             self.fault("media before the metadata");
         }
         let last = &mut self.times[usize::from(tag.kind == 9)];
-        let backwards = last.replace(tag.timestamp).is_some_and(|last| tag.timestamp < last);
+        let backwards = last
+            .replace(tag.timestamp)
+            .is_some_and(|last| tag.timestamp < last);
         if backwards {
             self.fault(format!("time runs backwards at {} ms", tag.timestamp));
         }
@@ -136,7 +135,9 @@ impl Measure {
         let Some(object @ Value::Object(properties)) = values.last() else {
             return self.fault("metadata that can't be read");
         };
-        let numbers = properties.iter().filter_map(|(name, value)| value.number().map(|number| (name.clone(), number)));
+        let numbers = properties
+            .iter()
+            .filter_map(|(name, value)| value.number().map(|number| (name.clone(), number)));
         self.report.metadata = numbers.collect();
         if object.property("encoder").is_none() {
             self.fault("metadata without the encoder's name");
@@ -158,7 +159,11 @@ impl Measure {
             }
             return;
         }
-        self.time(tag);
+        // 2 is the end of the sequence, without a picture.
+        if *packet_type != 1 {
+            return;
+        }
+        self.time(tag, arrived);
         let idr = head >> 4 == 1;
         if self.parameter_sets.is_empty() {
             return self.fault("a picture before the AVC header");
@@ -171,12 +176,22 @@ impl Measure {
             self.report.first_idr = self.report.first_idr.or(arrived.map(Timestamp::micros));
         }
         self.report.frames += 1;
-        let Some(stream) = video::byte_stream(payload) else { return self.fault("NAL lengths that don't add up") };
-        let unit = if idr { [&self.parameter_sets[..], &stream].concat() } else { stream };
+        let Some(stream) = video::byte_stream(payload) else {
+            return self.fault("NAL lengths that don't add up");
+        };
+        let unit = if idr {
+            [&self.parameter_sets[..], &stream].concat()
+        } else {
+            stream
+        };
         let decoded = self.decoder.decode(&unit).map(|picture| {
             picture.map(|picture| {
                 keep(&picture, &mut self.snapshot);
-                (picture.width, picture.height, self.reader.read(picture.planes[0], picture.width, picture.height))
+                (
+                    picture.width,
+                    picture.height,
+                    self.reader.read(picture.planes[0], picture.width, picture.height),
+                )
             })
         });
         match decoded {
@@ -203,7 +218,7 @@ impl Measure {
         }
     }
 
-    fn audio(&mut self, tag: &Tag) {
+    fn audio(&mut self, tag: &Tag, arrived: Option<Timestamp>) {
         let [_, packet_type, payload @ ..] = &tag.body[..] else {
             return self.fault("an audio message that is too short");
         };
@@ -214,9 +229,11 @@ impl Measure {
             }
             return;
         }
-        self.time(tag);
+        self.time(tag, arrived);
         self.report.audio_packets += 1;
-        let Some(sound) = &mut self.sound else { return self.fault("sound before the AAC header") };
+        let Some(sound) = &mut self.sound else {
+            return self.fault("sound before the AAC header");
+        };
         let known = sound.clicks.len();
         if let Err(error) = sound.take(tag.timestamp, payload) {
             return self.fault(format!("sound does not decode: {error}"));
@@ -235,7 +252,10 @@ impl Measure {
         self.report.kbps = self.bytes as f64 * 8.0 / 1000.0 / seconds;
         self.report.fps = self.report.frames.saturating_sub(1) as f64 / seconds;
         self.report.missing = missing(&self.numbers);
-        self.report.mirrored = self.reader.orientation().map(|Orientation { mirrored, .. }| mirrored);
+        self.report.mirrored = self
+            .reader
+            .orientation()
+            .map(|Orientation { mirrored, .. }| mirrored);
         self.report.latency_ms = (!self.latencies.is_empty()).then(|| quantiles(&self.latencies));
         if let Some(sound) = &mut self.sound {
             self.report.sample_rate = sound.rate;
@@ -248,26 +268,51 @@ impl Measure {
 fn keep(picture: &Picture<'_>, snapshot: &mut Snapshot) {
     (snapshot.width, snapshot.height) = (picture.width, picture.height);
     for (i, (to, from)) in snapshot.planes.iter_mut().zip(&picture.planes).enumerate() {
-        let width = if i == 0 { picture.width } else { picture.width.div_ceil(2) } as usize;
+        let width = if i == 0 {
+            picture.width
+        } else {
+            picture.width.div_ceil(2)
+        } as usize;
         to.clear();
-        from.data.chunks(from.stride).for_each(|row| to.extend_from_slice(&row[..width.min(row.len())]));
+        from.data
+            .chunks(from.stride)
+            .for_each(|row| to.extend_from_slice(&row[..width.min(row.len())]));
     }
 }
 
 /// Numbers that are missing, where the usual step from one to the next tells the decimation.
 fn missing(numbers: &[u32]) -> u64 {
-    let steps = || numbers.windows(2).filter_map(|pair| pair[1].checked_sub(pair[0])).filter(|step| *step > 0);
+    let steps = || {
+        numbers
+            .windows(2)
+            .filter_map(|pair| pair[1].checked_sub(pair[0]))
+            .filter(|step| *step > 0)
+    };
     let mut sorted: Vec<u32> = steps().collect();
     sorted.sort_unstable();
-    let Some(usual) = sorted.get(sorted.len() / 2).copied() else { return 0 };
-    steps().map(|step| u64::from((step + usual / 2) / usual).saturating_sub(1)).sum()
+    let Some(usual) = sorted.get(sorted.len() / 2).copied() else {
+        return 0;
+    };
+    steps()
+        .map(|step| u64::from((step + usual / 2) / usual).saturating_sub(1))
+        .sum()
 }
 
 fn quantiles(values: &[f64]) -> Quantiles {
     let mut sorted = values.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
-    let at = |share: f64| sorted.get((share * (sorted.len() - 1) as f64).round() as usize).copied().unwrap_or(0.0);
-    Quantiles { p50: at(0.5), p95: at(0.95), p99: at(0.99), max: at(1.0) }
+    let at = |share: f64| {
+        sorted
+            .get((share * (sorted.len() - 1) as f64).round() as usize)
+            .copied()
+            .unwrap_or(0.0)
+    };
+    Quantiles {
+        p50: at(0.5),
+        p95: at(0.95),
+        p99: at(0.99),
+        max: at(1.0),
+    }
 }
 
 #[cfg(test)]

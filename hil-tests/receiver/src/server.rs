@@ -46,11 +46,21 @@ impl Receiver {
     /// Listens on `address`; port 0 takes any that is free.
     pub fn bind(address: &str, recording: Recording) -> Result<Self> {
         let listener = TcpListener::bind(address).with_context(|| format!("can't listen on {address}"))?;
-        let state = State { measure: Measure::new()?, connection: None, ended: None };
-        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
-        let receiver = Self { address: listener.local_addr()?, shared: Arc::clone(&shared) };
+        let state = State {
+            measure: Measure::new()?,
+            connection: None,
+            ended: None,
+        };
+        let shared = Arc::new(Shared {
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+        });
+        let receiver = Self {
+            address: listener.local_addr()?,
+            shared: Arc::clone(&shared),
+        };
         thread::Builder::new().name("receiver".into()).spawn(move || {
-            let result = accept(&listener, &shared, recording).map_err(|error| format!("{error:#}"));
+            let result = serve(listener, &shared, recording).map_err(|error| format!("{error:#}"));
             shared.lock().ended = Some(result);
             shared.changed.notify_all();
         })?;
@@ -93,13 +103,21 @@ impl Receiver {
                 bail!("not seen: {report:?}, ended: {:?}", state.ended);
             }
             let step = left.min(Duration::from_millis(50));
-            state = self.shared.changed.wait_timeout(state, step).unwrap_or_else(PoisonError::into_inner).0;
+            state = self
+                .shared
+                .changed
+                .wait_timeout(state, step)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
         }
     }
 
     /// Waits for the publisher to unpublish in order.
     pub fn wait_for_end(&self, limit: Duration) -> Result<Report> {
-        let waited = self.shared.changed.wait_timeout_while(self.shared.lock(), limit, |state| state.ended.is_none());
+        let waited = self
+            .shared
+            .changed
+            .wait_timeout_while(self.shared.lock(), limit, |state| state.ended.is_none());
         let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
         match &state.ended {
             None => bail!("the publisher goes on"),
@@ -116,8 +134,9 @@ impl Receiver {
     }
 }
 
-fn accept(listener: &TcpListener, shared: &Shared, recording: Recording) -> Result<()> {
+fn serve(listener: TcpListener, shared: &Shared, recording: Recording) -> Result<()> {
     let (stream, _) = listener.accept()?;
+    drop(listener);
     stream.set_nodelay(true)?;
     let mut out = stream.try_clone()?;
     shared.lock().connection = Some(stream.try_clone()?);
@@ -131,19 +150,39 @@ fn accept(listener: &TcpListener, shared: &Shared, recording: Recording) -> Resu
     loop {
         let message = match chunks.next() {
             Ok(message) => message,
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => bail!("it went without unpublishing"),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                bail!("it went without unpublishing")
+            }
             Err(error) => return Err(error.into()),
         };
         match message {
-            Message { kind: 20, stream, body, .. } => {
+            Message {
+                kind: 20,
+                stream,
+                body,
+                ..
+            } => {
                 if answer(&mut out, stream, &amf::read(&body))? {
                     return Ok(());
                 }
             }
-            Message { kind: kind @ (8 | 9 | 18), timestamp, body, .. } => {
+            Message {
+                kind: kind @ (8 | 9 | 18),
+                timestamp,
+                body,
+                ..
+            } => {
                 let arrived = now();
-                let body = if kind == 18 { without_set_data_frame(body) } else { body };
-                let tag = Tag { kind, timestamp, body };
+                let body = if kind == 18 {
+                    without_set_data_frame(body)
+                } else {
+                    body
+                };
+                let tag = Tag {
+                    kind,
+                    timestamp,
+                    body,
+                };
                 if let Some(recording) = &mut recording {
                     recording.write(&tag)?;
                 }
@@ -178,18 +217,40 @@ fn without_set_data_frame(body: Vec<u8>) -> Vec<u8> {
 
 /// Answers a command; true for the one that ends the stream.
 fn answer(out: &mut impl Write, stream: u32, values: &[Value]) -> io::Result<bool> {
-    let [Value::Text(name), Value::Number(transaction), ..] = values else { return Ok(false) };
-    let result = |value: Value| vec![Value::Text("_result".into()), Value::Number(*transaction), Value::Null, value];
+    let [Value::Text(name), Value::Number(transaction), ..] = values else {
+        return Ok(false);
+    };
+    let result = |value: Value| {
+        vec![
+            Value::Text("_result".into()),
+            Value::Number(*transaction),
+            Value::Null,
+            value,
+        ]
+    };
     let status = |code: &str| {
         let text = |text: &str| Value::Text(text.to_owned());
-        Value::Object(vec![("level".into(), text("status")), ("code".into(), text(code)), ("description".into(), text(""))])
+        Value::Object(vec![
+            ("level".into(), text("status")),
+            ("code".into(), text(code)),
+            ("description".into(), text("")),
+        ])
     };
     match name.as_str() {
         "connect" => command(out, 0, &result(status("NetConnection.Connect.Success")))?,
         "createStream" => command(out, 0, &result(Value::Number(1.0)))?,
         "publish" => {
             let start = status("NetStream.Publish.Start");
-            command(out, stream, &[Value::Text("onStatus".into()), Value::Number(0.0), Value::Null, start])?;
+            command(
+                out,
+                stream,
+                &[
+                    Value::Text("onStatus".into()),
+                    Value::Number(0.0),
+                    Value::Null,
+                    start,
+                ],
+            )?;
         }
         "deleteStream" => return Ok(true),
         _ => {}

@@ -31,7 +31,9 @@ impl Decoder {
                 bail!("no H.264 decoder");
             }
             let decoder = Self(decoder);
-            let Some(initialize) = (**decoder.0).Initialize else { bail!("no H.264 decoder") };
+            let Some(initialize) = (**decoder.0).Initialize else {
+                bail!("no H.264 decoder")
+            };
             if initialize(decoder.0, &raw const parameters) != 0 {
                 bail!("the H.264 decoder can't be initialised");
             }
@@ -45,8 +47,20 @@ impl Decoder {
         let mut info = sys::SBufferInfo::default();
         // SAFETY: the decoder is alive; it reads `unit` during the call, and writes planes and info.
         let (state, memory) = unsafe {
-            let Some(decode) = (**self.0).DecodeFrameNoDelay else { bail!("no H.264 decoder") };
-            let state = decode(self.0, unit.as_ptr(), unit.len() as c_int, planes.as_mut_ptr(), &raw mut info);
+            let (Some(decode), Some(flush)) = ((**self.0).DecodeFrameNoDelay, (**self.0).FlushFrame) else {
+                bail!("no H.264 decoder")
+            };
+            let mut state = decode(
+                self.0,
+                unit.as_ptr(),
+                unit.len() as c_int,
+                planes.as_mut_ptr(),
+                &raw mut info,
+            );
+            // In the Main profile it holds a picture back for reordering, which does not occur here.
+            if state == 0 && info.iBufferStatus != 1 {
+                state = flush(self.0, planes.as_mut_ptr(), &raw mut info);
+            }
             (state, info.UsrData.sSystemBuffer)
         };
         if state != 0 {
@@ -64,9 +78,16 @@ impl Decoder {
             let length = stride * (height - 1) + width;
             // SAFETY: the decoder said that this plane has these rows; they stay until its next call, which `&mut self`
             // keeps away from the picture.
-            Plane { data: unsafe { std::slice::from_raw_parts(planes[i], length) }, stride }
+            Plane {
+                data: unsafe { std::slice::from_raw_parts(planes[i], length) },
+                stride,
+            }
         };
-        Ok(Some(Picture { width: width as u32, height: height as u32, planes: [plane(0), plane(1), plane(2)] }))
+        Ok(Some(Picture {
+            width: width as u32,
+            height: height as u32,
+            planes: [plane(0), plane(1), plane(2)],
+        }))
     }
 }
 

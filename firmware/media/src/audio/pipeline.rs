@@ -64,7 +64,11 @@ impl<S: PacketSink> AudioPipeline<S> {
             frame: [0.0; FRAME],
             failed: None,
         };
-        Ok(Self { settings, timeline: timeline(format, settings)?, stage })
+        Ok(Self {
+            settings,
+            timeline: timeline(format, settings)?,
+            stage,
+        })
     }
 
     /// Takes over from a microphone of another format.
@@ -103,7 +107,11 @@ fn timeline(format: AudioFormat, settings: AudioSettings) -> Result<Timeline, Aa
 
 impl<S: PacketSink> EncodeStage<S> {
     fn take(&mut self, time: Timestamp, samples: &[f32]) {
-        let target = if self.control.muted.load(Relaxed) { 0.0 } else { 1.0 };
+        let target = if self.control.muted.load(Relaxed) {
+            0.0
+        } else {
+            1.0
+        };
         for (to, from) in self.frame.iter_mut().zip(samples) {
             self.gain += (target - self.gain).clamp(-self.fade_step, self.fade_step);
             *to = from * self.gain;
@@ -113,7 +121,12 @@ impl<S: PacketSink> EncodeStage<S> {
         match self.encoder.encode(&self.frame, &mut data) {
             Ok(()) => {
                 let time = time - self.encoder.delay();
-                self.sink.push(Packet { track: Track::Audio, sync: true, time, data });
+                self.sink.push(Packet {
+                    track: Track::Audio,
+                    sync: true,
+                    time,
+                    data,
+                });
             }
             Err(error) => self.failed = Some(error),
         }

@@ -67,7 +67,12 @@ struct Header {
 
 impl Default for ChunkReader {
     fn default() -> Self {
-        Self { buffer: Vec::new(), chunk_size: DEFAULT_CHUNK_SIZE, streams: HashMap::new(), unfinished: 0 }
+        Self {
+            buffer: Vec::new(),
+            chunk_size: DEFAULT_CHUNK_SIZE,
+            streams: HashMap::new(),
+            unfinished: 0,
+        }
     }
 }
 
@@ -81,8 +86,13 @@ impl ChunkReader {
     pub fn next_message(&mut self) -> Result<Option<Message>, ChunkError> {
         let mut used = 0;
         let message = loop {
-            let Some(header) = self.header(used)? else { break None };
-            let stream = self.streams.get(&header.chunk_stream).map_or(0, |stream| stream.payload.len());
+            let Some(header) = self.header(used)? else {
+                break None;
+            };
+            let stream = self
+                .streams
+                .get(&header.chunk_stream)
+                .map_or(0, |stream| stream.payload.len());
             let part = self.chunk_size.min(header.length - stream);
             let start = used + header.bytes;
             if self.buffer.len() < start + part {
@@ -102,7 +112,9 @@ impl ChunkReader {
 
     /// Reads the header at `at` (RTMP section 5.3.1); `None` while it is incomplete.
     fn header(&self, at: usize) -> Result<Option<Header>, ChunkError> {
-        let mut bytes = Bytes { rest: self.buffer.get(at..).unwrap_or_default() };
+        let mut bytes = Bytes {
+            rest: self.buffer.get(at..).unwrap_or_default(),
+        };
         let whole = bytes.rest.len();
         let mut read = || -> Option<Result<Header, ChunkError>> {
             let first = bytes.number::<1>()?;
@@ -131,7 +143,13 @@ impl ChunkReader {
                 let mut ahead = Bytes { rest: bytes.rest };
                 let field = ahead.number::<4>()?;
                 // Some peers leave the field out of chunks of format 3.
-                let expected = last.map_or(0, |last| if last.delta > 0 { last.delta } else { last.timestamp });
+                let expected = last.map_or(0, |last| {
+                    if last.delta > 0 {
+                        last.delta
+                    } else {
+                        last.timestamp
+                    }
+                });
                 if format <= 2 || field == expected || last.is_some_and(|last| field == last.timestamp) {
                     bytes = ahead;
                     timestamp = field;
@@ -139,11 +157,22 @@ impl ChunkReader {
             }
             Some(match last {
                 None if format != 0 => Err(ChunkError::NoHeader(chunk_stream)),
-                Some(last) if format != 3 && !last.payload.is_empty() => Err(ChunkError::Interrupted(chunk_stream)),
+                Some(last) if format != 3 && !last.payload.is_empty() => {
+                    Err(ChunkError::Interrupted(chunk_stream))
+                }
                 _ if length > LONGEST_MESSAGE => Err(ChunkError::TooLong(length)),
                 _ => {
                     let bytes = whole - bytes.rest.len();
-                    Ok(Header { chunk_stream, format, timestamp, extended, length, kind, stream_id, bytes })
+                    Ok(Header {
+                        chunk_stream,
+                        format,
+                        timestamp,
+                        extended,
+                        length,
+                        kind,
+                        stream_id,
+                        bytes,
+                    })
                 }
             })
         };
@@ -177,13 +206,26 @@ impl ChunkReader {
             return Ok(None);
         }
         self.unfinished -= stream.payload.len();
-        let Stream { kind, stream_id, timestamp, .. } = *stream;
-        Ok(Some(Message { kind, stream_id, timestamp, payload: std::mem::take(&mut stream.payload) }))
+        let Stream {
+            kind,
+            stream_id,
+            timestamp,
+            ..
+        } = *stream;
+        Ok(Some(Message {
+            kind,
+            stream_id,
+            timestamp,
+            payload: std::mem::take(&mut stream.payload),
+        }))
     }
 
     /// Obeys a message that is meant for the reader itself; false for all others.
     fn control(&mut self, message: &Message) -> Result<bool, ChunkError> {
-        let number = Bytes { rest: &message.payload }.number::<4>();
+        let number = Bytes {
+            rest: &message.payload,
+        }
+        .number::<4>();
         match (message.kind, number) {
             (kind::SET_CHUNK_SIZE, Some(size)) => {
                 // The highest bit must be zero (RTMP section 5.4.1).
@@ -215,6 +257,10 @@ impl Bytes<'_> {
     fn number<const N: usize>(&mut self) -> Option<u32> {
         let (bytes, rest) = self.rest.split_first_chunk::<N>()?;
         self.rest = rest;
-        Some(bytes.iter().fold(0, |number, byte| number << 8 | u32::from(*byte)))
+        Some(
+            bytes
+                .iter()
+                .fold(0, |number, byte| number << 8 | u32::from(*byte)),
+        )
     }
 }

@@ -37,7 +37,10 @@ pub(crate) struct Chunks {
 
 impl ChunkWriter {
     pub(crate) fn new() -> Self {
-        Self { chunk_size: DEFAULT_CHUNK_SIZE, last: [None; STREAMS] }
+        Self {
+            chunk_size: DEFAULT_CHUNK_SIZE,
+            last: [None; STREAMS],
+        }
     }
 
     /// For the messages after the SetChunkSize that says so.
@@ -97,7 +100,10 @@ impl Chunks {
     fn chunk<'a>(&'a self, index: usize, payload: &'a [u8]) -> (&'a [u8], &'a [u8]) {
         let (header_start, payload_start) = index.checked_sub(1).map_or((0, 0), |before| self.ends[before]);
         let (header_end, payload_end) = self.ends[index];
-        (&self.headers[header_start..header_end], &payload[payload_start..payload_end])
+        (
+            &self.headers[header_start..header_end],
+            &payload[payload_start..payload_end],
+        )
     }
 
     /// The next pieces to write; returns how many of `pieces` are in use.
