@@ -207,7 +207,7 @@ impl Board {
         self.cameras
             .iter()
             .find(|camera| camera.position == position)
-            .or_else(|| match self.cameras.as_slice() {
+            .or(match self.cameras.as_slice() {
                 [only] => Some(only),
                 _ => None,
             })

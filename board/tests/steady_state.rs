@@ -1,5 +1,7 @@
 //! Camera, geometry and encoder, microphone and timeline: once warm, nothing is allocated per frame.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::path::Path;
 use std::sync::Arc;

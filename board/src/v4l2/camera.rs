@@ -243,25 +243,24 @@ impl Camera for V4l2Camera {
     fn next(&mut self) -> Result<Frame, CaptureError> {
         let started = Instant::now();
         while let Some(left) = PATIENCE.checked_sub(started.elapsed()) {
-            let ready = self.stream.device.wait(left);
-            let source = match ready {
+            match self.stream.device.wait(left) {
                 Ok(false) => break,
-                Ok(true) => match self.dequeue()? {
-                    Some(frame) => return Ok(frame),
-                    // poll also wakes at once while every buffer is on loan (V4L2, function poll()).
-                    None => {
-                        std::thread::sleep(Duration::from_millis(1));
-                        continue;
+                Ok(true) => {
+                    if let Some(frame) = self.dequeue()? {
+                        return Ok(frame);
                     }
-                },
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => error,
-            };
-            return Err(CaptureError::Device {
-                device: self.name.clone(),
-                call: "poll",
-                source,
-            });
+                    // poll also wakes at once while every buffer is on loan (V4L2, function poll()).
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(source) => {
+                    return Err(CaptureError::Device {
+                        device: self.name.clone(),
+                        call: "poll",
+                        source,
+                    });
+                }
+            }
         }
         Err(CaptureError::Timeout {
             device: self.name.clone(),

@@ -130,7 +130,7 @@ impl Device {
 
     /// `VIDIOC_ENUM_FMT`: the four-character codes on offer.
     pub(super) fn formats(&self) -> Vec<u32> {
-        self.enumerate(|index| {
+        Self::enumerate(|index| {
             // SAFETY: plain numbers.
             let mut description: sys::v4l2_fmtdesc = unsafe { zeroed() };
             (description.index, description.type_) = (index, self.buffer_type());
@@ -141,7 +141,7 @@ impl Device {
 
     /// `VIDIOC_ENUM_FRAMESIZES`; empty where the driver doesn't tell.
     pub(super) fn sizes(&self, fourcc: u32) -> Vec<SizeRange> {
-        self.enumerate(|index| {
+        Self::enumerate(|index| {
             // SAFETY: plain numbers.
             let mut size: sys::v4l2_frmsizeenum = unsafe { zeroed() };
             (size.index, size.pixel_format) = (index, fourcc);
@@ -174,7 +174,7 @@ impl Device {
         let rate = |interval: sys::v4l2_fract| {
             f64::from(interval.denominator) / f64::from(interval.numerator.max(1))
         };
-        let found = self.enumerate(|index| {
+        let found = Self::enumerate(|index| {
             // SAFETY: plain numbers.
             let mut interval: sys::v4l2_frmivalenum = unsafe { zeroed() };
             (interval.index, interval.pixel_format) = (index, fourcc);
@@ -195,7 +195,7 @@ impl Device {
     }
 
     /// Calls with 0, 1, 2 … until the driver says that there is no more.
-    fn enumerate<T>(&self, mut at: impl FnMut(u32) -> io::Result<T>) -> Vec<T> {
+    fn enumerate<T>(mut at: impl FnMut(u32) -> io::Result<T>) -> Vec<T> {
         (0..256).map_while(|index| at(index).ok()).collect()
     }
 

@@ -87,8 +87,8 @@ mod tests {
     fn size(mode: Mode, aspect: Aspect, orientation: Orientation) -> (u32, u32) {
         let Size { width, height } = Size::of(&Properties {
             mode,
-            aspect,
             orientation,
+            aspect,
             ..Properties::default()
         });
         (width, height)

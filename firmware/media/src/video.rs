@@ -149,7 +149,7 @@ impl<S: PacketSink> VideoPipeline<S> {
         self.counters.captured.fetch_add(1, Relaxed);
         if let Some(last) = self.last_sequence.replace(sequence) {
             // A sequence that went back belongs to a camera that was opened anew.
-            let lost = sequence.checked_sub(last + 1).unwrap_or(0);
+            let lost = sequence.saturating_sub(last.saturating_add(1));
             self.counters.lost.fetch_add(lost.into(), Relaxed);
         }
     }

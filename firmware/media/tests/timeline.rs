@@ -1,5 +1,7 @@
 //! Microphone clocks that drift, timestamps that jitter, holes: the sound must stay with the picture's clock.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use media::{AacEncoder, AudioBlock, AudioFormat, FRAME, Timeline, Timestamp};
 use proptest::prelude::*;
 

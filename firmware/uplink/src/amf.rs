@@ -108,12 +108,12 @@ mod tests {
     #[test]
     fn what_is_cut_off_or_unknown_ends_the_values_before_it() {
         let name = [2, 0, 5, b'c', b'l', b'o', b's', b'e'];
-        let close = Amf0Value::Utf8String("close".into());
-        assert_eq!(decode(&name), [close.clone()]);
-        assert_eq!(decode(&[&name[..], &[0, 1, 2]].concat()), [close.clone()]);
-        assert_eq!(decode(&[&name[..], &[0x11, 1, 2]].concat()), [close.clone()]);
+        let close = [Amf0Value::Utf8String("close".into())];
+        assert_eq!(decode(&name), close);
+        assert_eq!(decode(&[&name[..], &[0, 1, 2]].concat()), close);
+        assert_eq!(decode(&[&name[..], &[0x11, 1, 2]].concat()), close);
         let deep: Vec<u8> = std::iter::repeat_n([3, 0, 1, b'a'], 100_000).flatten().collect();
-        assert_eq!(decode(&[&name[..], &deep].concat()), [close]);
+        assert_eq!(decode(&[&name[..], &deep].concat()), close);
         assert_eq!(decode(&[10, 0xff, 0xff, 0xff, 0xff, 5]), []);
     }
 

@@ -206,7 +206,7 @@ impl Session {
         // What can't be read is ignored: it is advice at the most.
         match payload.to_rtmp_message() {
             Ok(RtmpMessage::Acknowledgement { sequence_number }) => {
-                self.server_acknowledged = sequence_number
+                self.server_acknowledged = sequence_number;
             }
             Ok(RtmpMessage::WindowAcknowledgement { size }) => self.window = size,
             Ok(RtmpMessage::SetPeerBandwidth { size, limit_type })

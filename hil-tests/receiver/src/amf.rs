@@ -74,7 +74,9 @@ fn value(bytes: &mut &[u8], depth: u8) -> Option<Value> {
 
 pub(crate) fn write(values: &[Value]) -> Vec<u8> {
     let mut out = Vec::new();
-    values.iter().for_each(|value| put(&mut out, value));
+    for value in values {
+        put(&mut out, value);
+    }
     out
 }
 

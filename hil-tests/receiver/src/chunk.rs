@@ -50,7 +50,7 @@ impl<R: Read> Chunks<R> {
             let Some(message) = self.chunk()? else { continue };
             match (message.kind, message.body.first_chunk::<4>()) {
                 (1, Some(size)) => {
-                    self.size = (u32::from_be_bytes(*size) & 0x7fff_ffff).clamp(1, 1 << 24) as usize
+                    self.size = (u32::from_be_bytes(*size) & 0x7fff_ffff).clamp(1, 1 << 24) as usize;
                 }
                 _ => return Ok(message),
             }

@@ -161,10 +161,8 @@ fn serve(listener: TcpListener, shared: &Shared, recording: Recording) -> Result
                 stream,
                 body,
                 ..
-            } => {
-                if answer(&mut out, stream, &amf::read(&body))? {
-                    return Ok(());
-                }
+            } if answer(&mut out, stream, &amf::read(&body))? => {
+                return Ok(());
             }
             Message {
                 kind: kind @ (8 | 9 | 18),

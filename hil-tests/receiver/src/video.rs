@@ -76,9 +76,9 @@ impl Decoder {
                 _ => (memory.iStride[1] as usize, width.div_ceil(2), height.div_ceil(2)),
             };
             let length = stride * (height - 1) + width;
-            // SAFETY: the decoder said that this plane has these rows; they stay until its next call, which `&mut self`
-            // keeps away from the picture.
             Plane {
+                // SAFETY: the decoder said that this plane has these rows; they stay until its next call, which
+                // `&mut self` keeps away from the picture.
                 data: unsafe { std::slice::from_raw_parts(planes[i], length) },
                 stride,
             }

@@ -1,5 +1,7 @@
 //! The binary from end to end: what a person gives it, and what real servers get of it.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod command_line;
 mod servers;
 mod support;

@@ -97,7 +97,7 @@ pub(crate) fn free_port() -> u16 {
 /// A real server that records what is published to it.
 pub(crate) enum Server {
     Nginx {
-        process: Running,
+        _process: Running,
         folder: TempDir,
         port: u16,
     },
@@ -153,7 +153,7 @@ impl Server {
             std::thread::sleep(Duration::from_millis(10));
         }
         Self::Nginx {
-            process,
+            _process: process,
             folder,
             port,
         }
