@@ -1,0 +1,110 @@
+//! One contestant's run.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use media::now;
+use receiver::Receiver;
+use serde::Serialize;
+
+use crate::feed;
+use crate::peers::{Contestant, PIPE};
+
+#[derive(Serialize)]
+pub(crate) struct Figures {
+    pub(crate) name: &'static str,
+    pub(crate) what: &'static str,
+    /// User and system time of the process.
+    pub(crate) cpu_seconds_a_minute: f64,
+    /// Largest resident set.
+    pub(crate) peak_megabytes: f64,
+    /// From the process's start to the first IDR picture at the server.
+    pub(crate) first_idr_ms: f64,
+    /// From capture to the server, by the picture's mark.
+    pub(crate) latency_p50_ms: Option<f64>,
+    pub(crate) latency_p99_ms: Option<f64>,
+    pub(crate) context_switches_a_second: f64,
+    pub(crate) frames: u64,
+    pub(crate) missing: u64,
+}
+
+/// Lets a contestant publish for so long; `pipe` is the folder of the named pipe where it wants raw pictures.
+pub(crate) fn run(contestant: Contestant, seconds: u64, pipe: Option<&Path>) -> Result<Figures> {
+    let receiver = Receiver::bind("127.0.0.1:0", None)?;
+    let feed = match pipe {
+        Some(folder) => {
+            let path = folder.join(PIPE);
+            let _ = std::fs::remove_file(&path);
+            feed::make_pipe(&path)?;
+            Some(feed::start(&path)?)
+        }
+        None => None,
+    };
+    let started = (now(), Instant::now());
+    let mut child = (contestant.command)(&receiver.url())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .with_context(|| contestant.name)?;
+    let running = receiver.wait(Duration::from_secs(seconds + 20), |report| {
+        u64::from(report.duration_ms) >= seconds * 1000
+    });
+    let pid = libc::pid_t::try_from(child.id())?;
+    // SAFETY: plain system call; the child is ours and not yet waited for.
+    unsafe { libc::kill(pid, libc::SIGINT) };
+    let usage = wait(pid, Duration::from_secs(5));
+    let wall = started.1.elapsed().as_secs_f64();
+    let _ = child.try_wait();
+    let report = running.with_context(|| format!("{} did not publish", contestant.name))?;
+    if let Some(feed) = feed {
+        let _ = feed.join();
+    }
+    let usage = usage?;
+    let cpu = seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime);
+    let latency = report.latency_ms.filter(|_| pipe.is_some());
+    Ok(Figures {
+        name: contestant.name,
+        what: contestant.what,
+        cpu_seconds_a_minute: cpu / wall * 60.0,
+        peak_megabytes: usage.ru_maxrss as f64 / 1000.0,
+        first_idr_ms: report
+            .first_idr
+            .map_or(0.0, |at| (at - started.0.micros()) as f64 / 1000.0),
+        latency_p50_ms: latency.map(|latency| latency.p50),
+        latency_p99_ms: latency.map(|latency| latency.p99),
+        context_switches_a_second: (usage.ru_nvcsw + usage.ru_nivcsw) as f64 / wall,
+        frames: report.frames,
+        missing: report.missing,
+    })
+}
+
+fn seconds_of(time: libc::timeval) -> f64 {
+    time.tv_sec as f64 + time.tv_usec as f64 * 1e-6
+}
+
+/// Waits for the child and what it used; kills it when it takes longer than `limit`.
+fn wait(pid: libc::pid_t, limit: Duration) -> Result<libc::rusage> {
+    let deadline = Instant::now() + limit;
+    loop {
+        let mut status = 0;
+        // SAFETY: rusage is plain numbers; both pointers are valid for the call.
+        let (ended, usage) = unsafe {
+            let mut usage: libc::rusage = std::mem::zeroed();
+            (
+                libc::wait4(pid, &raw mut status, libc::WNOHANG, &raw mut usage),
+                usage,
+            )
+        };
+        ensure!(ended >= 0, "wait4: {}", std::io::Error::last_os_error());
+        if ended == pid {
+            return Ok(usage);
+        }
+        if Instant::now() > deadline {
+            // SAFETY: the child is ours and not yet waited for.
+            unsafe { libc::kill(pid, libc::SIGKILL) };
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
