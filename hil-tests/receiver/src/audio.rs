@@ -15,6 +15,17 @@ const RATES: [u32; 13] = [
 ];
 /// Steps between the places that are tried for a click first, in samples.
 const COARSE: usize = 8;
+/// Milliseconds by which a timestamp may be off for its rounding; beyond that, time jumped.
+const ROUNDING: f64 = 2.0;
+
+/// Follows a clock that is told in whole milliseconds, and averages the rounding out.
+pub(crate) fn smooth(clock: f64, told: f64) -> f64 {
+    if (told - clock).abs() > ROUNDING {
+        told
+    } else {
+        clock + (told - clock) / 16.0
+    }
+}
 
 pub(crate) struct Sound {
     decoder: Box<dyn AudioDecoder>,
@@ -73,19 +84,31 @@ impl Sound {
         let decoded = self.decoder.decode(&packet)?;
         let mut interleaved = vec![0_f32; decoded.samples_interleaved()];
         decoded.copy_to_slice_interleaved(&mut interleaved);
-        let expected = self.start + self.samples.len() as f64 * 1000.0 / f64::from(self.rate);
-        if self.samples.is_empty() || (f64::from(timestamp) - expected).abs() > 2.0 {
-            self.samples.clear();
-            self.start = f64::from(timestamp);
-        }
         let mono = interleaved
             .chunks(self.channels)
             .map(|frame| frame.iter().sum::<f32>() / frame.len() as f32);
-        self.samples.extend(mono);
-        if self.samples.len() >= self.rate as usize {
+        self.hear(timestamp, mono);
+        Ok(())
+    }
+
+    /// Takes the samples of one packet.
+    fn hear(&mut self, timestamp: u32, samples: impl Iterator<Item = f32>) {
+        let told = f64::from(timestamp) - self.milliseconds(self.samples.len());
+        if self.samples.is_empty() || (told - self.start).abs() > ROUNDING {
+            self.samples.clear();
+            self.start = f64::from(timestamp);
+        } else {
+            self.start = smooth(self.start, told);
+        }
+        self.samples.extend(samples);
+        // Two clicks never fall into one search.
+        if self.samples.len() >= self.rate as usize / 2 {
             self.search();
         }
-        Ok(())
+    }
+
+    fn milliseconds(&self, samples: usize) -> f64 {
+        samples as f64 * 1000.0 / f64::from(self.rate)
     }
 
     /// Searches what was collected; keeps a click's length for the next time.
@@ -101,16 +124,16 @@ impl Sound {
         let Some((at, strength)) = fine.max_by(|a, b| a.1.total_cmp(&b.1)) else {
             return;
         };
-        // At the edge, the peak may lie in the next part.
+        // At an edge, the peak may lie in the part before or in the next one, which begins one sample before this edge.
         let inside = at > 0 && at < last;
         let energy: f32 = self.template.iter().map(|(c, s)| c * c + s * s).sum();
         if inside && strength > 0.3 * CLICK_LEVEL * energy / 2.0 {
-            self.clicks
-                .push(self.start + at as f64 * 1000.0 / f64::from(self.rate));
+            self.clicks.push(self.start + self.milliseconds(at));
         }
-        self.tone.take(&self.samples[..last]);
-        self.samples.drain(..last);
-        self.start += last as f64 * 1000.0 / f64::from(self.rate);
+        let done = last - 1;
+        self.tone.take(&self.samples[..done]);
+        self.samples.drain(..done);
+        self.start += self.milliseconds(done);
     }
 
     /// How much of a click begins at `at`, whatever its phase.
@@ -196,5 +219,167 @@ impl Tone {
     pub(crate) fn frequency(&mut self) -> Option<f64> {
         self.finish();
         (self.seconds > 0.2).then(|| self.periods / self.seconds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use media::mark::{TONE_HZ, TONE_LEVEL};
+
+    use super::*;
+
+    /// The test sound, `offset` seconds after the clock's full second.
+    fn sound(rate: u32, offset: f64, seconds: f64) -> Vec<f32> {
+        let at = |n: f64| {
+            let time = n / f64::from(rate) + offset;
+            let tone = f64::from(TONE_LEVEL) * (TAU * f64::from(TONE_HZ) * time).sin();
+            let since = time.fract() / CLICK.as_secs_f64();
+            if since >= 1.0 {
+                return tone;
+            }
+            let window = 0.5 - 0.5 * (TAU * since).cos();
+            tone + f64::from(CLICK_LEVEL) * window * (TAU * f64::from(CLICK_HZ) * time.fract()).sin()
+        };
+        (0..(f64::from(rate) * seconds) as u32)
+            .map(|n| at(f64::from(n)) as f32)
+            .collect()
+    }
+
+    /// AudioSpecificConfig of AAC-LC with one channel.
+    fn configuration(rate: u32) -> [u8; 2] {
+        let index = RATES.iter().position(|known| *known == rate).unwrap() as u16;
+        (2 << 11 | index << 7 | 1 << 3_u16).to_be_bytes()
+    }
+
+    /// Hears the sound in packets whose times are rounded to milliseconds.
+    fn hear(rate: u32, samples: &[f32], time: impl Fn(f64) -> f64) -> Sound {
+        let mut sound = Sound::new(&configuration(rate)).unwrap();
+        for (i, packet) in samples.chunks(1024).enumerate() {
+            let start = time(i as f64 * 1024.0 * 1000.0 / f64::from(rate));
+            sound.hear(start.round() as u32, packet.iter().copied());
+        }
+        sound
+    }
+
+    fn worst(clicks: &[f64], phase: f64) -> f64 {
+        let error = |click: &f64| ((click - phase + 500.0).rem_euclid(1000.0) - 500.0).abs();
+        clicks.iter().map(error).fold(0.0, f64::max)
+    }
+
+    #[test]
+    fn every_click_is_found_to_a_tenth_of_a_millisecond() {
+        for rate in [48_000, 44_100, 16_000] {
+            for offset in [0.2, 0.5003, 0.731_77, 0.9999] {
+                let sound = hear(rate, &sound(rate, offset, 10.6), |time| time + 5000.0);
+                let phase = 5000.0 + (1.0 - offset) * 1000.0;
+                let error = worst(&sound.clicks[3..], phase);
+                assert!(
+                    (10..=11).contains(&sound.clicks.len()),
+                    "{rate} {offset}: {:?}",
+                    sound.clicks
+                );
+                assert!(error < 0.1, "{rate} Hz, {offset} s: {error} ms");
+                assert!(worst(&sound.clicks, phase) < 0.6);
+            }
+        }
+    }
+
+    #[test]
+    fn a_hole_in_the_sound_moves_no_click() {
+        let rate = 48_000;
+        let mut samples = sound(rate, 0.5, 8.0);
+        let (from, length) = (3 * rate as usize / 1024 * 1024, 20 * 1024);
+        samples.drain(from..from + length);
+        let hole = |time: f64| {
+            if time * 48.0 < from as f64 {
+                time
+            } else {
+                time + length as f64 / 48.0
+            }
+        };
+        let sound = hear(rate, &samples, hole);
+        assert!(sound.clicks.len() >= 7, "{:?}", sound.clicks);
+        assert!(worst(&sound.clicks, 500.0) < 0.6, "{:?}", sound.clicks);
+    }
+
+    #[test]
+    fn the_tone_is_measured_and_silence_and_noise_have_no_click() {
+        let tone = hear(48_000, &sound(48_000, 0.3, 5.0), |time| time)
+            .tone
+            .frequency()
+            .unwrap();
+        assert!((tone - f64::from(TONE_HZ)).abs() < 0.5, "{tone} Hz");
+        let mut state = 1_u32;
+        let noise: Vec<f32> = (0..96_000)
+            .map(|_| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (state >> 8) as f32 / (1 << 24) as f32 - 0.5
+            })
+            .collect();
+        for samples in [noise, vec![0.0; 96_000]] {
+            assert_eq!(hear(48_000, &samples, |time| time).clicks, []);
+        }
+    }
+
+    /// FFmpeg's encoder delays by 1024 samples, and its FLV begins with time 0: what is decoded from the first packet, a
+    /// whole frame of it, comes before the input.
+    #[test]
+    fn clicks_survive_coding_in_their_place() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let (input, output) = (folder.path().join("sound.f32"), folder.path().join("sound.flv"));
+        let bytes: Vec<u8> = sound(48_000, 0.4, 6.0)
+            .iter()
+            .flat_map(|sample| sample.to_le_bytes())
+            .collect();
+        std::fs::write(&input, bytes).unwrap();
+        let mut ffmpeg = std::process::Command::new("ffmpeg");
+        ffmpeg.args([
+            "-nostdin",
+            "-loglevel",
+            "error",
+            "-f",
+            "f32le",
+            "-ar",
+            "48000",
+            "-ac",
+            "1",
+            "-i",
+        ]);
+        ffmpeg
+            .arg(&input)
+            .args(["-c:a", "aac", "-b:a", "96k"])
+            .arg(&output);
+        assert!(ffmpeg.status().unwrap().success());
+
+        let mut sound: Option<Sound> = None;
+        for tag in crate::read_flv(&output)
+            .unwrap()
+            .iter()
+            .filter(|tag| tag.kind == 8)
+        {
+            match &mut sound {
+                None => sound = Some(Sound::new(&tag.body[2..]).unwrap()),
+                Some(sound) => {
+                    let before = sound.samples.len();
+                    sound.take(tag.timestamp, &tag.body[2..]).unwrap();
+                    if sound.packets == 1 {
+                        assert_eq!(
+                            sound.samples.len() - before,
+                            1024,
+                            "the first packet gives a whole frame"
+                        );
+                    }
+                }
+            }
+        }
+        let mut sound = sound.unwrap();
+        let error = worst(&sound.clicks, 600.0 + 1024.0 / 48.0);
+        assert!(
+            sound.clicks.len() >= 5 && error < 1.0,
+            "{error} ms: {:?}",
+            sound.clicks
+        );
+        let tone = sound.tone.frequency().unwrap();
+        assert!((tone - f64::from(TONE_HZ)).abs() < 2.0, "{tone} Hz");
     }
 }

@@ -25,6 +25,10 @@ impl<W: Write> FlvWriter<W> {
         self.0.write_all(&tag.body)?;
         self.0.write_all(&(tag.body.len() as u32 + 11).to_be_bytes())
     }
+
+    pub fn finish(mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// The tags of a file. A last one that is cut off is left out.
@@ -51,4 +55,44 @@ pub fn read(path: &Path) -> anyhow::Result<Vec<Tag>> {
         rest = after.get(4..).unwrap_or_default();
     }
     Ok(tags)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recording_is_read_back_without_the_tag_that_was_cut_off() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let tag = |kind, timestamp| Tag {
+            kind,
+            timestamp,
+            body: vec![kind; 70_000],
+        };
+        let mut writer = FlvWriter::new(file.reopen().unwrap()).unwrap();
+        for tag in [tag(18, 0), tag(9, 0x0123_4567), tag(8, 5)] {
+            writer.write(&tag).unwrap();
+        }
+        writer.finish().unwrap();
+        let length = file.as_file().metadata().unwrap().len();
+        file.as_file().set_len(length - 100).unwrap();
+        let tags = read(file.path()).unwrap();
+        let found: Vec<_> = tags
+            .iter()
+            .map(|tag| (tag.kind, tag.timestamp, tag.body.len()))
+            .collect();
+        assert_eq!(found, [(18, 0, 70_000), (9, 0x0123_4567, 70_000)]);
+    }
+
+    #[test]
+    fn another_file_is_refused() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, b"RIFF and so on, longer than a header").unwrap();
+        assert!(
+            read(file.path())
+                .unwrap_err()
+                .to_string()
+                .contains("is no FLV file")
+        );
+    }
 }

@@ -6,11 +6,13 @@ mod audio;
 mod chunk;
 mod flv;
 mod measure;
+mod report;
 mod server;
 mod video;
 
 pub use flv::{FlvWriter, read as read_flv};
-pub use measure::{Measure, Report, Snapshot};
+pub use measure::{Measure, Snapshot};
+pub use report::{Quantiles, Report};
 pub use server::{Receiver, Recording};
 
 /// A message that carries media, as in RTMP and FLV alike.

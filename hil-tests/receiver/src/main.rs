@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use clap::Parser;
-use receiver::{Receiver, Report, Snapshot};
+use receiver::{Quantiles, Receiver, Report, Snapshot};
 
 #[derive(Parser)]
 #[command(about = "An RTMP server that measures what a camera box sends")]
@@ -30,7 +30,7 @@ struct Arguments {
     json: Option<PathBuf>,
 }
 
-/// A publisher that has not come by then will not come.
+/// Nothing that has not come by then will come.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -63,7 +63,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
     let receiver = Receiver::bind(&arguments.listen, arguments.record.clone())?;
     println!("waiting at {}", receiver.url());
     watch(&receiver, arguments.seconds);
-    let report = receiver.report();
+    let report = receiver.finish();
     println!("{}", summary(&report));
     if let Some(path) = &arguments.json {
         std::fs::write(path, serde_json::to_vec_pretty(&report)?)?;
@@ -73,18 +73,20 @@ fn run(arguments: &Arguments) -> Result<bool> {
     {
         write_png(path, &receiver.snapshot())?;
     }
-    Ok(report.frames > 0 && report.missing == 0 && report.out_of_order == 0 && report.faults.is_empty())
+    Ok(report.complaints().is_empty())
 }
 
 /// One line a second, in place on a terminal.
 fn watch(receiver: &Receiver, seconds: Option<u64>) {
     let (started, terminal) = (Instant::now(), std::io::stdout().is_terminal());
-    let mut shown = 0;
+    let (mut shown, mut progress) = (0, (started, 0));
     while !receiver.has_ended() && !INTERRUPTED.load(Ordering::Relaxed) {
         let report = receiver.report();
         let media = u64::from(report.duration_ms) / 1000;
-        let late = !receiver.is_live() && started.elapsed() > PATIENCE;
-        if late || seconds.is_some_and(|seconds| media >= seconds) {
+        if report.duration_ms > progress.1 {
+            progress = (Instant::now(), report.duration_ms);
+        }
+        if progress.0.elapsed() > PATIENCE || seconds.is_some_and(|seconds| media >= seconds) {
             break;
         }
         if receiver.is_live() && started.elapsed().as_secs() > shown {
@@ -106,8 +108,8 @@ fn live(report: &Report) -> String {
         "live {:4} s  {:5} frames  {:4.1} fps  {:5.0} kb/s  {} lost  latency {:3.0} ms (p99 {:3.0})  A/V {}   ",
         report.duration_ms / 1000,
         report.frames,
-        report.fps,
-        report.kbps,
+        report.fps_now,
+        report.kbps_now,
         report.missing,
         latency.p50,
         latency.p99,
@@ -119,7 +121,14 @@ fn live(report: &Report) -> String {
 }
 
 fn summary(report: &Report) -> String {
-    let latency = report.latency_ms.unwrap_or_default();
+    let latency = report
+        .latency_ms
+        .map_or("unknown, no mark was read".into(), |latency| {
+            let Quantiles { p50, p95, p99, max } = latency;
+            format!(
+                "p50 {p50:.0} ms, p95 {p95:.0} ms, p99 {p99:.0} ms, longest {max:.0} ms (capture to arrival)"
+            )
+        });
     let worst = report.av_offset_ms.iter().fold(0.0, |worst: f64, offset| {
         if offset.abs() > worst.abs() {
             *offset
@@ -149,19 +158,21 @@ fn summary(report: &Report) -> String {
             report.kbps
         ),
         format!(
-            "lost      {} frames, {} out of order, {} unreadable",
-            report.missing, report.out_of_order, report.unreadable
+            "lost      {} frames, {} repeated, {} out of order, {} unreadable",
+            report.missing, report.duplicates, report.out_of_order, report.unreadable
         ),
-        format!(
-            "latency   p50 {:.0} ms, p95 {:.0} ms, p99 {:.0} ms, longest {:.0} ms (capture to arrival)",
-            latency.p50, latency.p95, latency.p99, latency.max
-        ),
+        format!("latency   {latency}"),
         format!(
             "A/V       worst offset {worst:+.1} ms over {} clicks",
             report.av_offset_ms.len()
         ),
     ];
-    lines.extend(report.faults.iter().map(|fault| format!("FAULT     {fault}")));
+    lines.extend(
+        report
+            .complaints()
+            .iter()
+            .map(|complaint| format!("FAULT     {complaint}")),
+    );
     lines.join("\n")
 }
 

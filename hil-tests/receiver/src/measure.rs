@@ -1,56 +1,19 @@
 //! What arrived, put into figures.
 
+use std::cmp::Ordering;
+
 use anyhow::Result;
 use media::Timestamp;
-use media::mark::{Orientation, Reader};
-use serde::Serialize;
+use media::mark::{Mark, Orientation, Reader};
 
+use crate::Tag;
 use crate::amf::{self, Value};
-use crate::audio::Sound;
+use crate::audio::{Sound, smooth};
+use crate::report::{Report, missing, quantiles};
 use crate::video::{self, Decoder, Picture};
-use crate::{Tag, audio};
 
 /// Faults that are kept; more of them say nothing new.
 const FAULTS: usize = 20;
-
-/// The figures of one stream.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct Report {
-    pub frames: u64,
-    /// Frame numbers that are missing between those that came, given an even decimation.
-    pub missing: u64,
-    pub out_of_order: u64,
-    /// Pictures whose mark could not be read.
-    pub unreadable: u64,
-    pub audio_packets: u64,
-    /// Milliseconds from the first to the last timestamp.
-    pub duration_ms: u32,
-    pub kbps: f64,
-    pub fps: f64,
-    pub width: u32,
-    pub height: u32,
-    pub sample_rate: u32,
-    /// Milliseconds from capture to arrival; empty for recordings.
-    pub latency_ms: Option<Quantiles>,
-    /// Milliseconds by which sound comes later than the picture, at each click.
-    pub av_offset_ms: Vec<f64>,
-    pub tone_hz: Option<f64>,
-    pub metadata: Vec<(String, f64)>,
-    pub mirrored: Option<bool>,
-    pub idr_ms: Vec<u32>,
-    /// When the first IDR picture arrived, in microseconds of `CLOCK_MONOTONIC`.
-    pub first_idr: Option<i64>,
-    /// What a publisher may not do.
-    pub faults: Vec<String>,
-}
-
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-pub struct Quantiles {
-    pub p50: f64,
-    pub p95: f64,
-    pub p99: f64,
-    pub max: f64,
-}
 
 /// The last picture in I420, for people.
 #[derive(Clone, Default)]
@@ -60,6 +23,14 @@ pub struct Snapshot {
     pub planes: [Vec<u8>; 3],
 }
 
+/// What came within the second of stream time that is under way.
+#[derive(Default)]
+struct Second {
+    number: u32,
+    bytes: u64,
+    frames: u64,
+}
+
 /// Takes the tags of one stream.
 pub struct Measure {
     decoder: Decoder,
@@ -67,12 +38,14 @@ pub struct Measure {
     sound: Option<Sound>,
     parameter_sets: Vec<u8>,
     configuration: Vec<u8>,
+    sound_configuration: Vec<u8>,
     report: Report,
     numbers: Vec<u32>,
     latencies: Vec<f64>,
-    /// Stream time less capture time of the last pictures, in milliseconds.
+    /// Stream time less capture time of the pictures, in milliseconds, its rounding averaged out.
     video_clock: Option<f64>,
     bytes: u64,
+    second: Second,
     times: [Option<u32>; 2],
     first: Option<u32>,
     pub snapshot: Snapshot,
@@ -86,11 +59,13 @@ impl Measure {
             sound: None,
             parameter_sets: Vec::new(),
             configuration: Vec::new(),
+            sound_configuration: Vec::new(),
             report: Report::default(),
             numbers: Vec::new(),
             latencies: Vec::new(),
             video_clock: None,
             bytes: 0,
+            second: Second::default(),
             times: [None; 2],
             first: None,
             snapshot: Snapshot::default(),
@@ -128,6 +103,21 @@ impl Measure {
         }
         let first = *self.first.get_or_insert(tag.timestamp);
         self.report.duration_ms = self.report.duration_ms.max(tag.timestamp.saturating_sub(first));
+        self.rate(tag);
+    }
+
+    fn rate(&mut self, tag: &Tag) {
+        let number = tag.timestamp / 1000;
+        if number > self.second.number {
+            self.report.kbps_now = self.second.bytes as f64 * 8.0 / 1000.0;
+            self.report.fps_now = self.second.frames as f64;
+            self.second = Second {
+                number,
+                ..Second::default()
+            };
+        }
+        self.second.bytes += tag.body.len() as u64;
+        self.second.frames += u64::from(tag.kind == 9);
     }
 
     fn metadata(&mut self, body: &[u8]) {
@@ -141,6 +131,16 @@ impl Measure {
         self.report.metadata = numbers.collect();
         if object.property("encoder").is_none() {
             self.fault("metadata without the encoder's name");
+        }
+    }
+
+    /// Whether the metadata, if there is any, tells the truth.
+    fn verify(&mut self, name: &str, value: u32) {
+        let told = self.report.metadata.iter().find(|(key, _)| key == name);
+        if let Some((_, told)) = told
+            && *told != f64::from(value)
+        {
+            self.fault(format!("metadata says {name} {told}, the stream has {value}"));
         }
     }
 
@@ -196,7 +196,7 @@ impl Measure {
         });
         match decoded {
             Ok(Some((width, height, mark))) => {
-                (self.report.width, self.report.height) = (width, height);
+                self.size(width, height);
                 match mark {
                     Some(mark) => self.mark(tag.timestamp, mark, arrived),
                     None => self.report.unreadable += 1,
@@ -207,12 +207,23 @@ impl Measure {
         }
     }
 
-    fn mark(&mut self, timestamp: u32, mark: media::mark::Mark, arrived: Option<Timestamp>) {
-        if self.numbers.last().is_some_and(|last| mark.frame <= *last) {
-            self.report.out_of_order += 1;
+    fn size(&mut self, width: u32, height: u32) {
+        if (self.report.width, self.report.height) != (width, height) {
+            (self.report.width, self.report.height) = (width, height);
+            self.verify("width", width);
+            self.verify("height", height);
+        }
+    }
+
+    fn mark(&mut self, timestamp: u32, mark: Mark, arrived: Option<Timestamp>) {
+        match self.numbers.last().map(|last| mark.frame.cmp(last)) {
+            Some(Ordering::Less) => self.report.out_of_order += 1,
+            Some(Ordering::Equal) => self.report.duplicates += 1,
+            Some(Ordering::Greater) | None => {}
         }
         self.numbers.push(mark.frame);
-        self.video_clock = Some(f64::from(timestamp) - mark.captured.micros() as f64 / 1000.0);
+        let clock = f64::from(timestamp) - mark.captured.micros() as f64 / 1000.0;
+        self.video_clock = Some(self.video_clock.map_or(clock, |last| smooth(last, clock)));
         if let Some(arrived) = arrived {
             self.latencies.push(arrived.since(mark.captured) as f64 / 1000.0);
         }
@@ -223,11 +234,7 @@ impl Measure {
             return self.fault("an audio message that is too short");
         };
         if *packet_type == 0 {
-            match audio::Sound::new(payload) {
-                Ok(sound) => self.sound = Some(sound),
-                Err(error) => self.fault(format!("an AAC header that can't be used: {error}")),
-            }
-            return;
+            return self.sound_header(payload);
         }
         self.time(tag, arrived);
         self.report.audio_packets += 1;
@@ -243,6 +250,20 @@ impl Measure {
             let clicks = sound.clicks[known..].iter();
             let offsets = clicks.map(|click| (click - video_clock + 500.0).rem_euclid(1000.0) - 500.0);
             self.report.av_offset_ms.extend(offsets);
+        }
+    }
+
+    fn sound_header(&mut self, configuration: &[u8]) {
+        if self.sound_configuration == configuration {
+            return self.fault("the AAC header came again without a change");
+        }
+        self.sound_configuration = configuration.to_vec();
+        match Sound::new(configuration) {
+            Ok(sound) => {
+                self.verify("audiosamplerate", sound.rate);
+                self.sound = Some(sound);
+            }
+            Err(error) => self.fault(format!("an AAC header that can't be used: {error}")),
         }
     }
 
@@ -277,52 +298,5 @@ fn keep(picture: &Picture<'_>, snapshot: &mut Snapshot) {
         from.data
             .chunks(from.stride)
             .for_each(|row| to.extend_from_slice(&row[..width.min(row.len())]));
-    }
-}
-
-/// Numbers that are missing, where the usual step from one to the next tells the decimation.
-fn missing(numbers: &[u32]) -> u64 {
-    let steps = || {
-        numbers
-            .windows(2)
-            .filter_map(|pair| pair[1].checked_sub(pair[0]))
-            .filter(|step| *step > 0)
-    };
-    let mut sorted: Vec<u32> = steps().collect();
-    sorted.sort_unstable();
-    let Some(usual) = sorted.get(sorted.len() / 2).copied() else {
-        return 0;
-    };
-    steps()
-        .map(|step| u64::from((step + usual / 2) / usual).saturating_sub(1))
-        .sum()
-}
-
-fn quantiles(values: &[f64]) -> Quantiles {
-    let mut sorted = values.to_vec();
-    sorted.sort_unstable_by(f64::total_cmp);
-    let at = |share: f64| {
-        sorted
-            .get((share * (sorted.len() - 1) as f64).round() as usize)
-            .copied()
-            .unwrap_or(0.0)
-    };
-    Quantiles {
-        p50: at(0.5),
-        p95: at(0.95),
-        p99: at(0.99),
-        max: at(1.0),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn missing_numbers_are_counted_by_the_usual_step() {
-        assert_eq!(missing(&[0, 1, 2, 5, 6]), 2);
-        assert_eq!(missing(&[0, 2, 4, 8, 10, 12]), 1);
-        assert_eq!(missing(&[7]), 0);
     }
 }

@@ -4,16 +4,20 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
+use std::sync::mpsc::{self, SyncSender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use media::now;
+use media::{Timestamp, now};
 
 use crate::amf::{self, Value};
 use crate::chunk::{Chunks, Message};
 use crate::{FlvWriter, Measure, Report, Snapshot, Tag};
+
+/// Messages that may wait to be measured; beyond that, the publisher is held up.
+const BACKLOG: usize = 256;
 
 /// Where to keep what comes.
 pub type Recording = Option<PathBuf>;
@@ -32,6 +36,8 @@ struct Shared {
 struct State {
     measure: Measure,
     connection: Option<TcpStream>,
+    /// Whether it was us who cut the connection.
+    cut: bool,
     /// `Some` once the publisher is gone: whether it said goodbye.
     ended: Option<Result<(), String>>,
 }
@@ -49,6 +55,7 @@ impl Receiver {
         let state = State {
             measure: Measure::new()?,
             connection: None,
+            cut: false,
             ended: None,
         };
         let shared = Arc::new(Shared {
@@ -61,7 +68,14 @@ impl Receiver {
         };
         thread::Builder::new().name("receiver".into()).spawn(move || {
             let result = serve(listener, &shared, recording).map_err(|error| format!("{error:#}"));
-            shared.lock().ended = Some(result);
+            let mut state = shared.lock();
+            if let Err(error) = &result
+                && !state.cut
+            {
+                state.measure.fault(error);
+            }
+            state.ended = Some(result);
+            drop(state);
             shared.changed.notify_all();
         })?;
         Ok(receiver)
@@ -128,9 +142,20 @@ impl Receiver {
 
     /// Cuts the connection.
     pub fn disconnect(&self) {
-        if let Some(connection) = &self.shared.lock().connection {
+        let mut state = self.shared.lock();
+        state.cut = true;
+        if let Some(connection) = &state.connection {
             let _ = connection.shutdown(Shutdown::Both);
         }
+    }
+
+    /// Cuts the connection if it is there still, and returns once all that came is measured and recorded.
+    pub fn finish(&self) -> Report {
+        if self.is_live() {
+            self.disconnect();
+            let _ = self.wait_for_end(Duration::from_secs(10));
+        }
+        self.report()
     }
 }
 
@@ -142,11 +167,30 @@ fn serve(listener: TcpListener, shared: &Shared, recording: Recording) -> Result
     shared.lock().connection = Some(stream.try_clone()?);
     let mut input = BufReader::with_capacity(64 << 10, stream);
     shake_hands(&mut input, &mut out)?;
-    let mut recording = match recording {
+    let recording = match recording {
         Some(path) => Some(FlvWriter::new(BufWriter::new(File::create(path)?))?),
         None => None,
     };
-    let mut chunks = Chunks::new(input);
+    // Decoding must not delay the next message's arrival time.
+    let (queue, tags) = mpsc::sync_channel(BACKLOG);
+    thread::scope(|scope| {
+        let measuring = thread::Builder::new()
+            .name("measure".into())
+            .spawn_scoped(scope, move || measure(&tags, shared, recording))?;
+        let published = publish(Chunks::new(input), &mut out, &queue);
+        drop(queue);
+        let measured = measuring.join();
+        measured.unwrap_or_else(|_| bail!("the measuring thread failed"))?;
+        published
+    })
+}
+
+/// Reads what is published until the publisher deletes its stream.
+fn publish(
+    mut chunks: Chunks<impl Read>,
+    out: &mut impl Write,
+    queue: &SyncSender<(Tag, Timestamp)>,
+) -> Result<()> {
     loop {
         let message = match chunks.next() {
             Ok(message) => message,
@@ -155,22 +199,16 @@ fn serve(listener: TcpListener, shared: &Shared, recording: Recording) -> Result
             }
             Err(error) => return Err(error.into()),
         };
-        match message {
-            Message {
-                kind: 20,
-                stream,
-                body,
-                ..
-            } if answer(&mut out, stream, &amf::read(&body))? => {
-                return Ok(());
-            }
-            Message {
-                kind: kind @ (8 | 9 | 18),
-                timestamp,
-                body,
-                ..
-            } => {
-                let arrived = now();
+        let arrived = now();
+        let Message {
+            kind,
+            stream,
+            timestamp,
+            body,
+        } = message;
+        match kind {
+            20 if answer(out, stream, &amf::read(&body))? => return Ok(()),
+            8 | 9 | 18 => {
                 let body = if kind == 18 {
                     without_set_data_frame(body)
                 } else {
@@ -181,15 +219,32 @@ fn serve(listener: TcpListener, shared: &Shared, recording: Recording) -> Result
                     timestamp,
                     body,
                 };
-                if let Some(recording) = &mut recording {
-                    recording.write(&tag)?;
+                // Nobody takes it any more once the recording failed, which is told then.
+                if queue.send((tag, arrived)).is_err() {
+                    return Ok(());
                 }
-                shared.lock().measure.take(&tag, Some(arrived));
-                shared.changed.notify_all();
             }
             _ => {}
         }
     }
+}
+
+fn measure(
+    tags: &mpsc::Receiver<(Tag, Timestamp)>,
+    shared: &Shared,
+    mut recording: Option<FlvWriter<BufWriter<File>>>,
+) -> Result<()> {
+    for (tag, arrived) in tags {
+        if let Some(recording) = &mut recording {
+            recording.write(&tag).context("can't write the recording")?;
+        }
+        shared.lock().measure.take(&tag, Some(arrived));
+        shared.changed.notify_all();
+    }
+    if let Some(recording) = recording {
+        recording.finish().context("can't write the recording")?;
+    }
+    Ok(())
 }
 
 /// The plain handshake (RTMP section 5.2).
