@@ -18,7 +18,7 @@ pub(crate) struct Figures {
     pub(crate) what: &'static str,
     /// User and system time of the process.
     pub(crate) cpu_seconds_a_minute: f64,
-    /// Largest resident set.
+    /// Largest resident set, shared pages of libraries included.
     pub(crate) peak_megabytes: f64,
     /// From the process's start to the first IDR picture at the server.
     pub(crate) first_idr_ms: f64,
@@ -52,6 +52,7 @@ pub(crate) fn run(contestant: Contestant, seconds: u64, pipe: Option<&Path>) -> 
         u64::from(report.duration_ms) >= seconds * 1000
     });
     let pid = libc::pid_t::try_from(child.id())?;
+    let peak = peak_kilobytes(pid);
     // SAFETY: plain system call; the child is ours and not yet waited for.
     unsafe { libc::kill(pid, libc::SIGINT) };
     let usage = wait(pid, Duration::from_secs(5));
@@ -68,7 +69,7 @@ pub(crate) fn run(contestant: Contestant, seconds: u64, pipe: Option<&Path>) -> 
         name: contestant.name,
         what: contestant.what,
         cpu_seconds_a_minute: cpu / wall * 60.0,
-        peak_megabytes: usage.ru_maxrss as f64 / 1000.0,
+        peak_megabytes: peak? as f64 / 1000.0,
         first_idr_ms: report
             .first_idr
             .map_or(0.0, |at| (at - started.0.micros()) as f64 / 1000.0),
@@ -78,6 +79,16 @@ pub(crate) fn run(contestant: Contestant, seconds: u64, pipe: Option<&Path>) -> 
         frames: report.frames,
         missing: report.missing,
     })
+}
+
+/// The kernel's high water mark of the resident set. That of rusage begins with what the parent had at the fork.
+fn peak_kilobytes(pid: libc::pid_t) -> Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .context("no VmHWM in /proc")?;
+    Ok(line.trim().trim_end_matches(" kB").parse()?)
 }
 
 fn seconds_of(time: libc::timeval) -> f64 {

@@ -48,6 +48,7 @@ pub struct Measure {
     second: Second,
     times: [Option<u32>; 2],
     first: Option<u32>,
+    first_picture: Option<u32>,
     pub snapshot: Snapshot,
 }
 
@@ -68,6 +69,7 @@ impl Measure {
             second: Second::default(),
             times: [None; 2],
             first: None,
+            first_picture: None,
             snapshot: Snapshot::default(),
         })
     }
@@ -176,6 +178,9 @@ impl Measure {
             self.report.first_idr = self.report.first_idr.or(arrived.map(Timestamp::micros));
         }
         self.report.frames += 1;
+        let first = *self.first_picture.get_or_insert(tag.timestamp);
+        let seconds = f64::from(tag.timestamp.saturating_sub(first).max(1)) / 1000.0;
+        self.report.fps = (self.report.frames - 1) as f64 / seconds;
         let Some(stream) = video::byte_stream(payload) else {
             return self.fault("NAL lengths that don't add up");
         };
@@ -271,7 +276,6 @@ impl Measure {
     pub fn report(&mut self) -> Report {
         let seconds = f64::from(self.report.duration_ms.max(1)) / 1000.0;
         self.report.kbps = self.bytes as f64 * 8.0 / 1000.0 / seconds;
-        self.report.fps = self.report.frames.saturating_sub(1) as f64 / seconds;
         self.report.missing = missing(&self.numbers);
         self.report.mirrored = self
             .reader

@@ -41,6 +41,7 @@ struct EncodeStage<S> {
     gain: f32,
     fade_step: f32,
     frame: [f32; FRAME],
+    silence: Silence,
     failed: Option<AacError>,
 }
 
@@ -62,6 +63,7 @@ impl<S: PacketSink> AudioPipeline<S> {
             gain,
             fade_step: 1.0 / (FADE * settings.rate as f32),
             frame: [0.0; FRAME],
+            silence: Silence::default(),
             failed: None,
         };
         Ok(Self {
@@ -118,7 +120,7 @@ impl<S: PacketSink> EncodeStage<S> {
         }
         let mut data: Pooled<Vec<u8>> = self.pool.take();
         data.clear();
-        match self.encoder.encode(&self.frame, &mut data) {
+        match self.silence.encode(&self.frame, &mut self.encoder, &mut data) {
             Ok(()) => {
                 let time = time - self.encoder.delay();
                 self.sink.push(Packet {
@@ -130,5 +132,34 @@ impl<S: PacketSink> EncodeStage<S> {
             }
             Err(error) => self.failed = Some(error),
         }
+    }
+}
+
+/// Digital silence, encoded once: where nothing sounds, each packet is the same.
+#[derive(Default)]
+struct Silence {
+    /// Silent frames in a row.
+    frames: u32,
+    packet: Vec<u8>,
+}
+
+/// Frames after which neither the transform's overlap nor the encoder's look at what came before tells of sound.
+const SETTLED: u32 = 4;
+
+impl Silence {
+    fn encode(&mut self, frame: &[f32], encoder: &mut AacEncoder, out: &mut Vec<u8>) -> Result<(), AacError> {
+        if frame.iter().any(|sample| *sample != 0.0) {
+            self.frames = 0;
+            return encoder.encode(frame, out);
+        }
+        if self.frames < SETTLED {
+            encoder.encode(frame, out)?;
+            self.frames += 1;
+            self.packet.clear();
+            self.packet.extend_from_slice(out);
+        } else {
+            out.extend_from_slice(&self.packet);
+        }
+        Ok(())
     }
 }

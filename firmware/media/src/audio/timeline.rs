@@ -38,6 +38,8 @@ pub struct Timeline {
     /// The microphone's drift as learnt so far.
     drift: f64,
     silence: u64,
+    /// Samples without sound at the end of what came in.
+    zeros: usize,
 }
 
 impl Timeline {
@@ -63,6 +65,7 @@ impl Timeline {
             frames: 0,
             drift: 0.0,
             silence: 0,
+            zeros: 0,
         })
     }
 
@@ -114,6 +117,8 @@ impl Timeline {
         let mono = block.samples.chunks_exact(channels).skip(skip);
         self.waiting
             .extend(mono.map(|frame| limit(frame.iter().sum::<f32>() / channels as f32)));
+        let sounds = block.samples.iter().any(|sample| *sample != 0.0);
+        self.zeros = if sounds { 0 } else { self.zeros + length };
         self.resample(&mut emit);
     }
 
@@ -153,6 +158,7 @@ impl Timeline {
         while missing > 0 {
             let part = missing.min(self.format.rate as usize / 10);
             self.waiting.resize(self.waiting.len() + part, 0.0);
+            self.zeros += part;
             self.resample(emit);
             missing -= part;
         }
@@ -172,18 +178,11 @@ impl Timeline {
             let Some(input) = self.waiting.get(used..used + needed) else {
                 break;
             };
-            let Ok(input) = SequentialSlice::new(input, 1, needed) else {
-                break;
-            };
-            let Ok(mut output) = SequentialSlice::new_mut(&mut self.frame, 1, FRAME) else {
-                break;
-            };
-            // Both buffers have the lengths that the resampler asked for.
-            if self
-                .resampler
-                .process_into_buffer(&input, &mut output, None)
-                .is_err()
-            {
+            // Where this input and all that the filter still remembers is silent, so is the output.
+            let silent = self.zeros >= self.waiting.len() - used + 2 * needed;
+            if silent {
+                self.frame.fill(0.0);
+            } else if !convert(&mut self.resampler, input, &mut self.frame) {
                 break;
             }
             used += needed;
@@ -192,6 +191,17 @@ impl Timeline {
         }
         self.waiting.drain(..used);
     }
+}
+
+/// Both buffers have the lengths that the resampler asked for, so that it does not refuse them.
+fn convert(resampler: &mut Async<f32>, input: &[f32], output: &mut [f32]) -> bool {
+    let Ok(input) = SequentialSlice::new(input, 1, input.len()) else {
+        return false;
+    };
+    let Ok(mut output) = SequentialSlice::new_mut(output, 1, FRAME) else {
+        return false;
+    };
+    resampler.process_into_buffer(&input, &mut output, None).is_ok()
 }
 
 /// A sample within full scale; what is no number is silence.
