@@ -65,17 +65,9 @@ fn record(folder: &Path, seconds: u64) -> Result<PathBuf> {
     let source = format!("testsrc2=size=1280x720:rate=30:duration={seconds}");
     let rate = format!("{}k", peers::KBPS);
     let status = Command::new("ffmpeg")
-        .args([
-            "-nostdin",
-            "-loglevel",
-            "error",
-            "-f",
-            "lavfi",
-            "-i",
-            &source,
-            "-pix_fmt",
-            "yuv420p",
-        ])
+        .args(["-nostdin", "-loglevel", "error", "-f", "lavfi", "-i", &source])
+        .args(["-f", "lavfi", "-i", "anullsrc=r=48000:cl=mono", "-shortest"])
+        .args(["-pix_fmt", "yuv420p", "-c:a", "aac", "-b:a", "64k"])
         .args([
             "-c:v",
             "libx264",

@@ -57,16 +57,16 @@ pub(crate) fn encoding(program: &Path, folder: &Path) -> Result<Vec<Contestant>>
     Ok(vec![
         Contestant {
             name: "pushbox",
-            what: "OpenH264, baseline, and a silent AAC track",
+            what: "OpenH264, baseline; a silent AAC track",
             command: Box::new(move |url| pushbox(&program, &board, &props, url)),
         },
         Contestant {
             name: "ffmpeg",
-            what: "libx264 ultrafast zerolatency baseline (Debian's has no OpenH264), no sound",
+            what: "libx264 ultrafast zerolatency baseline (Debian's has no OpenH264); a silent AAC track",
             command: Box::new(move |url| {
                 let line = format!(
                     "-nostdin -loglevel error -f rawvideo -pix_fmt yuv420p -s 1280x720 -r 30 -i {pipe} \
-                     -c:v libx264 -preset ultrafast -tune zerolatency -profile:v baseline -threads 1 -g 90 \
+                     -f lavfi -i anullsrc=r=48000:cl=mono -c:a aac -b:a 64k -c:v libx264 -preset ultrafast -tune zerolatency -profile:v baseline -threads 1 -g 90 \
                      -b:v {KBPS}k -maxrate {KBPS}k -bufsize {KBPS}k -f flv {url}"
                 );
                 words("ffmpeg", &line)
@@ -74,7 +74,7 @@ pub(crate) fn encoding(program: &Path, folder: &Path) -> Result<Vec<Contestant>>
         },
         Contestant {
             name: "gstreamer",
-            what: "openh264enc, baseline, no sound",
+            what: "openh264enc, baseline; a silent AAC track",
             command: Box::new(move |url| {
                 let rate = KBPS * 1000;
                 let line = format!(
@@ -82,7 +82,9 @@ pub(crate) fn encoding(program: &Path, folder: &Path) -> Result<Vec<Contestant>>
                      rawvideoparse format=i420 width=1280 height=720 framerate=30/1 ! \
                      openh264enc bitrate={rate} max-bitrate={rate} rate-control=bitrate complexity=low gop-size=90 \
                      scene-change-detection=false multi-thread=1 ! \
-                     h264parse ! flvmux streamable=true ! rtmp2sink location={url} sync=false"
+                     h264parse ! flvmux name=mux streamable=true ! rtmp2sink location={url} sync=false \
+                     audiotestsrc is-live=true wave=silence ! audio/x-raw,rate=48000,channels=1 ! \
+                     voaacenc bitrate=64000 ! aacparse ! mux."
                 );
                 words("gst-launch-1.0", &line)
             }),
@@ -112,12 +114,12 @@ pub(crate) fn passing(program: &Path, folder: &Path, file: &Path) -> Result<Vec<
     Ok(vec![
         Contestant {
             name: "pushbox",
-            what: "passed on, and a silent AAC track",
+            what: "passed on; a silent AAC track of its own",
             command: Box::new(move |url| pushbox(&program, &board, &props, url)),
         },
         Contestant {
             name: "ffmpeg",
-            what: "-c copy",
+            what: "-c copy, with the file's silent AAC track",
             command: Box::new(move |url| {
                 words(
                     "ffmpeg",
@@ -127,11 +129,12 @@ pub(crate) fn passing(program: &Path, folder: &Path, file: &Path) -> Result<Vec<
         },
         Contestant {
             name: "gstreamer",
-            what: "flvdemux ! h264parse ! flvmux",
+            what: "flvdemux ! parsers ! flvmux, with the file's silent AAC track",
             command: Box::new(move |url| {
                 let line = format!(
-                    "-q filesrc location={gst_file} ! flvdemux ! queue ! h264parse ! \
-                     flvmux streamable=true ! rtmp2sink location={url} sync=true"
+                    "-q filesrc location={gst_file} ! flvdemux name=demux demux.video ! queue ! h264parse ! \
+                     flvmux name=mux streamable=true ! rtmp2sink location={url} sync=true \
+                     demux.audio ! queue ! aacparse ! mux."
                 );
                 words("gst-launch-1.0", &line)
             }),
