@@ -41,6 +41,8 @@ impl AlsaMicrophone {
                 &format!("{call} failed; see `arecord --dump-hw-params -D {name}`"),
             )
         };
+        // What alsa-lib would print is in the error, too.
+        let _ = alsa::Output::local_error_handler();
         let pcm = PCM::new(name, Direction::Capture, false).map_err(|error| failed("opening", error))?;
         let sample = configure(&pcm, rate).map_err(|error| failed("setting the format", error))?;
         let (format, period) = negotiated(&pcm).map_err(|error| failed("reading the format", error))?;
