@@ -266,20 +266,23 @@ mod tests {
         clicks.iter().map(error).fold(0.0, f64::max)
     }
 
+    /// Packets of 1024 samples fall into whole milliseconds in the same way each time at 16 kHz, in three ways at 48 kHz:
+    /// so much of the rounding can't be averaged out.
     #[test]
-    fn every_click_is_found_to_a_tenth_of_a_millisecond() {
-        for rate in [48_000, 44_100, 16_000] {
-            for offset in [0.2, 0.5003, 0.731_77, 0.9999] {
-                let sound = hear(rate, &sound(rate, offset, 10.6), |time| time + 5000.0);
-                let phase = 5000.0 + (1.0 - offset) * 1000.0;
-                let error = worst(&sound.clicks[3..], phase);
+    fn every_click_is_found_to_a_tenth_of_a_millisecond_and_rounding() {
+        for (rate, rounding) in [(48_000, 1.0 / 6.0), (44_100, 0.02), (16_000, 0.5)] {
+            for (offset, start) in [(0.2, 0.0), (0.5003, 0.0), (0.9999, 0.43), (0.731_77, 0.7)] {
+                let limit = 0.1 + if start > 0.0 { rounding } else { 0.0 };
+                let sound = hear(rate, &sound(rate, offset, 10.6), |time| time + start);
+                let phase = start + (1.0 - offset) * 1000.0;
+                let count = sound.clicks.len();
                 assert!(
-                    (10..=11).contains(&sound.clicks.len()),
-                    "{rate} {offset}: {:?}",
+                    (10..=11).contains(&count),
+                    "{rate} Hz, {offset} s: {:?}",
                     sound.clicks
                 );
-                assert!(error < 0.1, "{rate} Hz, {offset} s: {error} ms");
-                assert!(worst(&sound.clicks, phase) < 0.6);
+                let error = worst(&sound.clicks[3..], phase);
+                assert!(error < limit, "{rate} Hz, {offset} s: {error} ms");
             }
         }
     }

@@ -239,7 +239,7 @@ impl Measure {
             return self.fault("an audio message that is too short");
         };
         if *packet_type == 0 {
-            return self.sound_header(payload);
+            return self.sound_header(payload, arrived);
         }
         self.time(tag, arrived);
         self.report.audio_packets += 1;
@@ -258,9 +258,13 @@ impl Measure {
         }
     }
 
-    fn sound_header(&mut self, configuration: &[u8]) {
+    fn sound_header(&mut self, configuration: &[u8], arrived: Option<Timestamp>) {
         if self.sound_configuration == configuration {
-            return self.fault("the AAC header came again without a change");
+            // Servers may write it twice into their recordings, as nginx does.
+            if arrived.is_some() {
+                self.fault("the AAC header came again without a change");
+            }
+            return;
         }
         self.sound_configuration = configuration.to_vec();
         match Sound::new(configuration) {
