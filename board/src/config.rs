@@ -204,39 +204,26 @@ impl Board {
 
     /// The camera at `position`, or the only one.
     pub fn camera(&self, position: Position) -> Option<&CameraConfig> {
-        self.cameras
-            .iter()
-            .find(|camera| camera.position == position)
-            .or(match self.cameras.as_slice() {
-                [only] => Some(only),
-                _ => None,
-            })
+        self.cameras.iter().find(|camera| camera.position == position).or(match self.cameras.as_slice() {
+            [only] => Some(only),
+            _ => None,
+        })
     }
 
     fn check(&self) -> Result<(), String> {
         for (i, camera) in self.cameras.iter().enumerate() {
             let (width, height, rate) = match &camera.source {
-                CameraSource::V4l2(V4l2Source {
-                    width, height, rate, ..
-                })
-                | CameraSource::Sim(SimCamera {
-                    width, height, rate, ..
-                })
-                | CameraSource::File(FileCamera {
-                    width, height, rate, ..
-                }) => (*width, *height, *rate),
+                CameraSource::V4l2(V4l2Source { width, height, rate, .. })
+                | CameraSource::Sim(SimCamera { width, height, rate, .. })
+                | CameraSource::File(FileCamera { width, height, rate, .. }) => (*width, *height, *rate),
             };
             for (key, value) in [("width", width), ("height", height)] {
                 if !(96..=8192).contains(&value) || value % 2 != 0 {
-                    return Err(format!(
-                        "camera {i}: {key} = {value}: give an even number from 96 to 8192"
-                    ));
+                    return Err(format!("camera {i}: {key} = {value}: give an even number from 96 to 8192"));
                 }
             }
             if !(1..=240).contains(&rate) {
-                return Err(format!(
-                    "camera {i}: rate = {rate}: give 1 to 240 pictures a second"
-                ));
+                return Err(format!("camera {i}: rate = {rate}: give 1 to 240 pictures a second"));
             }
             if let CameraSource::Sim(SimCamera {
                 pixels: pixels @ (PixelFormat::Mjpeg | PixelFormat::H264),
@@ -247,19 +234,13 @@ impl Board {
                     "camera {i}: pixels: {pixels} is not drawn: give nv12, nv21, i420 or yuyv"
                 ));
             }
-            if self.cameras[..i]
-                .iter()
-                .any(|other| other.position == camera.position)
-            {
+            if self.cameras[..i].iter().any(|other| other.position == camera.position) {
                 return Err(format!(
                     "camera {i}: position is taken by another camera: give front to one, back to one"
                 ));
             }
         }
-        if let Some(MicrophoneConfig {
-            source: MicrophoneSource::Sim(sim),
-        }) = self.microphone
-        {
+        if let Some(MicrophoneConfig { source: MicrophoneSource::Sim(sim) }) = self.microphone {
             if !(8_000..=192_000).contains(&sim.rate) {
                 return Err(format!("microphone: rate = {}: give 8000 to 192000 Hz", sim.rate));
             }
@@ -278,20 +259,14 @@ mod tests {
     fn read(text: &str) -> Result<Board, String> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
-        Board::read(file.path()).map_err(|error| {
-            error
-                .to_string()
-                .replace(&file.path().display().to_string(), "FILE")
-        })
+        Board::read(file.path())
+            .map_err(|error| error.to_string().replace(&file.path().display().to_string(), "FILE"))
     }
 
     #[test]
     fn every_board_file_of_the_tree_is_read() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("boards");
-        let boards: Vec<_> = std::fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .collect();
+        let boards: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
         assert!(!boards.is_empty());
         for path in boards {
             Board::read(&path).unwrap();
@@ -301,10 +276,7 @@ mod tests {
     #[test]
     fn errors_name_file_line_key_and_remedy() {
         let cases = [
-            (
-                "name = 1",
-                "board file FILE, line 1, name: invalid type: integer `1`, expected a string",
-            ),
+            ("name = 1", "board file FILE, line 1, name: invalid type: integer `1`, expected a string"),
             (
                 "name = 'x'\n[[camera]]\nposition = 'left'\nsource.sim = {}",
                 "board file FILE, line 3, position: unknown variant `left`, expected `front` or `back`",

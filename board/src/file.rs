@@ -37,11 +37,7 @@ impl FilePictures {
         let (file, paced) =
             open().map_err(|error| OpenError::from_io(&device, &error, "give a readable file"))?;
         let layout = Layout::packed(config.pixels, config.width, config.height);
-        let bytes = if config.pixels == PixelFormat::H264 {
-            ACCESS_UNIT
-        } else {
-            layout.size()
-        };
+        let bytes = if config.pixels == PixelFormat::H264 { ACCESS_UNIT } else { layout.size() };
         if bytes == 0 {
             return Err(OpenError::failed(
                 device,
@@ -86,9 +82,7 @@ impl FilePictures {
             }
             searched = self.pending.len().saturating_sub(4);
             if self.pending.len() >= ACCESS_UNIT {
-                return Err(io::Error::other(
-                    "an access unit of more than 4 MiB: give an H.264 byte stream",
-                ));
+                return Err(io::Error::other("an access unit of more than 4 MiB: give an H.264 byte stream"));
             }
             let read = (&mut self.file).take(64 << 10).read_to_end(&mut self.pending)?;
             if read == 0 && !self.rewind()? {
@@ -129,31 +123,16 @@ fn access_unit(stream: &[u8], searched: usize) -> Option<usize> {
 
 /// Each start code's position, with the leading zero of a long one, and its NAL unit's.
 fn nal_starts(stream: &[u8]) -> impl Iterator<Item = (usize, usize)> {
-    stream
-        .windows(3)
-        .enumerate()
-        .filter(|(_, window)| *window == [0, 0, 1])
-        .map(|(at, _)| {
-            let long = at > 0 && stream[at - 1] == 0;
-            (at - usize::from(long), at + 3)
-        })
+    stream.windows(3).enumerate().filter(|(_, window)| *window == [0, 0, 1]).map(|(at, _)| {
+        let long = at > 0 && stream[at - 1] == 0;
+        (at - usize::from(long), at + 3)
+    })
 }
 
 impl Camera for FilePictures {
     fn format(&self) -> VideoFormat {
-        let FileCamera {
-            pixels,
-            width,
-            height,
-            rate,
-            ..
-        } = self.config;
-        VideoFormat {
-            pixels,
-            width,
-            height,
-            rate: f64::from(rate),
-        }
+        let FileCamera { pixels, width, height, rate, .. } = self.config;
+        VideoFormat { pixels, width, height, rate: f64::from(rate) }
     }
 
     fn next(&mut self) -> Result<Frame, CaptureError> {
@@ -162,12 +141,10 @@ impl Camera for FilePictures {
             cause,
         };
         let mut buffer = self.pool.take();
-        let used = self
-            .read(buffer.plane_mut(0))
-            .map_err(|error| match error.kind() {
-                io::ErrorKind::UnexpectedEof => lost("end of file".into(), &self.config.path),
-                _ => lost(error.to_string(), &self.config.path),
-            })?;
+        let used = self.read(buffer.plane_mut(0)).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => lost("end of file".into(), &self.config.path),
+            _ => lost(error.to_string(), &self.config.path),
+        })?;
         let sequence = self.sequence;
         let mut captured = now();
         if self.paced {
@@ -206,20 +183,10 @@ mod tests {
     fn an_endless_file_of_raw_pictures_begins_again() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let layout = Layout::packed(PixelFormat::I420, 96, 96);
-        std::fs::write(
-            file.path(),
-            [vec![1; layout.size()], vec![2; layout.size()]].concat(),
-        )
-        .unwrap();
+        std::fs::write(file.path(), [vec![1; layout.size()], vec![2; layout.size()]].concat()).unwrap();
         let path = file.path().to_owned();
-        let config = FileCamera {
-            path,
-            width: 96,
-            height: 96,
-            rate: 240,
-            pixels: PixelFormat::I420,
-            endless: true,
-        };
+        let config =
+            FileCamera { path, width: 96, height: 96, rate: 240, pixels: PixelFormat::I420, endless: true };
         let mut camera = FilePictures::open(&config).unwrap();
         let shades: Vec<u8> = (0..5).map(|_| camera.next().unwrap().plane(0).data[0]).collect();
         assert_eq!(shades, [1, 2, 1, 2, 1]);

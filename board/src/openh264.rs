@@ -28,21 +28,15 @@ macro_rules! call {
 
 impl OpenH264 {
     pub fn new(settings: EncoderSettings) -> Result<Self, EncodeError> {
-        let failed = |call: &str, code: i64| EncodeError::Open {
-            encoder: NAME,
-            cause: format!("{call} gave {code}"),
-        };
+        let failed =
+            |call: &str, code: i64| EncodeError::Open { encoder: NAME, cause: format!("{call} gave {code}") };
         let mut encoder = ptr::null_mut();
         // SAFETY: `encoder` is a place for the pointer that the call makes.
         let code = unsafe { DynamicAPI::from_source().WelsCreateSVCEncoder(&raw mut encoder) };
         if code != 0 || encoder.is_null() {
             return Err(failed("WelsCreateSVCEncoder", code.into()));
         }
-        let mut this = Self {
-            encoder,
-            settings,
-            until_idr: 0,
-        };
+        let mut this = Self { encoder, settings, until_idr: 0 };
         this.set(sys::ENCODER_OPTION_TRACE_LEVEL, sys::WELS_LOG_QUIET)?;
         let mut parameters = sys::SEncParamExt::default();
         // SAFETY: the encoder was made above and lives as long as `this`; `parameters` is a valid struct to fill.
@@ -65,26 +59,10 @@ impl OpenH264 {
         let code = unsafe { call!(self.encoder, SetOption, option, (&raw mut value).cast::<c_void>()) };
         match code {
             0 => Ok(()),
-            code => Err(EncodeError::Picture {
-                encoder: NAME,
-                cause: format!("option {option} gave {code}"),
-            }),
+            code => {
+                Err(EncodeError::Picture { encoder: NAME, cause: format!("option {option} gave {code}") })
+            }
         }
-    }
-
-    fn set_bitrates(&mut self) -> Result<(), EncodeError> {
-        let bitrate = |bits: c_int| sys::SBitrateInfo {
-            iLayer: sys::SPATIAL_LAYER_ALL,
-            iBitrate: bits,
-        };
-        self.set(
-            sys::ENCODER_OPTION_MAX_BITRATE,
-            bitrate(ceiling(self.settings.bitrate)),
-        )?;
-        self.set(
-            sys::ENCODER_OPTION_BITRATE,
-            bitrate(self.settings.bitrate as c_int),
-        )
     }
 }
 
@@ -94,14 +72,7 @@ fn ceiling(bitrate: u32) -> c_int {
 }
 
 fn fill(parameters: &mut sys::SEncParamExt, settings: &EncoderSettings) {
-    let EncoderSettings {
-        width,
-        height,
-        fps,
-        bitrate,
-        profile,
-        ..
-    } = *settings;
+    let EncoderSettings { width, height, fps, bitrate, profile, .. } = *settings;
     parameters.iUsageType = sys::CAMERA_VIDEO_REAL_TIME;
     parameters.iPicWidth = width as c_int;
     parameters.iPicHeight = height as c_int;
@@ -137,12 +108,7 @@ fn source(picture: &Frame) -> sys::SSourcePicture {
     let planes = [0, 1, 2].map(|i| picture.plane(i));
     sys::SSourcePicture {
         iColorFormat: sys::videoFormatI420,
-        iStride: [
-            planes[0].stride as c_int,
-            planes[1].stride as c_int,
-            planes[2].stride as c_int,
-            0,
-        ],
+        iStride: [planes[0].stride as c_int, planes[1].stride as c_int, planes[2].stride as c_int, 0],
         pData: [
             planes[0].data.as_ptr().cast_mut(),
             planes[1].data.as_ptr().cast_mut(),
@@ -159,9 +125,7 @@ fn source(picture: &Frame) -> sys::SSourcePicture {
 
 /// Appends the NAL units of a coded picture, start codes and all.
 fn append(info: &sys::SFrameBSInfo, out: &mut Vec<u8>) {
-    let layers = usize::try_from(info.iLayerNum)
-        .unwrap_or(0)
-        .min(info.sLayerInfo.len());
+    let layers = usize::try_from(info.iLayerNum).unwrap_or(0).min(info.sLayerInfo.len());
     for layer in &info.sLayerInfo[..layers] {
         let nals = usize::try_from(layer.iNalCount).unwrap_or(0);
         // SAFETY: the encoder filled in `iNalCount` lengths at `pNalLengthInByte`, and as many bytes as they sum
@@ -211,19 +175,23 @@ impl VideoEncoder for OpenH264 {
             sys::videoFrameTypeSkip => return Ok(Encoded::Skipped),
             _ => Encoded::Delta,
         };
-        self.until_idr = if encoded == Encoded::Idr {
-            settings.gop
-        } else {
-            self.until_idr
-        }
-        .saturating_sub(1);
+        self.until_idr =
+            if encoded == Encoded::Idr { settings.gop } else { self.until_idr }.saturating_sub(1);
         append(&info, out);
         Ok(encoded)
     }
 
     fn set_bitrate(&mut self, bitrate: u32) -> Result<(), EncodeError> {
+        // At no time may the target lie above the ceiling.
+        let layer = |bits: c_int| sys::SBitrateInfo { iLayer: sys::SPATIAL_LAYER_0, iBitrate: bits };
+        let target = (sys::ENCODER_OPTION_BITRATE, layer(bitrate as c_int));
+        let most = (sys::ENCODER_OPTION_MAX_BITRATE, layer(ceiling(bitrate)));
+        let order = if bitrate > self.settings.bitrate { [most, target] } else { [target, most] };
+        for (option, value) in order {
+            self.set(option, value)?;
+        }
         self.settings.bitrate = bitrate;
-        self.set_bitrates()
+        Ok(())
     }
 
     fn set_fps(&mut self, fps: u32) -> Result<(), EncodeError> {

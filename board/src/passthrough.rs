@@ -23,16 +23,10 @@ impl VideoEncoder for Passthrough {
     }
 
     fn set_bitrate(&mut self, _bitrate: u32) -> Result<(), EncodeError> {
-        Err(EncodeError::Unsupported {
-            encoder: NAME,
-            what: "bitrate".into(),
-        })
+        Err(EncodeError::Unsupported { encoder: NAME, what: "bitrate".into() })
     }
 
     fn set_fps(&mut self, _fps: u32) -> Result<(), EncodeError> {
-        Err(EncodeError::Unsupported {
-            encoder: NAME,
-            what: "frame rate".into(),
-        })
+        Err(EncodeError::Unsupported { encoder: NAME, what: "frame rate".into() })
     }
 }

@@ -22,16 +22,10 @@ pub struct Finding {
 pub fn probe(board: &Board) -> Vec<Finding> {
     let mut findings = Vec::new();
     for camera in &board.cameras {
-        findings.push(Finding {
-            device: camera_name(camera),
-            result: probe_camera(camera),
-        });
+        findings.push(Finding { device: camera_name(camera), result: probe_camera(camera) });
     }
     if let Some(microphone) = &board.microphone {
-        findings.push(Finding {
-            device: microphone_name(microphone),
-            result: probe_microphone(microphone),
-        });
+        findings.push(Finding { device: microphone_name(microphone), result: probe_microphone(microphone) });
     }
     findings
 }
@@ -67,11 +61,7 @@ fn probe_camera(config: &CameraConfig) -> Result<String, String> {
     }
     let rate = f64::from(count) * 1e6 / last.since(start) as f64;
     let lost = newest.wrapping_sub(sequence).saturating_sub(count);
-    let found = format!(
-        "{}, first picture after {} ms, {rate:.1} fps",
-        camera.format(),
-        waited.as_millis()
-    );
+    let found = format!("{}, first picture after {} ms, {rate:.1} fps", camera.format(), waited.as_millis());
     Ok(format!("{found}, {lost} lost, {} corrupt", camera.corrupt()))
 }
 
@@ -83,19 +73,12 @@ fn probe_microphone(config: &MicrophoneConfig) -> Result<String, String> {
     let started = Instant::now();
     while started.elapsed() < WATCH {
         microphone.read(&mut block).map_err(|error| error.to_string())?;
-        energy += block
-            .samples
-            .iter()
-            .map(|sample| f64::from(sample * sample))
-            .sum::<f64>();
+        energy += block.samples.iter().map(|sample| f64::from(sample * sample)).sum::<f64>();
         samples += block.samples.len() as u32;
         overruns += u32::from(block.overrun);
     }
     let level = 10.0 * (energy / f64::from(samples.max(1))).max(1e-10).log10();
-    Ok(format!(
-        "{}, level {level:.0} dBFS, {overruns} overruns",
-        microphone.format()
-    ))
+    Ok(format!("{}, level {level:.0} dBFS, {overruns} overruns", microphone.format()))
 }
 
 #[cfg(test)]
@@ -109,10 +92,7 @@ mod tests {
         let mut board = Board::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("boards/sim.toml")).unwrap();
         for finding in probe(&board) {
             let found = finding.result.unwrap();
-            assert!(
-                found.contains("30.0 fps") || found.contains("48000 Hz"),
-                "{found}"
-            );
+            assert!(found.contains("30.0 fps") || found.contains("48000 Hz"), "{found}");
         }
         board.microphone = None;
         board.cameras.truncate(1);
@@ -123,9 +103,6 @@ mod tests {
             rate: 30,
         });
         let wrong = probe(&board).remove(0).result.unwrap_err();
-        assert!(
-            wrong.contains("/nonexistent/video7") && wrong.contains("check the name"),
-            "{wrong}"
-        );
+        assert!(wrong.contains("/nonexistent/video7") && wrong.contains("check the name"), "{wrong}");
     }
 }

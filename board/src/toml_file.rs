@@ -7,18 +7,9 @@ use serde::de::DeserializeOwned;
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     #[error("{what} {path}: {source}; give a readable TOML file")]
-    Read {
-        what: &'static str,
-        path: PathBuf,
-        source: io::Error,
-    },
+    Read { what: &'static str, path: PathBuf, source: io::Error },
     #[error("{what} {path}{place}: {message}")]
-    Invalid {
-        what: &'static str,
-        path: PathBuf,
-        place: String,
-        message: String,
-    },
+    Invalid { what: &'static str, path: PathBuf, place: String, message: String },
 }
 
 /// Reads a TOML file; `what` names its kind in errors, which never show a value of it.
@@ -42,11 +33,7 @@ fn place(text: &str, error: &toml::de::Error) -> String {
         return String::new();
     };
     let number = before.matches('\n').count();
-    let key = text
-        .lines()
-        .nth(number)
-        .and_then(|line| line.split_once('='))
-        .map(|(key, _)| key.trim());
+    let key = text.lines().nth(number).and_then(|line| line.split_once('=')).map(|(key, _)| key.trim());
     match key {
         Some(key) => format!(", line {}, {key}", number + 1),
         None => format!(", line {}", number + 1),

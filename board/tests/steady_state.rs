@@ -48,10 +48,7 @@ struct Holding {
 
 impl Holding {
     fn new() -> Self {
-        Self {
-            packets: std::collections::VecDeque::with_capacity(9),
-            taken: 0,
-        }
+        Self { packets: std::collections::VecDeque::with_capacity(9), taken: 0 }
     }
 }
 
@@ -87,29 +84,13 @@ fn sim() -> Board {
 
 fn pictures(pixels: PixelFormat) -> u64 {
     let mut config = sim().cameras.remove(0);
-    config.source = CameraSource::Sim(SimCamera {
-        width: 640,
-        height: 360,
-        rate: 240,
-        pixels,
-    });
+    config.source = CameraSource::Sim(SimCamera { width: 640, height: 360, rate: 240, pixels });
     let mut camera = board::open_camera(&config).unwrap();
     let (width, height, fps, bitrate) = (320, 180, 240, 2_000_000);
-    let settings = EncoderSettings {
-        width,
-        height,
-        fps,
-        bitrate,
-        gop: 60,
-        profile: H264Profile::ConstrainedBaseline,
-    };
+    let settings =
+        EncoderSettings { width, height, fps, bitrate, gop: 60, profile: H264Profile::ConstrainedBaseline };
     let encoder = board::open_encoder(pixels, settings).unwrap();
-    let geometry = GeometrySettings {
-        width,
-        height,
-        quarter_turns: 0,
-        mirror: true,
-    };
+    let geometry = GeometrySettings { width, height, quarter_turns: 0, mirror: true };
     let control = Arc::new(VideoControl::new(bitrate, fps, true));
     let counters = Arc::new(VideoCounters::default());
     let mut pipeline = VideoPipeline::new(geometry, encoder, Holding::new(), control, Arc::clone(&counters));
@@ -122,10 +103,7 @@ fn pictures(pixels: PixelFormat) -> u64 {
 /// Up to the AAC encoder, whose transform takes scratch memory for each frame.
 fn sound() -> u64 {
     let mut config = sim().microphone.unwrap();
-    config.source = MicrophoneSource::Sim(SimMicrophone {
-        rate: 48_000,
-        ppm: 200.0,
-    });
+    config.source = MicrophoneSource::Sim(SimMicrophone { rate: 48_000, ppm: 200.0 });
     let mut microphone = board::open_microphone(&config, 48_000).unwrap();
     let mut timeline = Timeline::new(microphone.format(), 48_000).unwrap();
     let mut block = AudioBlock::default();

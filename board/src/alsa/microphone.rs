@@ -50,15 +50,7 @@ impl AlsaMicrophone {
         pcm.start().map_err(|error| failed("starting", error))?;
         let period = period.clamp(1, 1 << 16) as usize;
         let raw = vec![0; period * usize::from(format.channels)];
-        Ok(Self {
-            pcm,
-            name: name.to_owned(),
-            format,
-            sample,
-            raw,
-            period,
-            overrun: false,
-        })
+        Ok(Self { pcm, name: name.to_owned(), format, sample, raw, period, overrun: false })
     }
 
     /// Waits for a whole period; `false` after an overrun, from which the device has been started anew.
@@ -90,20 +82,12 @@ impl AlsaMicrophone {
         match self.sample {
             Sample::S32 => {
                 let count = self.pcm.io_i32()?.readi(samples)? * channels;
-                block.samples.extend(
-                    samples[..count]
-                        .iter()
-                        .map(|sample| *sample as f32 / 2_147_483_648.0),
-                );
+                block.samples.extend(samples[..count].iter().map(|sample| *sample as f32 / 2_147_483_648.0));
             }
             Sample::S16 => {
                 let samples = as_i16(samples);
                 let count = self.pcm.io_i16()?.readi(&mut samples[..self.period * channels])? * channels;
-                block.samples.extend(
-                    samples[..count]
-                        .iter()
-                        .map(|sample| f32::from(*sample) / 32_768.0),
-                );
+                block.samples.extend(samples[..count].iter().map(|sample| f32::from(*sample) / 32_768.0));
             }
         }
         Ok(())
@@ -135,10 +119,7 @@ fn configure(pcm: &PCM, rate: u32) -> Result<Sample, alsa::Error> {
 
 fn negotiated(pcm: &PCM) -> Result<(AudioFormat, Frames), alsa::Error> {
     let parameters = pcm.hw_params_current()?;
-    let format = AudioFormat {
-        rate: parameters.get_rate()?,
-        channels: parameters.get_channels()? as u16,
-    };
+    let format = AudioFormat { rate: parameters.get_rate()?, channels: parameters.get_channels()? as u16 };
     Ok((format, parameters.get_period_size()?))
 }
 
@@ -178,16 +159,10 @@ impl Microphone for AlsaMicrophone {
                     }
                 }
                 libc::ETIMEDOUT => {
-                    return Err(CaptureError::Timeout {
-                        device: self.name.clone(),
-                        waited: PATIENCE,
-                    });
+                    return Err(CaptureError::Timeout { device: self.name.clone(), waited: PATIENCE });
                 }
                 libc::ENODEV | libc::ENXIO | libc::EIO => {
-                    return Err(CaptureError::Lost {
-                        device: self.name.clone(),
-                        cause: cause.to_string(),
-                    });
+                    return Err(CaptureError::Lost { device: self.name.clone(), cause: cause.to_string() });
                 }
                 _ => {
                     return Err(CaptureError::Device {

@@ -22,21 +22,11 @@ pub(crate) struct SimulatedCamera {
 
 impl SimulatedCamera {
     pub(crate) fn new(config: &SimCamera) -> Self {
-        let SimCamera {
-            width,
-            height,
-            rate,
-            pixels,
-        } = *config;
+        let SimCamera { width, height, rate, pixels } = *config;
         let layout = Layout::packed(pixels, width, height);
         let bytes = layout.size();
         Self {
-            format: VideoFormat {
-                pixels,
-                width,
-                height,
-                rate: f64::from(rate),
-            },
+            format: VideoFormat { pixels, width, height, rate: f64::from(rate) },
             layout,
             picture: Picture::new(layout),
             pool: Pool::new(BUFFERS, move || -> Box<dyn Buffer> { Box::new(vec![0; bytes]) }),
@@ -64,13 +54,7 @@ impl Camera for SimulatedCamera {
         sleep_until(captured);
         self.sequence += 1;
         let mut buffer = self.pool.take();
-        self.picture.draw(
-            buffer.plane_mut(0),
-            Mark {
-                frame: sequence,
-                captured,
-            },
-        );
+        self.picture.draw(buffer.plane_mut(0), Mark { frame: sequence, captured });
         let used = [self.layout.size(), 0, 0];
         Frame::new(self.layout, captured, sequence, used, buffer).ok_or_else(|| CaptureError::Lost {
             device: "simulated camera".into(),

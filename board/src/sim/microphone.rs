@@ -24,10 +24,7 @@ pub(crate) struct SimulatedMicrophone {
 impl SimulatedMicrophone {
     pub(crate) fn new(config: SimMicrophone) -> Self {
         Self {
-            format: AudioFormat {
-                rate: config.rate,
-                channels: 1,
-            },
+            format: AudioFormat { rate: config.rate, channels: 1 },
             sample_time: 1e6 / (f64::from(config.rate) * (1.0 + config.ppm * 1e-6)),
             start: now(),
             position: 0,

@@ -30,11 +30,7 @@ impl Texture {
                 pixels.extend(shades.iter().map(|shade| shade(u, v).clamp(16.0, 240.0) as u8));
             }
         }
-        Self {
-            pixels,
-            width,
-            bytes_per_pixel: shades.len(),
-        }
+        Self { pixels, width, bytes_per_pixel: shades.len() }
     }
 
     /// Row `y` of the texture moved by `shift` pixels.
@@ -66,20 +62,12 @@ fn luma(u: f32, v: f32) -> f32 {
 
 fn cb(u: f32, v: f32) -> f32 {
     let sky = v < 0.62 + 0.09 * wave(2.0 * u) + 0.05 * wave(5.0 * u + 0.3);
-    if sky {
-        155.0 + 10.0 * v
-    } else {
-        105.0 + 10.0 * wave(2.0 * u)
-    }
+    if sky { 155.0 + 10.0 * v } else { 105.0 + 10.0 * wave(2.0 * u) }
 }
 
 fn cr(u: f32, v: f32) -> f32 {
     let sky = v < 0.62 + 0.09 * wave(2.0 * u) + 0.05 * wave(5.0 * u + 0.3);
-    if sky {
-        108.0 + 30.0 * v
-    } else {
-        112.0 + 14.0 * wave(3.0 * u)
-    }
+    if sky { 108.0 + 30.0 * v } else { 112.0 + 14.0 * wave(3.0 * u) }
 }
 
 impl Picture {
@@ -91,36 +79,21 @@ impl Picture {
             PixelFormat::Nv12 => vec![Texture::new(half.0, half.1, &[cb, cr])],
             PixelFormat::Nv21 => vec![Texture::new(half.0, half.1, &[cr, cb])],
             PixelFormat::Yuyv => vec![Texture::new(half.0, height, &[cb, cr])],
-            _ => vec![
-                Texture::new(half.0, half.1, &[cb]),
-                Texture::new(half.0, half.1, &[cr]),
-            ],
+            _ => vec![Texture::new(half.0, half.1, &[cb]), Texture::new(half.0, half.1, &[cr])],
         };
         let packed = layout.format == PixelFormat::Yuyv;
         let unpacked = vec![0; if packed { width * height } else { 0 }];
-        Self {
-            layout,
-            luma: Texture::new(width, height, &[luma]),
-            chroma,
-            unpacked,
-        }
+        Self { layout, luma: Texture::new(width, height, &[luma]), chroma, unpacked }
     }
 
     pub(crate) fn draw(&mut self, picture: &mut [u8], mark: Mark) {
         let shift = mark.frame as usize * STEP;
-        let Layout {
-            format,
-            width,
-            height,
-            planes,
-        } = self.layout;
+        let Layout { format, width, height, planes } = self.layout;
         if format == PixelFormat::Yuyv {
             let luma_stride = width as usize;
             self.luma.copy(&mut self.unpacked, luma_stride, shift);
             mark::draw(mark, &mut self.unpacked, luma_stride, width, height);
-            let lines = picture
-                .chunks_mut(planes[0].stride)
-                .zip(self.unpacked.chunks(luma_stride));
+            let lines = picture.chunks_mut(planes[0].stride).zip(self.unpacked.chunks(luma_stride));
             for (y, (row, luma)) in lines.enumerate() {
                 let chroma = self.chroma[0].row(y, shift / 2);
                 for ((pixels, luma), chroma) in row.chunks_mut(4).zip(luma.chunks(2)).zip(chroma.chunks(2)) {
@@ -147,16 +120,8 @@ mod tests {
 
     #[test]
     fn each_format_carries_the_mark() {
-        let mark = Mark {
-            frame: 7,
-            captured: Timestamp::from_micros(42),
-        };
-        for format in [
-            PixelFormat::Nv12,
-            PixelFormat::Nv21,
-            PixelFormat::I420,
-            PixelFormat::Yuyv,
-        ] {
+        let mark = Mark { frame: 7, captured: Timestamp::from_micros(42) };
+        for format in [PixelFormat::Nv12, PixelFormat::Nv21, PixelFormat::I420, PixelFormat::Yuyv] {
             let layout = Layout::packed(format, 320, 240);
             let mut picture = vec![0; layout.size()];
             Picture::new(layout).draw(&mut picture, mark);
@@ -164,15 +129,8 @@ mod tests {
                 PixelFormat::Yuyv => picture.iter().copied().step_by(2).collect(),
                 _ => picture,
             };
-            let plane = Plane {
-                data: &luma,
-                stride: 320,
-            };
-            assert_eq!(
-                mark::Reader::default().read(plane, 320, 240),
-                Some(mark),
-                "{format}"
-            );
+            let plane = Plane { data: &luma, stride: 320 };
+            assert_eq!(mark::Reader::default().read(plane, 320, 240), Some(mark), "{format}");
         }
     }
 }

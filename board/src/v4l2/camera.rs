@@ -87,11 +87,7 @@ impl V4l2Camera {
             move |error: io::Error| OpenError::from_io(name, &error, remedy)
         };
         let device = Device::open(&source.device).map_err(failed("see v4l2-ctl --list-devices"))?;
-        let wish = Wish {
-            width: source.width,
-            height: source.height,
-            rate: f64::from(source.rate),
-        };
+        let wish = Wish { width: source.width, height: source.height, rate: f64::from(source.rate) };
         let choice = format::best(candidates(&device, wish), wish).ok_or_else(|| {
             let cause = "none of its formats is known";
             OpenError::failed(
@@ -109,19 +105,8 @@ impl V4l2Camera {
         })?;
         let rate = device.set_rate(choice.rate).unwrap_or(choice.rate);
         let stream = start(device).map_err(failed("free memory for its buffers, or plug it in anew"))?;
-        let format = VideoFormat {
-            pixels: layout.format,
-            width: pix.width,
-            height: pix.height,
-            rate,
-        };
-        Ok(Self {
-            stream,
-            name,
-            format,
-            layout,
-            corrupt: 0,
-        })
+        let format = VideoFormat { pixels: layout.format, width: pix.width, height: pix.height, rate };
+        Ok(Self { stream, name, format, layout, corrupt: 0 })
     }
 
     /// A filled buffer, once the device has one.
@@ -130,31 +115,16 @@ impl V4l2Camera {
             Ok(filled) => filled,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
             Err(error) => {
-                return Err(CaptureError::Lost {
-                    device: self.name.clone(),
-                    cause: error.to_string(),
-                });
+                return Err(CaptureError::Lost { device: self.name.clone(), cause: error.to_string() });
             }
         };
-        let buffer = self
-            .stream
-            .lock()
-            .with_driver
-            .get_mut(filled.index as usize)
-            .and_then(Option::take);
+        let buffer = self.stream.lock().with_driver.get_mut(filled.index as usize).and_then(Option::take);
         let Some(buffer) = buffer else { return Ok(None) };
-        let buffer = Pooled::new(
-            buffer,
-            Arc::clone(&self.stream) as Arc<dyn Recycle<Box<dyn Buffer>>>,
-        );
+        let buffer = Pooled::new(buffer, Arc::clone(&self.stream) as Arc<dyn Recycle<Box<dyn Buffer>>>);
         // Other clocks are of no use: the time at which the picture got here is nearer.
         let monotonic =
             filled.flags & sys::V4L2_BUF_FLAG_TIMESTAMP_MASK == sys::V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC;
-        let captured = if monotonic {
-            Timestamp::from_micros(filled.timestamp)
-        } else {
-            now()
-        };
+        let captured = if monotonic { Timestamp::from_micros(filled.timestamp) } else { now() };
         let frame = Frame::new(self.layout, captured, filled.sequence, filled.used, buffer);
         let whole = frame.filter(|frame| {
             filled.flags & sys::V4L2_BUF_FLAG_ERROR == 0
@@ -174,12 +144,7 @@ fn candidates(device: &Device, wish: Wish) -> Vec<Candidate> {
             let (pixels, _) = format::known(fourcc)?;
             let size = format::size(&device.sizes(fourcc), wish);
             let rate = format::rate(&device.rates(fourcc, size), wish);
-            Some(Candidate {
-                fourcc,
-                pixels,
-                size,
-                rate,
-            })
+            Some(Candidate { fourcc, pixels, size, rate })
         })
         .collect()
 }
@@ -188,20 +153,12 @@ fn candidates(device: &Device, wish: Wish) -> Vec<Candidate> {
 fn layout(pix: &PixFormat) -> Option<Layout> {
     let (pixels, apart) = format::known(pix.fourcc)?;
     let packed = Layout::packed(pixels, pix.width, pix.height);
-    let stride = pix
-        .strides
-        .first()
-        .copied()
-        .unwrap_or(0)
-        .max(packed.planes[0].stride);
+    let stride = pix.strides.first().copied().unwrap_or(0).max(packed.planes[0].stride);
     let mut layout = Layout::contiguous(pixels, pix.width, pix.height, stride);
     if apart {
         for (memory, stride) in pix.strides.iter().enumerate() {
-            layout.planes[memory] = PlaneLayout {
-                memory,
-                offset: 0,
-                stride: (*stride).max(layout.row_bytes(memory)),
-            };
+            layout.planes[memory] =
+                PlaneLayout { memory, offset: 0, stride: (*stride).max(layout.row_bytes(memory)) };
         }
     }
     Some(layout)
@@ -212,21 +169,12 @@ fn start(device: Device) -> io::Result<Arc<Stream>> {
     let count = device.request_buffers(BUFFERS)?;
     let mut with_driver = Vec::with_capacity(count as usize);
     for index in 0..count {
-        let mapped: Box<dyn Buffer> = Box::new(Mapped {
-            index,
-            planes: device.map(index)?,
-        });
+        let mapped: Box<dyn Buffer> = Box::new(Mapped { index, planes: device.map(index)? });
         device.queue(index)?;
         with_driver.push(Some(mapped));
     }
     device.start()?;
-    Ok(Arc::new(Stream {
-        device,
-        buffers: Mutex::new(Buffers {
-            with_driver,
-            streaming: true,
-        }),
-    }))
+    Ok(Arc::new(Stream { device, buffers: Mutex::new(Buffers { with_driver, streaming: true }) }))
 }
 
 /// Begins with SOI and ends with EOI, which may have padding behind it (ITU-T T.81 section B.1.1.3).
@@ -254,18 +202,11 @@ impl Camera for V4l2Camera {
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(source) => {
-                    return Err(CaptureError::Device {
-                        device: self.name.clone(),
-                        call: "poll",
-                        source,
-                    });
+                    return Err(CaptureError::Device { device: self.name.clone(), call: "poll", source });
                 }
             }
         }
-        Err(CaptureError::Timeout {
-            device: self.name.clone(),
-            waited: started.elapsed(),
-        })
+        Err(CaptureError::Timeout { device: self.name.clone(), waited: started.elapsed() })
     }
 
     fn corrupt(&self) -> u64 {
@@ -294,11 +235,7 @@ mod tests {
             height: 480,
             strides: strides.to_vec(),
         };
-        let places = |layout: Layout| {
-            layout
-                .planes
-                .map(|plane| (plane.memory, plane.offset, plane.stride))
-        };
+        let places = |layout: Layout| layout.planes.map(|plane| (plane.memory, plane.offset, plane.stride));
         let nv12 = layout(&pix(*b"NV12", &[704])).unwrap();
         assert_eq!(places(nv12), [(0, 0, 704), (0, 704 * 480, 704), (0, 0, 0)]);
         let nm12 = layout(&pix(*b"NM12", &[704, 704])).unwrap();

@@ -78,15 +78,8 @@ impl Drop for Mapping {
 impl Device {
     /// Opens a node; one that doesn't capture and stream is an error.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .custom_flags(libc::O_NONBLOCK)
-            .open(path)?;
-        let mut device = Self {
-            file,
-            multiplanar: false,
-        };
+        let file = OpenOptions::new().read(true).write(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+        let mut device = Self { file, multiplanar: false };
         // SAFETY: the struct is plain numbers, for which zeros are valid.
         let mut capability: sys::v4l2_capability = unsafe { zeroed() };
         device.ioctl(vidioc::VIDIOC_QUERYCAP, &mut capability)?;
@@ -98,10 +91,7 @@ impl Device {
         device.multiplanar = capabilities & sys::V4L2_CAP_VIDEO_CAPTURE_MPLANE != 0;
         let captures = device.multiplanar || capabilities & sys::V4L2_CAP_VIDEO_CAPTURE != 0;
         if !captures || capabilities & sys::V4L2_CAP_STREAMING == 0 {
-            return Err(io::Error::new(
-                io::ErrorKind::Unsupported,
-                "this node does not capture pictures",
-            ));
+            return Err(io::Error::new(io::ErrorKind::Unsupported, "this node does not capture pictures"));
         }
         Ok(device)
     }
@@ -150,11 +140,7 @@ impl Device {
                 // SAFETY: the type says which member of the union was written.
                 let discrete = unsafe { size.__bindgen_anon_1.discrete };
                 let only = (discrete.width, discrete.height);
-                return Ok(SizeRange {
-                    min: only,
-                    max: only,
-                    step: (1, 1),
-                });
+                return Ok(SizeRange { min: only, max: only, step: (1, 1) });
             }
             if index > 0 {
                 return Err(io::ErrorKind::InvalidInput.into());
@@ -224,22 +210,12 @@ impl Device {
             let strides =
                 (0..usize::from(pix.num_planes).min(PLANES)).map(|i| planes[i].bytesperline as usize);
             let strides = strides.collect();
-            return Ok(PixFormat {
-                fourcc: pix.pixelformat,
-                width: pix.width,
-                height: pix.height,
-                strides,
-            });
+            return Ok(PixFormat { fourcc: pix.pixelformat, width: pix.width, height: pix.height, strides });
         }
         // SAFETY: as above.
         let pix = unsafe { format.fmt.pix };
         let strides = vec![pix.bytesperline as usize];
-        Ok(PixFormat {
-            fourcc: pix.pixelformat,
-            width: pix.width,
-            height: pix.height,
-            strides,
-        })
+        Ok(PixFormat { fourcc: pix.pixelformat, width: pix.width, height: pix.height, strides })
     }
 
     /// `VIDIOC_S_PARM`: asks for a rate in millionths of pictures a second; the rate that it will be, `None` where the
@@ -250,16 +226,11 @@ impl Device {
         parameters.type_ = self.buffer_type();
         // SAFETY: the buffer type says that `capture` is the member in use.
         let capture = unsafe { &mut parameters.parm.capture };
-        capture.timeperframe = sys::v4l2_fract {
-            numerator: 1000,
-            denominator: (rate * 1000.0).round() as u32,
-        };
+        capture.timeperframe =
+            sys::v4l2_fract { numerator: 1000, denominator: (rate * 1000.0).round() as u32 };
         self.ioctl(vidioc::VIDIOC_S_PARM, &mut parameters).ok()?;
         // SAFETY: as above.
-        let sys::v4l2_fract {
-            numerator,
-            denominator,
-        } = unsafe { parameters.parm.capture.timeperframe };
+        let sys::v4l2_fract { numerator, denominator } = unsafe { parameters.parm.capture.timeperframe };
         (numerator > 0 && denominator > 0).then(|| f64::from(denominator) / f64::from(numerator))
     }
 
@@ -279,19 +250,13 @@ impl Device {
             if self.multiplanar {
                 let count = (buffer.length as usize).min(PLANES);
                 // SAFETY: QUERYBUF wrote offsets.
-                planes[..count]
-                    .iter()
-                    .map(|plane| (unsafe { plane.m.mem_offset }, plane.length))
-                    .collect()
+                planes[..count].iter().map(|plane| (unsafe { plane.m.mem_offset }, plane.length)).collect()
             } else {
                 // SAFETY: as above.
                 vec![(unsafe { buffer.m.offset }, buffer.length)]
             }
         })?;
-        places
-            .into_iter()
-            .map(|(offset, length)| self.map_plane(offset, length as usize))
-            .collect()
+        places.into_iter().map(|(offset, length)| self.map_plane(offset, length as usize)).collect()
     }
 
     fn map_plane(&self, offset: u32, length: usize) -> io::Result<Mapping> {
@@ -310,10 +275,7 @@ impl Device {
         if address == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
         }
-        Ok(Mapping {
-            address: address.cast(),
-            length,
-        })
+        Ok(Mapping { address: address.cast(), length })
     }
 
     /// `VIDIOC_QBUF`: gives a buffer to the driver.
@@ -333,18 +295,9 @@ impl Device {
                 used[0] = buffer.bytesused as usize;
             }
             #[allow(clippy::useless_conversion)] // the fields are 32 bits wide on some targets
-            let (seconds, micros) = (
-                i64::from(buffer.timestamp.tv_sec),
-                i64::from(buffer.timestamp.tv_usec),
-            );
+            let (seconds, micros) = (i64::from(buffer.timestamp.tv_sec), i64::from(buffer.timestamp.tv_usec));
             let timestamp = seconds * 1_000_000 + micros;
-            Dequeued {
-                index: buffer.index,
-                sequence: buffer.sequence,
-                flags: buffer.flags,
-                timestamp,
-                used,
-            }
+            Dequeued { index: buffer.index, sequence: buffer.sequence, flags: buffer.flags, timestamp, used }
         })
     }
 
@@ -377,11 +330,7 @@ impl Device {
 
     /// Waits until a buffer can be dequeued or the device has something to complain of; false when neither came.
     pub(super) fn wait(&self, limit: Duration) -> io::Result<bool> {
-        let mut poll = libc::pollfd {
-            fd: self.file.as_raw_fd(),
-            events: libc::POLLIN,
-            revents: 0,
-        };
+        let mut poll = libc::pollfd { fd: self.file.as_raw_fd(), events: libc::POLLIN, revents: 0 };
         // SAFETY: one valid pollfd.
         match unsafe { libc::poll(&raw mut poll, 1, limit.as_millis() as libc::c_int) } {
             -1 => Err(io::Error::last_os_error()),

@@ -41,55 +41,34 @@ const KNOWN: [(u32, PixelFormat, bool); 9] = [
 
 /// The format of a four-character code, and whether its colour planes lie in memory planes of their own.
 pub(super) fn known(code: u32) -> Option<(PixelFormat, bool)> {
-    KNOWN
-        .iter()
-        .find(|(known, ..)| *known == code)
-        .map(|(_, pixels, apart)| (*pixels, *apart))
+    KNOWN.iter().find(|(known, ..)| *known == code).map(|(_, pixels, apart)| (*pixels, *apart))
 }
 
 /// The smallest size that covers the wish, else the largest.
 pub(super) fn size(sizes: &[SizeRange], wish: Wish) -> (u32, u32) {
     let fitted = |range: &SizeRange| {
         let fit = |wish: u32, min: u32, max: u32, step: u32| {
-            if wish <= min {
-                min
-            } else {
-                (min + (wish - min).div_ceil(step) * step).min(max)
-            }
+            if wish <= min { min } else { (min + (wish - min).div_ceil(step) * step).min(max) }
         };
         let width = fit(wish.width, range.min.0, range.max.0, range.step.0);
         (width, fit(wish.height, range.min.1, range.max.1, range.step.1))
     };
     let area = |(width, height): (u32, u32)| u64::from(width) * u64::from(height);
     let fitted = || sizes.iter().map(fitted);
-    let covering = fitted()
-        .filter(|size| covers(*size, wish))
-        .min_by_key(|size| area(*size));
-    covering
-        .or_else(|| fitted().max_by_key(|size| area(*size)))
-        .unwrap_or((wish.width, wish.height))
+    let covering = fitted().filter(|size| covers(*size, wish)).min_by_key(|size| area(*size));
+    covering.or_else(|| fitted().max_by_key(|size| area(*size))).unwrap_or((wish.width, wish.height))
 }
 
 /// The lowest rate that reaches the wish, else the highest.
 pub(super) fn rate(rates: &[f64], wish: Wish) -> f64 {
-    let reaching = rates
-        .iter()
-        .copied()
-        .filter(|rate| reaches(*rate, wish))
-        .min_by(f64::total_cmp);
-    reaching
-        .or_else(|| rates.iter().copied().max_by(f64::total_cmp))
-        .unwrap_or(wish.rate)
+    let reaching = rates.iter().copied().filter(|rate| reaches(*rate, wish)).min_by(f64::total_cmp);
+    reaching.or_else(|| rates.iter().copied().max_by(f64::total_cmp)).unwrap_or(wish.rate)
 }
 
 /// The best of several: one that reaches rate and size before one that doesn't, then the cheaper format.
 pub(super) fn best(candidates: Vec<Candidate>, wish: Wish) -> Option<Candidate> {
     candidates.into_iter().min_by_key(|candidate| {
-        (
-            !reaches(candidate.rate, wish),
-            !covers(candidate.size, wish),
-            candidate.pixels,
-        )
+        (!reaches(candidate.rate, wish), !covers(candidate.size, wish), candidate.pixels)
     })
 }
 
@@ -106,31 +85,15 @@ fn reaches(rate: f64, wish: Wish) -> bool {
 mod tests {
     use super::*;
 
-    const WISH: Wish = Wish {
-        width: 1280,
-        height: 720,
-        rate: 30.0,
-    };
+    const WISH: Wish = Wish { width: 1280, height: 720, rate: 30.0 };
 
     fn discrete(sizes: &[(u32, u32)]) -> Vec<SizeRange> {
-        sizes
-            .iter()
-            .map(|size| SizeRange {
-                min: *size,
-                max: *size,
-                step: (1, 1),
-            })
-            .collect()
+        sizes.iter().map(|size| SizeRange { min: *size, max: *size, step: (1, 1) }).collect()
     }
 
     fn candidate(code: [u8; 4], size: (u32, u32), rate: f64) -> Candidate {
         let fourcc = fourcc(code);
-        Candidate {
-            fourcc,
-            pixels: known(fourcc).unwrap().0,
-            size,
-            rate,
-        }
+        Candidate { fourcc, pixels: known(fourcc).unwrap().0, size, rate }
     }
 
     #[test]
@@ -139,23 +102,9 @@ mod tests {
         assert_eq!(size(&sizes, WISH), (1280, 720));
         assert_eq!(size(&sizes[..2], WISH), (1920, 1080));
         assert_eq!(size(&sizes[3..], WISH), (320, 240));
-        let range = SizeRange {
-            min: (32, 32),
-            max: (2592, 1944),
-            step: (16, 16),
-        };
+        let range = SizeRange { min: (32, 32), max: (2592, 1944), step: (16, 16) };
         assert_eq!(size(&[range], WISH), (1280, 720));
-        assert_eq!(
-            size(
-                &[range],
-                Wish {
-                    width: 650,
-                    height: 3000,
-                    ..WISH
-                }
-            ),
-            (656, 1944)
-        );
+        assert_eq!(size(&[range], Wish { width: 650, height: 3000, ..WISH }), (656, 1944));
         assert_eq!(size(&[], WISH), (1280, 720));
     }
 
@@ -169,16 +118,10 @@ mod tests {
     /// A Logitech C920: raw pictures only slowly at 720p.
     #[test]
     fn a_usb_camera_gives_mjpeg_where_raw_pictures_come_too_slowly() {
-        let offers = vec![
-            candidate(*b"YUYV", (1280, 720), 10.0),
-            candidate(*b"MJPG", (1280, 720), 30.0),
-        ];
+        let offers = vec![candidate(*b"YUYV", (1280, 720), 10.0), candidate(*b"MJPG", (1280, 720), 30.0)];
         assert_eq!(best(offers, WISH).unwrap().pixels, PixelFormat::Mjpeg);
         let slow = Wish { rate: 10.0, ..WISH };
-        let offers = vec![
-            candidate(*b"MJPG", (1280, 720), 10.0),
-            candidate(*b"YUYV", (1280, 720), 10.0),
-        ];
+        let offers = vec![candidate(*b"MJPG", (1280, 720), 10.0), candidate(*b"YUYV", (1280, 720), 10.0)];
         assert_eq!(best(offers, slow).unwrap().pixels, PixelFormat::Yuyv);
     }
 

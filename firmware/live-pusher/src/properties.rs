@@ -180,9 +180,7 @@ fn fps<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
 fn bounded<'de, D: Deserializer<'de>>(deserializer: D, low: f64, high: f64) -> Result<u32, D::Error> {
     let number = f64::deserialize(deserializer)?;
     if !number.is_finite() {
-        return Err(serde::de::Error::custom(format!(
-            "{number} is no number: give {low} to {high}"
-        )));
+        return Err(serde::de::Error::custom(format!("{number} is no number: give {low} to {high}")));
     }
     Ok(number.round().clamp(low, high) as u32)
 }
@@ -233,22 +231,14 @@ mod tests {
                 .contains("expected one of `QVGA`, `HVGA`, `SD`, `HD`, `FHD`, `RTC`")
         );
         assert!(read("fps = nan").unwrap_err().contains("give 1 to 30"));
-        assert!(
-            read("framerate = 30")
-                .unwrap_err()
-                .contains("unknown field `framerate`")
-        );
+        assert!(read("framerate = 30").unwrap_err().contains("unknown field `framerate`"));
     }
 
     #[test]
     fn the_start_rate_lies_within_the_bounds() {
         let start = |mode, min, max| {
-            let bounds = Properties {
-                mode,
-                min_bitrate: Kbps(min),
-                max_bitrate: Kbps(max),
-                ..Properties::default()
-            };
+            let bounds =
+                Properties { mode, min_bitrate: Kbps(min), max_bitrate: Kbps(max), ..Properties::default() };
             bounds.start_bitrate()
         };
         assert_eq!(start(Mode::Rtc, 200, 1000), Kbps(500));

@@ -27,25 +27,15 @@ impl Size {
         let even = |side: u32| side & !1;
         let (short, long) = (even(short), even(long));
         match properties.orientation {
-            Orientation::Vertical => Self {
-                width: short,
-                height: long,
-            },
-            Orientation::Horizontal => Self {
-                width: long,
-                height: short,
-            },
+            Orientation::Vertical => Self { width: short, height: long },
+            Orientation::Horizontal => Self { width: long, height: short },
         }
     }
 }
 
 fn largest_inside((width, height): (u32, u32), aspect: Aspect) -> (u32, u32) {
     let fitting = aspect.long_side(width);
-    if fitting <= height {
-        (width, fitting)
-    } else {
-        (aspect.short_side(height), height)
-    }
+    if fitting <= height { (width, fitting) } else { (aspect.short_side(height), height) }
 }
 
 impl Aspect {
@@ -85,12 +75,8 @@ mod tests {
     use super::*;
 
     fn size(mode: Mode, aspect: Aspect, orientation: Orientation) -> (u32, u32) {
-        let Size { width, height } = Size::of(&Properties {
-            mode,
-            orientation,
-            aspect,
-            ..Properties::default()
-        });
+        let Size { width, height } =
+            Size::of(&Properties { mode, orientation, aspect, ..Properties::default() });
         (width, height)
     }
 
@@ -106,21 +92,12 @@ mod tests {
             (Mode::Rtc, (360, 640), (360, 480)),
         ];
         for (mode, nine_to_sixteen, three_to_four) in table {
-            for (aspect, portrait) in [
-                (Aspect::NineToSixteen, nine_to_sixteen),
-                (Aspect::ThreeToFour, three_to_four),
-            ] {
+            for (aspect, portrait) in
+                [(Aspect::NineToSixteen, nine_to_sixteen), (Aspect::ThreeToFour, three_to_four)]
+            {
                 let landscape = (portrait.1, portrait.0);
-                assert_eq!(
-                    size(mode, aspect, Orientation::Vertical),
-                    portrait,
-                    "{mode:?} {aspect:?}"
-                );
-                assert_eq!(
-                    size(mode, aspect, Orientation::Horizontal),
-                    landscape,
-                    "{mode:?} {aspect:?}"
-                );
+                assert_eq!(size(mode, aspect, Orientation::Vertical), portrait, "{mode:?} {aspect:?}");
+                assert_eq!(size(mode, aspect, Orientation::Horizontal), landscape, "{mode:?} {aspect:?}");
             }
         }
     }
@@ -128,12 +105,8 @@ mod tests {
     #[test]
     fn explicit_sides_override_mode_and_both_override_aspect() {
         let size = |width, height, orientation| {
-            let properties = Properties {
-                video_width: width,
-                video_height: height,
-                orientation,
-                ..Properties::default()
-            };
+            let properties =
+                Properties { video_width: width, video_height: height, orientation, ..Properties::default() };
             let Size { width, height } = Size::of(&properties);
             (width, height)
         };

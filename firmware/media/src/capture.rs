@@ -15,11 +15,7 @@ pub struct VideoFormat {
 
 impl fmt::Display for VideoFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} {}x{} {:.2} fps",
-            self.pixels, self.width, self.height, self.rate
-        )
+        write!(f, "{} {}x{} {:.2} fps", self.pixels, self.width, self.height, self.rate)
     }
 }
 
@@ -33,13 +29,7 @@ pub struct AudioFormat {
 
 impl fmt::Display for AudioFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} Hz, {} channel{}",
-            self.rate,
-            self.channels,
-            if self.channels == 1 { "" } else { "s" }
-        )
+        write!(f, "{} Hz, {} channel{}", self.rate, self.channels, if self.channels == 1 { "" } else { "s" })
     }
 }
 
@@ -53,11 +43,7 @@ pub enum CaptureError {
     Lost { device: String, cause: String },
     /// A call to the device failed.
     #[error("{device}: {call} failed: {source}")]
-    Device {
-        device: String,
-        call: &'static str,
-        source: std::io::Error,
-    },
+    Device { device: String, call: &'static str, source: std::io::Error },
 }
 
 /// A running camera. Dropping it ends the stream and closes the device; frames on loan stay valid.

@@ -35,42 +35,18 @@ pub(crate) struct Converter {
 
 impl Converter {
     pub(crate) fn planar<'a>(&'a mut self, frame: &'a Frame) -> Result<Picture<'a>, GeometryError> {
-        let Layout {
-            format,
-            width,
-            height,
-            ..
-        } = frame.layout;
+        let Layout { format, width, height, .. } = frame.layout;
         let (width, height) = (width as usize, height as usize);
         let [y, cb, cr] = [0, 1, 2].map(|i| frame.plane(i));
-        let source = Source {
-            width,
-            height,
-            chroma_step: (2, 2),
-            interleaved: false,
-            cr_first: false,
-        };
+        let source = Source { width, height, chroma_step: (2, 2), interleaved: false, cr_first: false };
         match format {
             PixelFormat::I420 => Ok(Picture { source, y, cb, cr }),
-            PixelFormat::Nv12 => Ok(Picture {
-                source: Source {
-                    interleaved: true,
-                    ..source
-                },
-                y,
-                cb,
-                cr: cb,
-            }),
-            PixelFormat::Nv21 => Ok(Picture {
-                source: Source {
-                    interleaved: true,
-                    cr_first: true,
-                    ..source
-                },
-                y,
-                cb,
-                cr: cb,
-            }),
+            PixelFormat::Nv12 => {
+                Ok(Picture { source: Source { interleaved: true, ..source }, y, cb, cr: cb })
+            }
+            PixelFormat::Nv21 => {
+                Ok(Picture { source: Source { interleaved: true, cr_first: true, ..source }, y, cb, cr: cb })
+            }
             PixelFormat::Yuyv => self.unpack(y, source),
             PixelFormat::Mjpeg => self.decode(frame.compressed()),
             PixelFormat::H264 => Err(GeometryError::Unsupported(format)),
@@ -129,41 +105,21 @@ impl Converter {
         };
         decompressor.decompress_to_yuv(jpeg, image).map_err(corrupt)?;
         let (width, height) = (header.width, header.height);
-        Ok(self.picture(Source {
-            width,
-            height,
-            chroma_step,
-            interleaved: false,
-            cr_first: false,
-        }))
+        Ok(self.picture(Source { width, height, chroma_step, interleaved: false, cr_first: false }))
     }
 
     /// The planes that were made, one after another without padding.
     fn picture(&self, source: Source) -> Picture<'_> {
-        let Source {
-            width,
-            height,
-            chroma_step,
-            ..
-        } = source;
+        let Source { width, height, chroma_step, .. } = source;
         let chroma_width = width.div_ceil(chroma_step.0);
         let chroma_size = chroma_width * height.div_ceil(chroma_step.1);
         let (y, chroma) = self.planes.split_at(width * height);
         let (cb, cr) = chroma.split_at(chroma_size);
         Picture {
             source,
-            y: Plane {
-                data: y,
-                stride: width,
-            },
-            cb: Plane {
-                data: cb,
-                stride: chroma_width,
-            },
-            cr: Plane {
-                data: cr,
-                stride: chroma_width,
-            },
+            y: Plane { data: y, stride: width },
+            cb: Plane { data: cb, stride: chroma_width },
+            cr: Plane { data: cr, stride: chroma_width },
         }
     }
 }

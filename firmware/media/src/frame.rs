@@ -83,32 +83,19 @@ impl Layout {
     pub fn contiguous(format: PixelFormat, width: u32, height: u32, stride: usize) -> Self {
         let rows = height as usize;
         let chroma_rows = rows.div_ceil(2);
-        let plane = |offset, stride| PlaneLayout {
-            memory: 0,
-            offset,
-            stride,
-        };
+        let plane = |offset, stride| PlaneLayout { memory: 0, offset, stride };
         let none = PlaneLayout::default();
         let planes = match format {
             PixelFormat::Nv12 | PixelFormat::Nv21 => [plane(0, stride), plane(stride * rows, stride), none],
             PixelFormat::I420 => {
                 let chroma = stride.div_ceil(2);
                 let cb = stride * rows;
-                [
-                    plane(0, stride),
-                    plane(cb, chroma),
-                    plane(cb + chroma * chroma_rows, chroma),
-                ]
+                [plane(0, stride), plane(cb, chroma), plane(cb + chroma * chroma_rows, chroma)]
             }
             PixelFormat::Yuyv => [plane(0, stride), none, none],
             PixelFormat::Mjpeg | PixelFormat::H264 => [none; 3],
         };
-        Self {
-            format,
-            width,
-            height,
-            planes,
-        }
+        Self { format, width, height, planes }
     }
 
     /// As [`Layout::contiguous`] without padding.
@@ -145,10 +132,7 @@ impl Layout {
 
     /// Bytes of a whole picture of this layout where it lies in one memory plane; 0 for compressed formats.
     pub fn size(&self) -> usize {
-        (0..3)
-            .map(|i| self.planes[i].offset + self.plane_bytes(i))
-            .max()
-            .unwrap_or(0)
+        (0..3).map(|i| self.planes[i].offset + self.plane_bytes(i)).max().unwrap_or(0)
     }
 }
 
@@ -185,33 +169,18 @@ impl Frame {
             let PlaneLayout { memory, offset, .. } = layout.planes[i];
             offset + layout.plane_bytes(i) <= used[memory] && used[memory] <= buffer.plane(memory).len()
         });
-        whole.then_some(Self {
-            layout,
-            captured,
-            sequence,
-            used,
-            buffer,
-        })
+        whole.then_some(Self { layout, captured, sequence, used, buffer })
     }
 
     /// Colour plane `index`, the last row's padding included where the driver filled it; empty where the format has
     /// no such plane.
     pub fn plane(&self, index: usize) -> Plane<'_> {
-        let PlaneLayout {
-            memory,
-            offset,
-            stride,
-        } = self.layout.planes[index];
+        let PlaneLayout { memory, offset, stride } = self.layout.planes[index];
         let end = match self.layout.plane_bytes(index) {
             0 => offset,
-            bytes => (offset + stride * self.layout.rows(index))
-                .min(self.used[memory])
-                .max(offset + bytes),
+            bytes => (offset + stride * self.layout.rows(index)).min(self.used[memory]).max(offset + bytes),
         };
-        Plane {
-            data: &self.buffer.plane(memory)[offset..end],
-            stride,
-        }
+        Plane { data: &self.buffer.plane(memory)[offset..end], stride }
     }
 
     /// The bytes of a compressed picture ([`PixelFormat::Mjpeg`], [`PixelFormat::H264`]).
@@ -222,17 +191,8 @@ impl Frame {
 
 impl fmt::Debug for Frame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Layout {
-            format,
-            width,
-            height,
-            ..
-        } = self.layout;
-        write!(
-            f,
-            "Frame({format} {width}x{height} #{} at {})",
-            self.sequence, self.captured
-        )
+        let Layout { format, width, height, .. } = self.layout;
+        write!(f, "Frame({format} {width}x{height} #{} at {})", self.sequence, self.captured)
     }
 }
 
@@ -249,10 +209,7 @@ mod tests {
     #[test]
     fn planes_lie_as_v4l2_defines_them() {
         let layout = Layout::contiguous(PixelFormat::I420, 6, 4, 8);
-        assert_eq!(
-            layout.planes.map(|p| (p.offset, p.stride)),
-            [(0, 8), (32, 4), (40, 4)]
-        );
+        assert_eq!(layout.planes.map(|p| (p.offset, p.stride)), [(0, 8), (32, 4), (40, 4)]);
         assert_eq!(layout.size(), 40 + 4 + 3);
         assert_eq!(Layout::packed(PixelFormat::Nv12, 6, 4).size(), 36);
         assert_eq!(Layout::packed(PixelFormat::Yuyv, 6, 4).size(), 48);

@@ -61,13 +61,7 @@ impl Geometry {
         let layout = Layout::packed(PixelFormat::I420, settings.width, settings.height);
         let bytes = layout.size();
         let pool = Pool::new(BUFFERS, move || -> Box<dyn Buffer> { Box::new(vec![0; bytes]) });
-        Self {
-            settings,
-            layout,
-            converter: Converter::default(),
-            plan: None,
-            pool,
-        }
+        Self { settings, layout, converter: Converter::default(), plan: None, pool }
     }
 
     pub fn settings(&self) -> GeometrySettings {
@@ -97,12 +91,7 @@ impl Geometry {
     }
 
     fn fits(&self, layout: Layout) -> bool {
-        let GeometrySettings {
-            width,
-            height,
-            quarter_turns,
-            mirror,
-        } = self.settings;
+        let GeometrySettings { width, height, quarter_turns, mirror } = self.settings;
         layout.format == PixelFormat::I420
             && (layout.width, layout.height) == (width, height)
             && quarter_turns % 4 == 0
@@ -112,45 +101,25 @@ impl Geometry {
 
 impl Plan {
     fn new(source: Source, settings: GeometrySettings) -> Result<Self, GeometryError> {
-        let GeometrySettings {
-            width,
-            height,
-            quarter_turns,
-            ..
-        } = settings;
+        let GeometrySettings { width, height, quarter_turns, .. } = settings;
         // Crop and scale in the sensor's orientation; turning comes last.
-        let (width, height) = if quarter_turns % 2 == 1 {
-            (height, width)
-        } else {
-            (width, height)
-        };
+        let (width, height) = if quarter_turns % 2 == 1 { (height, width) } else { (width, height) };
         let target = (width as usize, height as usize);
         let crop = centre_crop((source.width, source.height), target);
         let [_, _, crop_width, crop_height] = crop;
         let half = |(width, height): (usize, usize)| (width.div_ceil(2), height.div_ceil(2));
-        let chroma_crop = (
-            crop_width / source.chroma_step.0,
-            crop_height / source.chroma_step.1,
-        );
+        let chroma_crop = (crop_width / source.chroma_step.0, crop_height / source.chroma_step.1);
         let chroma = if source.interleaved {
             ChromaScaler::Interleaved(PlaneScaler::new(chroma_crop, half(target))?)
         } else {
             let plane = || PlaneScaler::new(chroma_crop, half(target));
             ChromaScaler::Planar(plane()?, plane()?)
         };
-        Ok(Self {
-            source,
-            crop,
-            luma: PlaneScaler::new((crop_width, crop_height), target)?,
-            chroma,
-        })
+        Ok(Self { source, crop, luma: PlaneScaler::new((crop_width, crop_height), target)?, chroma })
     }
 
     fn apply(&mut self, picture: &Picture<'_>, settings: GeometrySettings, layout: &Layout, out: &mut [u8]) {
-        let turn = Turn {
-            quarter_turns: settings.quarter_turns % 4,
-            mirror: settings.mirror,
-        };
+        let turn = Turn { quarter_turns: settings.quarter_turns % 4, mirror: settings.mirror };
         let [left, top, ..] = self.crop;
         let (step_x, step_y) = self.source.chroma_step;
         let (chroma_left, chroma_top) = (left / step_x, top / step_y);
@@ -160,18 +129,8 @@ impl Plan {
         turn.place(self.luma.scale(picture.y, left, top), 0, y, luma_stride);
         match &mut self.chroma {
             ChromaScaler::Planar(scale_cb, scale_cr) => {
-                turn.place(
-                    scale_cb.scale(picture.cb, chroma_left, chroma_top),
-                    0,
-                    cb,
-                    chroma_stride,
-                );
-                turn.place(
-                    scale_cr.scale(picture.cr, chroma_left, chroma_top),
-                    0,
-                    cr,
-                    chroma_stride,
-                );
+                turn.place(scale_cb.scale(picture.cb, chroma_left, chroma_top), 0, cb, chroma_stride);
+                turn.place(scale_cr.scale(picture.cr, chroma_left, chroma_top), 0, cr, chroma_stride);
             }
             ChromaScaler::Interleaved(scale) => {
                 let scaled = scale.scale(picture.cb, chroma_left, chroma_top);
@@ -193,12 +152,7 @@ fn centre_crop(source: (usize, usize), target: (usize, usize)) -> [usize; 4] {
         (even(width), even((width * target.1 + target.0 / 2) / target.0))
     };
     let (crop_width, crop_height) = (crop_width.min(even(width)), crop_height.min(even(height)));
-    [
-        ((width - crop_width) / 2) & !1,
-        ((height - crop_height) / 2) & !1,
-        crop_width,
-        crop_height,
-    ]
+    [((width - crop_width) / 2) & !1, ((height - crop_height) / 2) & !1, crop_width, crop_height]
 }
 
 /// Part of a plane of `N` interleaved samples.
@@ -223,36 +177,17 @@ where
     (): Resample<N>,
 {
     fn new(from: (usize, usize), to: (usize, usize)) -> Result<Self, GeometryError> {
-        let plan = if from == to {
-            None
-        } else {
-            Some(<() as Resample<N>>::plan(from, to)?)
-        };
-        let (scaled, scratch) = plan
-            .as_ref()
-            .map_or((0, 0), |plan| (to.0 * to.1 * N, plan.scratch_size()));
-        Ok(Self {
-            from,
-            to,
-            plan,
-            scaled: vec![0; scaled],
-            scratch: vec![0; scratch],
-        })
+        let plan = if from == to { None } else { Some(<() as Resample<N>>::plan(from, to)?) };
+        let (scaled, scratch) = plan.as_ref().map_or((0, 0), |plan| (to.0 * to.1 * N, plan.scratch_size()));
+        Ok(Self { from, to, plan, scaled: vec![0; scaled], scratch: vec![0; scratch] })
     }
 
     fn scale<'a>(&'a mut self, plane: Plane<'a>, left: usize, top: usize) -> Part<'a, N> {
         let (from, to) = (self.from, self.to);
         let start = (top * plane.stride + left * N).min(plane.data.len());
-        let part = Plane {
-            data: &plane.data[start..],
-            stride: plane.stride,
-        };
+        let part = Plane { data: &plane.data[start..], stride: plane.stride };
         let Some(plan) = &self.plan else {
-            return Part {
-                plane: part,
-                width: from.0,
-                height: from.1,
-            };
+            return Part { plane: part, width: from.0, height: from.1 };
         };
         let source = ImageStore::<u8, N> {
             buffer: part.data.into(),
@@ -274,14 +209,7 @@ where
         if let Err(error) = plan.resample_with_scratch(&source, &mut target, &mut self.scratch) {
             tracing::error!(%error, "scaling failed");
         }
-        Part {
-            plane: Plane {
-                data: &self.scaled,
-                stride: to.0 * N,
-            },
-            width: to.0,
-            height: to.1,
-        }
+        Part { plane: Plane { data: &self.scaled, stride: to.0 * N }, width: to.0, height: to.1 }
     }
 }
 
@@ -324,29 +252,15 @@ impl Turn {
     fn place<const N: usize>(self, part: Part<'_, N>, sample: usize, out: &mut [u8], stride: usize) {
         let Part { plane, width, height } = part;
         let row = |y: usize| &plane.data[y * plane.stride..][..width * N];
-        let (out_width, out_height) = if self.quarter_turns % 2 == 1 {
-            (height, width)
-        } else {
-            (width, height)
-        };
+        let (out_width, out_height) =
+            if self.quarter_turns % 2 == 1 { (height, width) } else { (width, height) };
         for (y, line) in out.chunks_mut(stride).take(out_height).enumerate() {
             let line = &mut line[..out_width];
             match self.quarter_turns {
                 0 if N == 1 => line.copy_from_slice(row(y)),
                 0 => pick(line, row(y).chunks_exact(N).map(|pixel| pixel[sample])),
-                2 => pick(
-                    line,
-                    row(height - 1 - y)
-                        .chunks_exact(N)
-                        .rev()
-                        .map(|pixel| pixel[sample]),
-                ),
-                1 => pick(
-                    line,
-                    (0..height)
-                        .rev()
-                        .map(|x| plane.data[x * plane.stride + y * N + sample]),
-                ),
+                2 => pick(line, row(height - 1 - y).chunks_exact(N).rev().map(|pixel| pixel[sample])),
+                1 => pick(line, (0..height).rev().map(|x| plane.data[x * plane.stride + y * N + sample])),
                 _ => {
                     let column = (width - 1 - y) * N + sample;
                     pick(line, (0..height).map(|x| plane.data[x * plane.stride + column]));

@@ -110,10 +110,7 @@ mod tests {
     const PPS_UNIT: [u8; 4] = [0x68, 0xce, 0x3c, 0x80];
 
     fn stream(units: &[&[u8]]) -> Vec<u8> {
-        units
-            .iter()
-            .flat_map(|unit| [&[0, 0, 0, 1], *unit].concat())
-            .collect()
+        units.iter().flat_map(|unit| [&[0, 0, 0, 1], *unit].concat()).collect()
     }
 
     #[test]
@@ -122,13 +119,8 @@ mod tests {
         let mut unit = stream(&[&[9, 0xf0], &SPS_UNIT, &PPS_UNIT, &[0x65, 1, 2, 3]]);
         assert!(sets.extract(&mut unit));
         assert_eq!(unit, [0, 0, 0, 4, 0x65, 1, 2, 3]);
-        let expected = [
-            &[1, 0x42, 0xc0, 0x1f, 0xff, 0xe1, 0, 6],
-            &SPS_UNIT[..],
-            &[1, 0, 4],
-            &PPS_UNIT,
-        ]
-        .concat();
+        let expected =
+            [&[1, 0x42, 0xc0, 0x1f, 0xff, 0xe1, 0, 6], &SPS_UNIT[..], &[1, 0, 4], &PPS_UNIT].concat();
         assert_eq!(sets.decoder_configuration(), Some(expected));
         let mut again = stream(&[&SPS_UNIT, &PPS_UNIT, &[0x65, 9]]);
         assert!(!sets.extract(&mut again), "the same sets are no change");

@@ -104,10 +104,7 @@ pub fn draw(mark: Mark, luma: &mut [u8], stride: usize, width: u32, height: u32)
         let line = (y - top) * CELLS / side;
         for column in 0..CELLS {
             let white = cell(line, column).map_or_else(|corner| corner, |number| bit(&bytes, number));
-            let (from, to) = (
-                (column * side).div_ceil(CELLS),
-                ((column + 1) * side).div_ceil(CELLS),
-            );
+            let (from, to) = ((column * side).div_ceil(CELLS), ((column + 1) * side).div_ceil(CELLS));
             row[ground + from..ground + to].fill(shade(white));
         }
     }
@@ -133,12 +130,9 @@ impl Reader {
         if let Some(mark) = self.found.and_then(|(side, orientation)| at(side, orientation)) {
             return Some(mark);
         }
-        let orientations = [false, true].into_iter().flat_map(|mirrored| {
-            (0..4).map(move |quarter_turns| Orientation {
-                mirrored,
-                quarter_turns,
-            })
-        });
+        let orientations = [false, true]
+            .into_iter()
+            .flat_map(|mirrored| (0..4).map(move |quarter_turns| Orientation { mirrored, quarter_turns }));
         let short = width.min(height);
         for orientation in orientations {
             // The mark's side is half of the uncropped picture's short side, scaled: at most half of this one's
@@ -178,10 +172,7 @@ fn read_at(
         sum / 9
     };
     let last = CELLS - 1;
-    let (white, black) = (
-        average(0, 0).min(average(0, last)).min(average(last, 0)),
-        average(last, last),
-    );
+    let (white, black) = (average(0, 0).min(average(0, last)).min(average(last, 0)), average(last, last));
     if white < black + 40 {
         return None;
     }
@@ -202,14 +193,7 @@ fn read_at(
 /// Where a cell of the upright mark is found in the turned picture.
 fn turned(row: usize, column: usize, orientation: Orientation) -> (usize, usize) {
     let last = CELLS - 1;
-    let start = (
-        row,
-        if orientation.mirrored {
-            last - column
-        } else {
-            column
-        },
-    );
+    let start = (row, if orientation.mirrored { last - column } else { column });
     (0..orientation.quarter_turns % 4).fold(start, |(row, column), _| (column, last - row))
 }
 
@@ -237,10 +221,7 @@ mod tests {
 
     #[test]
     fn a_turned_and_mirrored_mark_is_read_and_its_orientation_told() {
-        let mark = Mark {
-            frame: 4711,
-            captured: Timestamp::from_micros(123_456_789_012),
-        };
+        let mark = Mark { frame: 4711, captured: Timestamp::from_micros(123_456_789_012) };
         let (width, height) = (160_u32, 120_u32);
         let luma = picture(mark, width, height);
         // A quarter turn clockwise of the mirrored picture.
@@ -249,33 +230,14 @@ mod tests {
             .map(|(x, y)| luma[((height - 1 - x) * width + (width - 1 - y)) as usize])
             .collect();
         let mut reader = Reader::default();
-        let plane = Plane {
-            data: &turned,
-            stride: height as usize,
-        };
+        let plane = Plane { data: &turned, stride: height as usize };
         assert_eq!(reader.read(plane, height, width), Some(mark));
-        assert_eq!(
-            reader.orientation(),
-            Some(Orientation {
-                mirrored: true,
-                quarter_turns: 1
-            })
-        );
+        assert_eq!(reader.orientation(), Some(Orientation { mirrored: true, quarter_turns: 1 }));
     }
 
     #[test]
     fn a_picture_without_a_mark_has_none() {
         let luma: Vec<u8> = (0..160 * 120_u32).map(|i| (i * 7 % 256) as u8).collect();
-        assert_eq!(
-            Reader::default().read(
-                Plane {
-                    data: &luma,
-                    stride: 160
-                },
-                160,
-                120
-            ),
-            None
-        );
+        assert_eq!(Reader::default().read(Plane { data: &luma, stride: 160 }, 160, 120), None);
     }
 }

@@ -14,10 +14,7 @@ pub struct Pooled<T> {
 
 impl<T> Pooled<T> {
     pub fn new(value: T, home: Arc<dyn Recycle<T>>) -> Self {
-        Self {
-            value: Some(value),
-            home,
-        }
+        Self { value: Some(value), home }
     }
 }
 
@@ -61,18 +58,12 @@ pub struct Pool<T> {
 impl<T: Send + 'static> Pool<T> {
     /// A pool that keeps up to `capacity` free values; `make` creates the ones that are missing.
     pub fn new(capacity: usize, make: impl Fn() -> T + Send + Sync + 'static) -> Arc<Self> {
-        Arc::new(Self {
-            free: Mutex::new(Vec::with_capacity(capacity)),
-            make: Box::new(make),
-        })
+        Arc::new(Self { free: Mutex::new(Vec::with_capacity(capacity)), make: Box::new(make) })
     }
 
     pub fn take(self: &Arc<Self>) -> Pooled<T> {
         let free = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        Pooled::new(
-            free.unwrap_or_else(|| (self.make)()),
-            Arc::clone(self) as Arc<dyn Recycle<T>>,
-        )
+        Pooled::new(free.unwrap_or_else(|| (self.make)()), Arc::clone(self) as Arc<dyn Recycle<T>>)
     }
 }
 

@@ -29,16 +29,8 @@ pub enum Popped<T> {
 
 impl<T> DropOldest<T> {
     pub fn new(capacity: usize) -> Self {
-        let state = State {
-            items: VecDeque::with_capacity(capacity + 1),
-            closed: false,
-        };
-        Self {
-            state: Mutex::new(state),
-            ready: Condvar::new(),
-            capacity,
-            dropped: AtomicU64::new(0),
-        }
+        let state = State { items: VecDeque::with_capacity(capacity + 1), closed: false };
+        Self { state: Mutex::new(state), ready: Condvar::new(), capacity, dropped: AtomicU64::new(0) }
     }
 
     /// Appends `item`. Items pushed after `close` are dropped.
@@ -48,9 +40,7 @@ impl<T> DropOldest<T> {
             return;
         }
         state.items.push_back(item);
-        let oldest = (state.items.len() > self.capacity)
-            .then(|| state.items.pop_front())
-            .flatten();
+        let oldest = (state.items.len() > self.capacity).then(|| state.items.pop_front()).flatten();
         drop(state);
         self.ready.notify_one();
         if oldest.is_some() {
@@ -62,9 +52,7 @@ impl<T> DropOldest<T> {
     pub fn pop(&self, limit: Duration) -> Popped<T> {
         let (mut state, _) = self
             .ready
-            .wait_timeout_while(self.lock(), limit, |state| {
-                state.items.is_empty() && !state.closed
-            })
+            .wait_timeout_while(self.lock(), limit, |state| state.items.is_empty() && !state.closed)
             .unwrap_or_else(PoisonError::into_inner);
         match state.items.pop_front() {
             Some(item) => Popped::Item(item),

@@ -26,12 +26,7 @@ pub struct VideoControl {
 
 impl VideoControl {
     pub fn new(bitrate: u32, fps: u32, mirror: bool) -> Self {
-        Self {
-            bitrate: bitrate.into(),
-            fps: fps.into(),
-            mirror: mirror.into(),
-            idr: false.into(),
-        }
+        Self { bitrate: bitrate.into(), fps: fps.into(), mirror: mirror.into(), idr: false.into() }
     }
 }
 
@@ -108,10 +103,7 @@ impl<S: PacketSink> VideoPipeline<S> {
             }
             Err(error @ GeometryError::Unsupported(_)) => {
                 let cause = error.to_string();
-                return Err(EncodeError::Picture {
-                    encoder: self.encoder.name(),
-                    cause,
-                });
+                return Err(EncodeError::Picture { encoder: self.encoder.name(), cause });
             }
         };
         self.encode(&picture)?;
@@ -136,12 +128,7 @@ impl<S: PacketSink> VideoPipeline<S> {
         }
         self.counters.encoded.fetch_add(1, Relaxed);
         let sync = encoded == Encoded::Idr;
-        self.sink.push(Packet {
-            track: Track::Video,
-            sync,
-            time: picture.captured,
-            data,
-        });
+        self.sink.push(Packet { track: Track::Video, sync, time: picture.captured, data });
         Ok(())
     }
 
@@ -183,31 +170,20 @@ struct Pace {
 
 impl Pace {
     fn new(fps: u32) -> Self {
-        Self {
-            fps,
-            due: None,
-            last: None,
-        }
+        Self { fps, due: None, last: None }
     }
 
     fn takes(&mut self, captured: Timestamp) -> bool {
         let interval = 1_000_000 / i64::from(self.fps.max(1));
         let late = self.due.map_or(0, |due| captured.since(due));
-        let sensor_interval = self
-            .last
-            .replace(captured)
-            .map_or(interval, |last| captured.since(last));
+        let sensor_interval = self.last.replace(captured).map_or(interval, |last| captured.since(last));
         // Early by less than half of what the next one would be late. A sensor at the same rate may jitter.
         let early = (sensor_interval / 2).clamp(0, interval / 4);
         if late < -early && late > -2 * interval {
             return false;
         }
         let keeps_beat = late.abs() <= interval;
-        let from = if keeps_beat {
-            self.due.unwrap_or(captured)
-        } else {
-            captured
-        };
+        let from = if keeps_beat { self.due.unwrap_or(captured) } else { captured };
         self.due = Some(Timestamp::from_micros(from.micros() + interval));
         true
     }
@@ -219,9 +195,7 @@ mod tests {
 
     fn taken(fps: u32, times: impl Iterator<Item = i64>) -> Vec<i64> {
         let mut pace = Pace::new(fps);
-        times
-            .filter(|time| pace.takes(Timestamp::from_micros(*time)))
-            .collect()
+        times.filter(|time| pace.takes(Timestamp::from_micros(*time))).collect()
     }
 
     #[test]
@@ -230,17 +204,10 @@ mod tests {
         for (rate, fps) in [(30, 30), (30, 15), (30, 10), (60, 24), (30, 20), (30, 1)] {
             let times = taken(fps, sensor(rate));
             let wanted = 4 * fps as usize;
-            assert!(
-                times.len().abs_diff(wanted) <= 1,
-                "{rate} -> {fps}: {}",
-                times.len()
-            );
+            assert!(times.len().abs_diff(wanted) <= 1, "{rate} -> {fps}: {}", times.len());
             for pair in times.windows(2) {
                 let jitter = (pair[1] - pair[0]) - 1_000_000 / i64::from(fps);
-                assert!(
-                    jitter.abs() <= 1_000_000 / rate + 1,
-                    "{rate} -> {fps}: interval off by {jitter} us"
-                );
+                assert!(jitter.abs() <= 1_000_000 / rate + 1, "{rate} -> {fps}: interval off by {jitter} us");
             }
         }
     }

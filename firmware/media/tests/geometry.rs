@@ -5,17 +5,12 @@
 use media::mark::{self, Mark, Orientation, Reader};
 use media::{Buffer, Frame, Geometry, GeometryError, GeometrySettings, Layout, PixelFormat, Pool, Timestamp};
 
-const MARK: Mark = Mark {
-    frame: 99,
-    captured: Timestamp::from_micros(5_500_000),
-};
+const MARK: Mark = Mark { frame: 99, captured: Timestamp::from_micros(5_500_000) };
 
 /// A marked picture whose left half has low, whose right half has high chroma.
 fn picture(layout: Layout) -> Vec<u8> {
     let (width, height) = (layout.width as usize, layout.height as usize);
-    let mut luma: Vec<u8> = (0..width * height)
-        .map(|i| (60 + i % width * 100 / width) as u8)
-        .collect();
+    let mut luma: Vec<u8> = (0..width * height).map(|i| (60 + i % width * 100 / width) as u8).collect();
     mark::draw(MARK, &mut luma, width, layout.width, layout.height);
     // A driver pads the last row too.
     let padding = layout.planes[0].stride;
@@ -64,9 +59,7 @@ fn chroma_sides(frame: &Frame) -> (u32, u32) {
     let width = frame.layout.row_bytes(1);
     let mean = |from: usize, to: usize| {
         let rows = plane.data.chunks(plane.stride);
-        let samples: Vec<u32> = rows
-            .flat_map(|row| row[from..to].iter().map(|s| u32::from(*s)))
-            .collect();
+        let samples: Vec<u32> = rows.flat_map(|row| row[from..to].iter().map(|s| u32::from(*s))).collect();
         samples.iter().sum::<u32>() / samples.len() as u32
     };
     (mean(0, width / 4), mean(width - width / 4, width))
@@ -74,12 +67,7 @@ fn chroma_sides(frame: &Frame) -> (u32, u32) {
 
 #[test]
 fn every_format_turn_and_mirror_gives_the_right_picture() {
-    let formats = [
-        PixelFormat::Nv12,
-        PixelFormat::Nv21,
-        PixelFormat::I420,
-        PixelFormat::Yuyv,
-    ];
+    let formats = [PixelFormat::Nv12, PixelFormat::Nv21, PixelFormat::I420, PixelFormat::Yuyv];
     for format in formats {
         let packed = Layout::packed(format, 320, 180);
         let padded = Layout::contiguous(format, 320, 180, packed.planes[0].stride + 64);
@@ -87,27 +75,15 @@ fn every_format_turn_and_mirror_gives_the_right_picture() {
             for quarter_turns in 0..4 {
                 for mirror in [false, true] {
                     for (width, height) in [(320, 180), (160, 90), (180, 320), (90, 160), (480, 270)] {
-                        let settings = GeometrySettings {
-                            width,
-                            height,
-                            quarter_turns,
-                            mirror,
-                        };
+                        let settings = GeometrySettings { width, height, quarter_turns, mirror };
                         let out = process(layout, picture(layout), settings);
                         assert_eq!((out.layout.width, out.layout.height), (width, height));
                         let what = format!("{format} {settings:?}");
                         let mut reader = Reader::default();
                         assert_eq!(reader.read(out.plane(0), width, height), Some(MARK), "{what}");
                         // Turned and then mirrored is the same as mirrored and then turned the other way.
-                        let turns = if mirror {
-                            (4 - quarter_turns) % 4
-                        } else {
-                            quarter_turns
-                        };
-                        let expected = Orientation {
-                            mirrored: mirror,
-                            quarter_turns: turns,
-                        };
+                        let turns = if mirror { (4 - quarter_turns) % 4 } else { quarter_turns };
+                        let expected = Orientation { mirrored: mirror, quarter_turns: turns };
                         assert_eq!(reader.orientation(), Some(expected), "{what}");
                         let (left, right) = chroma_sides(&out);
                         match (quarter_turns, mirror) {
@@ -129,12 +105,7 @@ fn every_format_turn_and_mirror_gives_the_right_picture() {
 #[test]
 fn a_picture_that_fits_is_not_copied() {
     let layout = Layout::packed(PixelFormat::I420, 320, 180);
-    let settings = GeometrySettings {
-        width: 320,
-        height: 180,
-        quarter_turns: 0,
-        mirror: false,
-    };
+    let settings = GeometrySettings { width: 320, height: 180, quarter_turns: 0, mirror: false };
     let frame = frame(layout, picture(layout));
     let address = frame.plane(0).data.as_ptr();
     let out = Geometry::new(settings).process(frame).unwrap();
@@ -144,12 +115,7 @@ fn a_picture_that_fits_is_not_copied() {
 #[test]
 fn mjpeg_is_decoded_and_a_damaged_one_refused() {
     let layout = Layout::packed(PixelFormat::I420, 320, 180);
-    let settings = GeometrySettings {
-        width: 160,
-        height: 90,
-        quarter_turns: 0,
-        mirror: false,
-    };
+    let settings = GeometrySettings { width: 160, height: 90, quarter_turns: 0, mirror: false };
     for subsamp in [turbojpeg::Subsamp::Sub2x2, turbojpeg::Subsamp::Sub2x1] {
         let rgb = rgb(&picture(layout), 320, 180);
         let image = turbojpeg::Image {
@@ -162,19 +128,11 @@ fn mjpeg_is_decoded_and_a_damaged_one_refused() {
         let jpeg = turbojpeg::compress(image, 90, subsamp).unwrap();
         let compressed = Layout::packed(PixelFormat::Mjpeg, 320, 180);
         let out = process(compressed, jpeg.to_vec(), settings);
-        assert_eq!(
-            Reader::default().read(out.plane(0), 160, 90),
-            Some(MARK),
-            "{subsamp:?}"
-        );
+        assert_eq!(Reader::default().read(out.plane(0), 160, 90), Some(MARK), "{subsamp:?}");
         for length in [0, 1, 100, jpeg.len() / 2, jpeg.len() - 100] {
             let short = frame(compressed, jpeg[..length].to_vec());
             let result = Geometry::new(settings).process(short);
-            assert!(
-                matches!(result, Err(GeometryError::Corrupt(_))),
-                "{length} bytes of {}",
-                jpeg.len()
-            );
+            assert!(matches!(result, Err(GeometryError::Corrupt(_))), "{length} bytes of {}", jpeg.len());
         }
     }
 }
@@ -187,12 +145,7 @@ fn rgb(i420: &[u8], width: usize, height: usize) -> Vec<u8> {
 #[test]
 fn a_pool_of_pictures_is_reused() {
     let layout = Layout::packed(PixelFormat::Nv12, 320, 180);
-    let settings = GeometrySettings {
-        width: 160,
-        height: 90,
-        quarter_turns: 0,
-        mirror: false,
-    };
+    let settings = GeometrySettings { width: 160, height: 90, quarter_turns: 0, mirror: false };
     let mut geometry = Geometry::new(settings);
     let mut address = || {
         let out = geometry.process(frame(layout, picture(layout))).unwrap();

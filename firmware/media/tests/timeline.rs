@@ -17,11 +17,7 @@ struct Microphone {
 
 impl Microphone {
     fn new(ppm: f64) -> Self {
-        Self {
-            sample_time: 1e6 / (f64::from(RATE) * (1.0 + ppm * 1e-6)),
-            position: 0,
-            noise: 1,
-        }
+        Self { sample_time: 1e6 / (f64::from(RATE) * (1.0 + ppm * 1e-6)), position: 0, noise: 1 }
     }
 
     fn time(&self, position: u64) -> f64 {
@@ -37,20 +33,14 @@ impl Microphone {
     fn read(&mut self, block: &mut AudioBlock) {
         block.captured = Timestamp::from_micros((self.time(self.position) + self.jitter()) as i64);
         block.samples.clear();
-        block
-            .samples
-            .extend((self.position..self.position + PERIOD).map(|n| pulse(self.time(n))));
+        block.samples.extend((self.position..self.position + PERIOD).map(|n| pulse(self.time(n))));
         self.position += PERIOD;
     }
 }
 
 fn pulse(micros: f64) -> f32 {
     let off = (micros + 500_000.0).rem_euclid(1e6) - 500_000.0;
-    if off.abs() > 1000.0 {
-        0.0
-    } else {
-        (0.5 + 0.5 * (off / 1000.0 * std::f64::consts::PI).cos()) as f32
-    }
+    if off.abs() > 1000.0 { 0.0 } else { (0.5 + 0.5 * (off / 1000.0 * std::f64::consts::PI).cos()) as f32 }
 }
 
 /// Offsets in milliseconds of the pulses from the full seconds, in the order of the sound.
@@ -66,27 +56,21 @@ impl Offsets {
         let step = 1e6 / f64::from(rate);
         let start = time.micros() as f64;
         if let Some(end) = self.end {
-            assert!(
-                (start - end).abs() <= 2.0,
-                "frames must follow one another: {end} then {start}"
-            );
+            assert!((start - end).abs() <= 2.0, "frames must follow one another: {end} then {start}");
         }
         self.end = Some(start + frame.len() as f64 * step);
         for (i, sample) in frame.iter().enumerate() {
             if *sample > 0.3 && *sample > self.peak.0 {
                 self.peak = (*sample, start + i as f64 * step);
             } else if *sample < 0.01 && self.peak.0 > 0.0 {
-                self.found
-                    .push(((self.peak.1 + 500_000.0).rem_euclid(1e6) - 500_000.0) / 1000.0);
+                self.found.push(((self.peak.1 + 500_000.0).rem_euclid(1e6) - 500_000.0) / 1000.0);
                 self.peak = (0.0, 0.0);
             }
         }
     }
 
     fn worst(&self) -> f64 {
-        self.found
-            .iter()
-            .fold(0.0, |worst: f64, offset| worst.max(offset.abs()))
+        self.found.iter().fold(0.0, |worst: f64, offset| worst.max(offset.abs()))
     }
 }
 
@@ -97,10 +81,7 @@ fn run(
     mut disturb: impl FnMut(&mut Microphone, &mut AudioBlock),
 ) -> Offsets {
     let mut microphone = Microphone::new(ppm);
-    let format = AudioFormat {
-        rate: RATE,
-        channels: 1,
-    };
+    let format = AudioFormat { rate: RATE, channels: 1 };
     let mut timeline = Timeline::new(format, rate).unwrap();
     let (mut offsets, mut block) = (Offsets::default(), AudioBlock::default());
     while microphone.time(microphone.position) < seconds as f64 * 1e6 {
@@ -145,10 +126,7 @@ fn an_overrun_becomes_silence_of_its_length() {
 
 #[test]
 fn a_silent_microphone_gives_silence_and_comes_back_in_time() {
-    let format = AudioFormat {
-        rate: RATE,
-        channels: 1,
-    };
+    let format = AudioFormat { rate: RATE, channels: 1 };
     let mut timeline = Timeline::new(format, RATE).unwrap();
     let mut samples = 0;
     timeline.advance(Timestamp::from_micros(0), |_, _| {});
@@ -158,10 +136,7 @@ fn a_silent_microphone_gives_silence_and_comes_back_in_time() {
             samples += frame.len();
         });
     }
-    assert!(
-        (samples as i64 - 3 * i64::from(RATE)).abs() <= 2 * FRAME as i64,
-        "{samples} samples"
-    );
+    assert!((samples as i64 - 3 * i64::from(RATE)).abs() <= 2 * FRAME as i64, "{samples} samples");
     let mut microphone = Microphone::new(0.0);
     microphone.position = 3 * u64::from(RATE) + 4800;
     let (mut offsets, mut block) = (Offsets::default(), AudioBlock::default());
@@ -169,11 +144,7 @@ fn a_silent_microphone_gives_silence_and_comes_back_in_time() {
         microphone.read(&mut block);
         timeline.push(&block, |time, frame| offsets.take(time, RATE, frame));
     }
-    assert!(
-        offsets.found.len() >= 2 && offsets.worst() < 2.0,
-        "{:?}",
-        offsets.found
-    );
+    assert!(offsets.found.len() >= 2 && offsets.worst() < 2.0, "{:?}", offsets.found);
 }
 
 proptest! {
@@ -212,42 +183,24 @@ fn the_encoders_delay_is_what_it_says() {
         let mut decoder = symphonia::default::get_codecs()
             .make_audio_decoder(&parameters, &AudioDecoderOptions::default())
             .unwrap();
-        let input: Vec<f32> = (0..8 * FRAME)
-            .map(|n| {
-                if n.abs_diff(4 * FRAME + 300) < 20 {
-                    0.8
-                } else {
-                    0.0
-                }
-            })
-            .collect();
+        let input: Vec<f32> =
+            (0..8 * FRAME).map(|n| if n.abs_diff(4 * FRAME + 300) < 20 { 0.8 } else { 0.0 }).collect();
         let (mut output, mut packet) = (Vec::new(), Vec::new());
         for (i, frame) in input.chunks(FRAME).enumerate() {
             packet.clear();
             encoder.encode(frame, &mut packet).unwrap();
             assert!(!packet.is_empty(), "each frame in gives a packet out");
-            let packet = Packet::new(
-                0,
-                Ticks::new(i as i64 * FRAME as i64),
-                (FRAME as u64).into(),
-                packet.clone(),
-            );
+            let packet =
+                Packet::new(0, Ticks::new(i as i64 * FRAME as i64), (FRAME as u64).into(), packet.clone());
             let decoded = decoder.decode(&packet).unwrap();
             let mut samples = vec![0_f32; decoded.samples_interleaved()];
             decoded.copy_to_slice_interleaved(&mut samples);
             output.extend(samples);
         }
-        let centre: f32 = output
-            .iter()
-            .enumerate()
-            .map(|(i, s)| i as f32 * s * s)
-            .sum::<f32>()
+        let centre: f32 = output.iter().enumerate().map(|(i, s)| i as f32 * s * s).sum::<f32>()
             / output.iter().map(|s| s * s).sum::<f32>();
         let delay = encoder.delay().as_secs_f32() * rate as f32;
         let off = centre - (4.0 * FRAME as f32 + 300.0) - delay;
-        assert!(
-            off.abs() < 20.0,
-            "{rate} Hz: decoded {off} samples off, centre {centre}"
-        );
+        assert!(off.abs() < 20.0, "{rate} Hz: decoded {off} samples off, centre {centre}");
     }
 }

@@ -39,11 +39,7 @@ impl Opened {
     pub(crate) fn open(config: MicrophoneConfig, rate: u32) -> anyhow::Result<Self> {
         let microphone = board::open_microphone(&config, rate)?;
         info!(format = %microphone.format(), "microphone opened");
-        Ok(Self {
-            config,
-            rate,
-            microphone,
-        })
+        Ok(Self { config, rate, microphone })
     }
 
     /// The microphone thread: sound into `blocks`, for as long as there is a microphone or one may come back.
@@ -51,11 +47,7 @@ impl Opened {
         self,
         blocks: Arc<DropOldest<Captured>>,
     ) -> impl FnOnce() -> anyhow::Result<()> + Send {
-        let Self {
-            config,
-            rate,
-            mut microphone,
-        } = self;
+        let Self { config, rate, mut microphone } = self;
         move || {
             let pool = Pool::new(BLOCKS, AudioBlock::default);
             loop {
@@ -94,17 +86,9 @@ fn reopen(config: &MicrophoneConfig, rate: u32) -> Box<dyn Microphone> {
 
 pub(crate) fn pipeline(properties: &Properties, sink: QueueSink) -> anyhow::Result<AudioPipeline<QueueSink>> {
     let quality = properties.audio_quality;
-    let settings = AudioSettings {
-        rate: quality.rate(),
-        bitrate: quality.bitrate().bits(),
-    };
-    let silence = AudioFormat {
-        rate: quality.rate(),
-        channels: 1,
-    };
-    let control = Arc::new(AudioControl {
-        muted: properties.muted.into(),
-    });
+    let settings = AudioSettings { rate: quality.rate(), bitrate: quality.bitrate().bits() };
+    let silence = AudioFormat { rate: quality.rate(), channels: 1 };
+    let control = Arc::new(AudioControl { muted: properties.muted.into() });
     Ok(AudioPipeline::new(silence, settings, sink, control)?)
 }
 

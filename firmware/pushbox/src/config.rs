@@ -30,11 +30,7 @@ impl Config {
             None => ("property url", properties.url.as_str()),
         };
         let address = Address::parse(text).map_err(|error| usage(format!("{source}: {error}")))?;
-        Ok(Self {
-            board,
-            properties,
-            address,
-        })
+        Ok(Self { board, properties, address })
     }
 }
 

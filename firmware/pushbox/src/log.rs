@@ -14,11 +14,7 @@ pub(crate) fn start() {
         _ => {
             let ansi = std::io::stderr().is_terminal();
             registry
-                .with(
-                    tracing_subscriber::fmt::layer()
-                        .with_writer(std::io::stderr)
-                        .with_ansi(ansi),
-                )
+                .with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(ansi))
                 .init();
         }
     }

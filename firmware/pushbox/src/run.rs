@@ -22,24 +22,16 @@ const BLOCKS: usize = 32;
 
 /// Publishes until SIGTERM or SIGINT, or until something fails for good.
 pub(crate) fn run(config: Config) -> anyhow::Result<()> {
-    let Config {
-        board,
-        properties,
-        address,
-    } = config;
+    let Config { board, properties, address } = config;
     let queue = Arc::new(Queue::new(send_limit(properties.mode)));
     let (failed, failures) = mpsc::channel(1);
-    let mut metadata = Metadata {
-        encoder: format!("Pushbox/{}", env!("CARGO_PKG_VERSION")),
-        ..Metadata::default()
-    };
+    let mut metadata =
+        Metadata { encoder: format!("Pushbox/{}", env!("CARGO_PKG_VERSION")), ..Metadata::default() };
 
     if properties.enable_camera {
         let position = position(properties.device_position);
-        let camera = board
-            .camera(position)
-            .context("camera may not be used: the board file has none")?
-            .clone();
+        let camera =
+            board.camera(position).context("camera may not be used: the board file has none")?.clone();
         let frames = Arc::new(DropOldest::new(FRAMES));
         let opened = video::Opened::open(camera, &properties)?;
         metadata.video = Some(video_metadata(&opened, &properties));
@@ -58,9 +50,7 @@ pub(crate) fn run(config: Config) -> anyhow::Result<()> {
     }
 
     queue.set_metadata(&metadata);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(publish(&address, &queue, failures))
 }
 
@@ -114,19 +104,10 @@ fn position(position: DevicePosition) -> board::Position {
 fn video_metadata(opened: &video::Opened, properties: &Properties) -> VideoMetadata {
     let Size { width, height } = opened.size();
     let Kbps(kbps) = properties.start_bitrate();
-    VideoMetadata {
-        width,
-        height,
-        fps: opened.fps(),
-        kbps,
-    }
+    VideoMetadata { width, height, fps: opened.fps(), kbps }
 }
 
 fn audio_metadata(quality: AudioQuality) -> AudioMetadata {
     let Kbps(kbps) = quality.bitrate();
-    AudioMetadata {
-        rate: quality.rate(),
-        kbps,
-        stereo: false,
-    }
+    AudioMetadata { rate: quality.rate(), kbps, stereo: false }
 }

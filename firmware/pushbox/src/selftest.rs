@@ -6,11 +6,7 @@ use board::{Board, Finding};
 pub(crate) fn run(board: &Board) -> anyhow::Result<()> {
     println!("{}\n", board.name);
     let findings = board::probe(board);
-    let width = findings
-        .iter()
-        .map(|finding| finding.device.chars().count())
-        .max()
-        .unwrap_or(0);
+    let width = findings.iter().map(|finding| finding.device.chars().count()).max().unwrap_or(0);
     for Finding { device, result } in &findings {
         match result {
             Ok(found) => println!("ok    {device:width$}  {found}"),

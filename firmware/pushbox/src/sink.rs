@@ -21,18 +21,8 @@ impl PacketSink for QueueSink {
     }
 
     fn push(&mut self, packet: Packet) {
-        let Packet {
-            track: of,
-            sync,
-            time,
-            data,
-        } = packet;
-        self.0.push(::uplink::Packet {
-            track: track(of),
-            sync,
-            time: time.micros(),
-            data,
-        });
+        let Packet { track: of, sync, time, data } = packet;
+        self.0.push(::uplink::Packet { track: track(of), sync, time: time.micros(), data });
     }
 
     fn wants_idr(&mut self) -> bool {

@@ -34,22 +34,11 @@ impl Opened {
         info!(code = 1003, %format, "camera opened");
         let rate = format.rate.round().max(1.0) as u32;
         let (size, fps) = if format.pixels == PixelFormat::H264 {
-            (
-                Size {
-                    width: format.width,
-                    height: format.height,
-                },
-                rate,
-            )
+            (Size { width: format.width, height: format.height }, rate)
         } else {
             (Size::of(properties), properties.fps.min(rate))
         };
-        Ok(Self {
-            config,
-            camera,
-            size,
-            fps,
-        })
+        Ok(Self { config, camera, size, fps })
     }
 
     pub(crate) fn size(&self) -> Size {
@@ -68,36 +57,16 @@ impl Opened {
     ) -> anyhow::Result<VideoPipeline<QueueSink>> {
         let Size { width, height } = self.size;
         let bitrate = properties.start_bitrate().bits();
-        let profile = if properties.mode.is_baseline() {
-            H264Profile::ConstrainedBaseline
-        } else {
-            H264Profile::Main
-        };
-        let settings = EncoderSettings {
-            width,
-            height,
-            fps: self.fps,
-            bitrate,
-            gop: GOP * self.fps,
-            profile,
-        };
+        let profile =
+            if properties.mode.is_baseline() { H264Profile::ConstrainedBaseline } else { H264Profile::Main };
+        let settings =
+            EncoderSettings { width, height, fps: self.fps, bitrate, gop: GOP * self.fps, profile };
         let encoder = board::open_encoder(self.camera.format().pixels, settings)?;
         info!(code = 1008, encoder = encoder.name(), size = %self.size, fps = self.fps, bitrate, "encoder started");
         let quarter_turns = self.config.mount_rotation.quarter_turns();
-        let geometry = GeometrySettings {
-            width,
-            height,
-            quarter_turns,
-            mirror: properties.mirror,
-        };
+        let geometry = GeometrySettings { width, height, quarter_turns, mirror: properties.mirror };
         let control = Arc::new(VideoControl::new(bitrate, self.fps, properties.mirror));
-        Ok(VideoPipeline::new(
-            geometry,
-            encoder,
-            sink,
-            control,
-            Arc::new(VideoCounters::default()),
-        ))
+        Ok(VideoPipeline::new(geometry, encoder, sink, control, Arc::new(VideoCounters::default())))
     }
 
     /// The camera thread: pictures into `frames`, for as long as there is a camera or one may come back.
@@ -105,9 +74,7 @@ impl Opened {
         self,
         frames: Arc<DropOldest<Frame>>,
     ) -> impl FnOnce() -> anyhow::Result<()> + Send {
-        let Self {
-            config, mut camera, ..
-        } = self;
+        let Self { config, mut camera, .. } = self;
         move || {
             loop {
                 let error = capture_until_lost(camera, &frames);

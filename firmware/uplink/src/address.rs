@@ -59,12 +59,7 @@ impl Address {
         if app.is_empty() || stream.is_empty() || stream.starts_with('?') {
             return Err(AddressError::Stream);
         }
-        Ok(Self {
-            host: host.to_owned(),
-            port,
-            app: app.to_owned(),
-            stream: stream.to_owned(),
-        })
+        Ok(Self { host: host.to_owned(), port, app: app.to_owned(), stream: stream.to_owned() })
     }
 
     /// Name or address, without the brackets of IPv6.
@@ -97,20 +92,12 @@ fn split_port(authority: &str) -> Result<(&str, u16), AddressError> {
     let (host, port) = match authority[after_host..].find(':') {
         Some(colon) => {
             let (host, port) = authority.split_at(after_host + colon);
-            let port = port[1..]
-                .parse()
-                .ok()
-                .filter(|port| *port != 0)
-                .ok_or(AddressError::Port)?;
+            let port = port[1..].parse().ok().filter(|port| *port != 0).ok_or(AddressError::Port)?;
             (host, port)
         }
         None => (authority, PORT),
     };
-    if host.is_empty() {
-        Err(AddressError::Host)
-    } else {
-        Ok((host, port))
-    }
+    if host.is_empty() { Err(AddressError::Host) } else { Ok((host, port)) }
 }
 
 impl fmt::Display for Address {
@@ -132,12 +119,7 @@ mod tests {
     use super::*;
 
     fn parts(text: &str) -> (String, u16, String, String) {
-        let Address {
-            host,
-            port,
-            app,
-            stream,
-        } = Address::parse(text).unwrap();
+        let Address { host, port, app, stream } = Address::parse(text).unwrap();
         (host, port, app, stream)
     }
 
@@ -145,18 +127,11 @@ mod tests {
     fn the_parts_are_what_the_specification_says() {
         let cases = [
             ("rtmp://h/live/key", ("h", 1935, "live", "key")),
-            (
-                "RTMP://h:1936/live/inst/key?sign=a/b&t=1?x",
-                ("h", 1936, "live/inst", "key?sign=a/b&t=1?x"),
-            ),
+            ("RTMP://h:1936/live/inst/key?sign=a/b&t=1?x", ("h", 1936, "live/inst", "key?sign=a/b&t=1?x")),
             (" rtmp://[::1]:99/a/b%20c\n", ("[::1]", 99, "a", "b%20c")),
         ];
         for (text, (host, port, app, stream)) in cases {
-            assert_eq!(
-                parts(text),
-                (host.into(), port, app.into(), stream.into()),
-                "{text}"
-            );
+            assert_eq!(parts(text), (host.into(), port, app.into(), stream.into()), "{text}");
         }
         assert_eq!(Address::parse("rtmp://[::1]/a/b").unwrap().host(), "::1");
     }

@@ -50,11 +50,7 @@ impl Scanner<'_> {
     fn number<const N: usize>(&mut self) -> Option<usize> {
         let (bytes, rest) = self.rest.split_first_chunk::<N>()?;
         self.rest = rest;
-        Some(
-            bytes
-                .iter()
-                .fold(0, |number, byte| number << 8 | usize::from(*byte)),
-        )
+        Some(bytes.iter().fold(0, |number, byte| number << 8 | usize::from(*byte)))
     }
 
     fn value(&mut self, depth: usize) -> Option<()> {

@@ -135,19 +135,13 @@ impl<W: Write> FlvWriter<W> {
     fn tag(&mut self, kind: u8, timestamp: u32, prefix: &[u8], data: &[u8]) -> io::Result<()> {
         let size = (prefix.len() + data.len()) as u32;
         if size > 0xff_ffff {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "an FLV tag of more than 16 MiB",
-            ));
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "an FLV tag of more than 16 MiB"));
         }
         let [_, s0, s1, s2] = size.to_be_bytes();
         let [extension, t0, t1, t2] = timestamp.to_be_bytes();
         let header = [kind, s0, s1, s2, t0, t1, t2, extension, 0, 0, 0];
         let tag_size = (size + 11).to_be_bytes();
-        write_all(
-            &mut self.out,
-            &mut [&header[..], prefix, data, &tag_size].map(IoSlice::new),
-        )
+        write_all(&mut self.out, &mut [&header[..], prefix, data, &tag_size].map(IoSlice::new))
     }
 }
 
@@ -171,25 +165,13 @@ mod tests {
 
     #[test]
     fn a_file_is_laid_out_as_annex_e_says() {
-        let audio = AudioMetadata {
-            rate: 48_000,
-            kbps: 64,
-            stereo: false,
-        };
-        let metadata = Metadata {
-            video: None,
-            audio: Some(audio),
-            encoder: "x".into(),
-        };
+        let audio = AudioMetadata { rate: 48_000, kbps: 64, stereo: false };
+        let metadata = Metadata { video: None, audio: Some(audio), encoder: "x".into() };
         let mut writer = FlvWriter::new(Vec::new(), &metadata).unwrap();
-        writer
-            .packet(Track::Audio, true, 0x0123_4567, &[1, 2, 3])
-            .unwrap();
+        writer.packet(Track::Audio, true, 0x0123_4567, &[1, 2, 3]).unwrap();
         let file = writer.finish().unwrap();
         assert_eq!(file[..13], [b'F', b'L', b'V', 1, 4, 0, 0, 0, 9, 0, 0, 0, 0]);
-        let tag = [
-            8, 0, 0, 5, 0x23, 0x45, 0x67, 0x01, 0, 0, 0, 0xaf, 1, 1, 2, 3, 0, 0, 0, 16,
-        ];
+        let tag = [8, 0, 0, 5, 0x23, 0x45, 0x67, 0x01, 0, 0, 0, 0xaf, 1, 1, 2, 3, 0, 0, 0, 16];
         assert_eq!(file[file.len() - tag.len()..], tag);
         let script = &file[13..file.len() - tag.len()];
         let size = script.len() - 15;
@@ -199,23 +181,10 @@ mod tests {
 
     #[test]
     fn metadata_is_an_ecma_array_with_the_documented_names() {
-        let video = VideoMetadata {
-            width: 640,
-            height: 360,
-            fps: 15,
-            kbps: 500,
-        };
-        let body = Metadata {
-            video: Some(video),
-            audio: None,
-            encoder: "Pushbox".into(),
-        }
-        .body();
+        let video = VideoMetadata { width: 640, height: 360, fps: 15, kbps: 500 };
+        let body = Metadata { video: Some(video), audio: None, encoder: "Pushbox".into() }.body();
         let values = crate::amf::decode(&body);
-        let [
-            rml_amf0::Amf0Value::Utf8String(name),
-            rml_amf0::Amf0Value::Object(properties),
-        ] = &values[..]
+        let [rml_amf0::Amf0Value::Utf8String(name), rml_amf0::Amf0Value::Object(properties)] = &values[..]
         else {
             panic!("{values:?}")
         };

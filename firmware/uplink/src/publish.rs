@@ -101,10 +101,7 @@ async fn connect(address: &Address) -> Result<TcpStream, PublishError> {
             Err(_) => last = "no answer within 5 s".into(),
         }
     }
-    Err(PublishError::Connect {
-        host: host(),
-        cause: last,
-    })
+    Err(PublishError::Connect { host: host(), cause: last })
 }
 
 struct Connection<'a, P> {
@@ -156,10 +153,8 @@ impl Clock {
 
 impl<'a, P: AsRef<[u8]> + Send> Connection<'a, P> {
     fn new(address: &Address, stream: TcpStream, queue: &'a SendQueue<P>) -> Result<Self, PublishError> {
-        let session = Session::new(address.clone()).map_err(|error| PublishError::Protocol {
-            step: "handshake",
-            cause: error.to_string(),
-        })?;
+        let session = Session::new(address.clone())
+            .map_err(|error| PublishError::Protocol { step: "handshake", cause: error.to_string() })?;
         Ok(Self {
             stream,
             session,
@@ -200,20 +195,14 @@ impl<'a, P: AsRef<[u8]> + Send> Connection<'a, P> {
     fn read(&mut self, buffer: &mut [u8], report: &mut impl FnMut(Published)) -> Result<(), PublishError> {
         let count = match self.stream.try_read(buffer) {
             Ok(0) => {
-                return Err(PublishError::Closed(format!(
-                    "end of stream during {}",
-                    self.session.step()
-                )));
+                return Err(PublishError::Closed(format!("end of stream during {}", self.session.step())));
             }
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
             Err(error) => return Err(self.lost(&error)),
         };
         let step = self.session.step();
-        let protocol = |error: SessionError| PublishError::Protocol {
-            step,
-            cause: error.to_string(),
-        };
+        let protocol = |error: SessionError| PublishError::Protocol { step, cause: error.to_string() };
         self.session.receive(&buffer[..count]).map_err(protocol)?;
         while let Some(event) = self.session.next_event() {
             match event {
@@ -253,17 +242,11 @@ impl<'a, P: AsRef<[u8]> + Send> Connection<'a, P> {
             Media::Packet(packet) => {
                 let timestamp = self.clock.timestamp(packet.track, packet.time);
                 let prefix = flv::prefix(packet.track, packet.sync, false);
-                (
-                    flv::message_kind(packet.track),
-                    timestamp,
-                    prefix,
-                    Outgoing::Packet(packet.data),
-                )
+                (flv::message_kind(packet.track), timestamp, prefix, Outgoing::Packet(packet.data))
             }
         };
         let payload = outgoing.payload().len();
-        self.session
-            .media(kind, timestamp, &prefix[..length], payload, &mut self.chunks);
+        self.session.media(kind, timestamp, &prefix[..length], payload, &mut self.chunks);
         self.outgoing = outgoing;
         self.deadline = Instant::now() + WRITE_STALL;
     }
@@ -310,16 +293,10 @@ impl<'a, P: AsRef<[u8]> + Send> Connection<'a, P> {
 
     fn late(&self) -> PublishError {
         if self.session.is_publishing() {
-            return PublishError::Broken(format!(
-                "nothing could be written for {} s",
-                WRITE_STALL.as_secs()
-            ));
+            return PublishError::Broken(format!("nothing could be written for {} s", WRITE_STALL.as_secs()));
         }
         let cause = format!("no answer within {} s", HANDSHAKE.as_secs());
-        PublishError::Protocol {
-            step: self.session.step(),
-            cause,
-        }
+        PublishError::Protocol { step: self.session.step(), cause }
     }
 
     /// A reset by the server is its way of closing once it speaks RTMP.

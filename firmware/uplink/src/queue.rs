@@ -75,11 +75,7 @@ impl<P> SendQueue<P> {
             dropped: Dropped::default(),
             closed: false,
         };
-        Self {
-            state: Mutex::new(state),
-            changed: Notify::new(),
-            limit: limit.as_micros() as i64,
-        }
+        Self { state: Mutex::new(state), changed: Notify::new(), limit: limit.as_micros() as i64 }
     }
 
     /// Sets what each connection begins with, and sends it on the present one.
@@ -223,8 +219,7 @@ impl<P> State<P> {
         }
         if self.first(Track::Audio).is_some_and(is_old) {
             let before = self.items.len();
-            self.items
-                .retain(|item| !matches!(item, Media::Packet(packet) if is_old(packet)));
+            self.items.retain(|item| !matches!(item, Media::Packet(packet) if is_old(packet)));
             self.dropped.audio += (before - self.items.len()) as u64;
         }
     }
@@ -235,31 +230,11 @@ impl<P> State<P> {
 
     /// Drops the pictures before the last IDR picture, or all where that would leave none out.
     fn drop_video(&mut self) {
-        let is_video = |item: &Media<P>| {
-            matches!(
-                item,
-                Media::Packet(Packet {
-                    track: Track::Video,
-                    ..
-                })
-            )
-        };
-        let is_idr = |item: &Media<P>| {
-            matches!(
-                item,
-                Media::Packet(Packet {
-                    track: Track::Video,
-                    sync: true,
-                    ..
-                })
-            )
-        };
+        let is_video = |item: &Media<P>| matches!(item, Media::Packet(Packet { track: Track::Video, .. }));
+        let is_idr =
+            |item: &Media<P>| matches!(item, Media::Packet(Packet { track: Track::Video, sync: true, .. }));
         let first = self.items.iter().position(is_video);
-        let resume = self
-            .items
-            .iter()
-            .rposition(is_idr)
-            .filter(|index| Some(*index) != first);
+        let resume = self.items.iter().rposition(is_idr).filter(|index| Some(*index) != first);
         let end = resume.unwrap_or(self.items.len());
         let mut index = 0;
         let before = self.items.len();
@@ -288,21 +263,11 @@ mod tests {
     }
 
     fn video(number: u32, sync: bool) -> Packet<u32> {
-        Packet {
-            track: Track::Video,
-            sync,
-            time: i64::from(number) * 40_000,
-            data: number,
-        }
+        Packet { track: Track::Video, sync, time: i64::from(number) * 40_000, data: number }
     }
 
     fn audio(number: u32) -> Packet<u32> {
-        Packet {
-            track: Track::Audio,
-            sync: true,
-            time: i64::from(number) * 20_000,
-            data: number,
-        }
+        Packet { track: Track::Audio, sync: true, time: i64::from(number) * 20_000, data: number }
     }
 
     fn drain(queue: &SendQueue<u32>) -> Vec<(Track, u32)> {
@@ -333,15 +298,8 @@ mod tests {
                 Media::Metadata(_),
                 Media::Configuration(Track::Video, _),
                 Media::Configuration(Track::Audio, _),
-                Media::Packet(Packet {
-                    track: Track::Audio,
-                    ..
-                }),
-                Media::Packet(Packet {
-                    track: Track::Video,
-                    data: 2,
-                    ..
-                }),
+                Media::Packet(Packet { track: Track::Audio, .. }),
+                Media::Packet(Packet { track: Track::Video, data: 2, .. }),
             ]
         ));
     }
@@ -359,11 +317,8 @@ mod tests {
         queue.push(video(12, false));
         queue.push(video(13, true));
         let left = drain(&queue);
-        let pictures: Vec<u32> = left
-            .iter()
-            .filter(|(track, _)| *track == Track::Video)
-            .map(|(_, n)| *n)
-            .collect();
+        let pictures: Vec<u32> =
+            left.iter().filter(|(track, _)| *track == Track::Video).map(|(_, n)| *n).collect();
         assert_eq!(pictures, [13]);
         assert_eq!(queue.dropped().video, 13);
         assert!(

@@ -137,9 +137,7 @@ impl Session {
         }
         if self.window > 0 && self.received.wrapping_sub(self.acknowledged) >= self.window {
             self.acknowledged = self.received;
-            self.control(RtmpMessage::Acknowledgement {
-                sequence_number: self.received,
-            })?;
+            self.control(RtmpMessage::Acknowledgement { sequence_number: self.received })?;
         }
         Ok(())
     }
@@ -147,10 +145,7 @@ impl Session {
     fn shake_hands(&mut self, bytes: &[u8]) -> Result<(), SessionError> {
         match self.handshake.process_bytes(bytes) {
             Ok(HandshakeProcessResult::InProgress { response_bytes }) => self.out.extend(response_bytes),
-            Ok(HandshakeProcessResult::Completed {
-                response_bytes,
-                remaining_bytes,
-            }) => {
+            Ok(HandshakeProcessResult::Completed { response_bytes, remaining_bytes }) => {
                 self.out.extend(response_bytes);
                 self.reader.push(&remaining_bytes);
                 self.connect()?;
@@ -162,18 +157,13 @@ impl Session {
 
     fn connect(&mut self) -> Result<(), SessionError> {
         self.state = State::Connecting;
-        self.control(RtmpMessage::SetChunkSize {
-            size: CHUNK_SIZE as u32,
-        })?;
+        self.control(RtmpMessage::SetChunkSize { size: CHUNK_SIZE as u32 })?;
         self.writer.set_chunk_size(CHUNK_SIZE);
         self.control(RtmpMessage::WindowAcknowledgement { size: WINDOW })?;
         let properties = [
             ("app", self.address.app().to_owned()),
             ("type", "nonprivate".to_owned()),
-            (
-                "flashVer",
-                format!("FMLE/3.0 (compatible; Pushbox/{})", env!("CARGO_PKG_VERSION")),
-            ),
+            ("flashVer", format!("FMLE/3.0 (compatible; Pushbox/{})", env!("CARGO_PKG_VERSION"))),
             ("tcUrl", self.address.tc_url()),
         ];
         let properties: HashMap<String, Amf0Value> = properties
@@ -215,9 +205,7 @@ impl Session {
                 self.control(RtmpMessage::WindowAcknowledgement { size })?;
             }
             Ok(RtmpMessage::UserControl {
-                event_type: UserControlEventType::PingRequest,
-                timestamp,
-                ..
+                event_type: UserControlEventType::PingRequest, timestamp, ..
             }) => {
                 self.control(RtmpMessage::UserControl {
                     event_type: UserControlEventType::PingResponse,
@@ -273,12 +261,7 @@ impl Session {
         self.state = State::StartingToPublish;
         let stream = Amf0Value::Utf8String(self.address.stream().to_owned());
         let live = Amf0Value::Utf8String("live".to_owned());
-        self.command(
-            "publish",
-            5.0,
-            self.stream_id,
-            vec![Amf0Value::Null, stream, live],
-        )
+        self.command("publish", 5.0, self.stream_id, vec![Amf0Value::Null, stream, live])
     }
 
     fn status(&mut self, info: Option<&Amf0Value>) {
@@ -291,10 +274,7 @@ impl Session {
             }
             State::Publishing if ends || amf::text(info, "level") == "error" => {
                 self.state = State::Ended;
-                self.events.push_back(Event::Closed {
-                    code,
-                    description: amf::text(info, "description"),
-                });
+                self.events.push_back(Event::Closed { code, description: amf::text(info, "description") });
             }
             State::Ended | State::Publishing => {}
             _ if ends || amf::text(info, "level") == "error" || code == "NetStream.Publish.BadName" => {
@@ -333,12 +313,7 @@ impl Session {
     ) {
         // Sound and data on one chunk stream, pictures on another, as FMLE has it.
         let chunk_stream = if kind == kind::VIDEO { 6 } else { 4 };
-        let head = Head {
-            chunk_stream,
-            kind,
-            stream_id: self.stream_id,
-            timestamp,
-        };
+        let head = Head { chunk_stream, kind, stream_id: self.stream_id, timestamp };
         self.writer.start(head, prefix, payload, chunks);
     }
 
@@ -347,12 +322,7 @@ impl Session {
             .into_message_payload(RtmpTimestamp::new(0), 0)
             .map_err(|error| SessionError::Command(error.to_string()))?;
         self.send(
-            Head {
-                chunk_stream: CONTROL,
-                kind: payload.type_id,
-                stream_id: 0,
-                timestamp: 0,
-            },
+            Head { chunk_stream: CONTROL, kind: payload.type_id, stream_id: 0, timestamp: 0 },
             &payload.data,
         );
         Ok(())
@@ -365,22 +335,11 @@ impl Session {
         stream_id: u32,
         rest: Vec<Amf0Value>,
     ) -> Result<(), SessionError> {
-        let mut values = vec![
-            Amf0Value::Utf8String(name.to_owned()),
-            Amf0Value::Number(transaction),
-        ];
+        let mut values = vec![Amf0Value::Utf8String(name.to_owned()), Amf0Value::Number(transaction)];
         values.extend(rest);
         let payload =
             rml_amf0::serialize(&values).map_err(|error| SessionError::Command(error.to_string()))?;
-        self.send(
-            Head {
-                chunk_stream: COMMANDS,
-                kind: kind::COMMAND,
-                stream_id,
-                timestamp: 0,
-            },
-            &payload,
-        );
+        self.send(Head { chunk_stream: COMMANDS, kind: kind::COMMAND, stream_id, timestamp: 0 }, &payload);
         Ok(())
     }
 

@@ -9,16 +9,11 @@ use proptest::prelude::*;
 use uplink::{Address, ChunkReader, Event, Session};
 
 fn seeds(target: &str) -> Vec<(String, Vec<u8>)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("fuzz/corpus")
-        .join(target);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
     let seeds = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
     let seeds: Vec<_> = seeds
         .map(|entry| {
-            (
-                entry.file_name().into_string().unwrap(),
-                fs::read(entry.path()).unwrap()[1..].to_vec(),
-            )
+            (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap()[1..].to_vec())
         })
         .collect();
     assert!(seeds.len() > 10);
@@ -66,21 +61,14 @@ fn each_seed_means_the_same_in_portions_of_any_size() {
 #[test]
 fn messages_that_are_interleaved_or_extended_are_put_together() {
     let read = |name: &str| {
-        let seed = seeds("chunk_reader")
-            .into_iter()
-            .find(|(seed, _)| seed == name)
-            .unwrap()
-            .1;
+        let seed = seeds("chunk_reader").into_iter().find(|(seed, _)| seed == name).unwrap().1;
         let mut reader = ChunkReader::default();
         reader.push(&seed);
         std::iter::from_fn(|| reader.next_message().unwrap())
             .map(|message| (message.kind, message.timestamp, message.payload))
             .collect::<Vec<_>>()
     };
-    assert_eq!(
-        read("interleaved"),
-        [(9, 0, vec![b'b'; 20]), (8, 0, vec![b'a'; 200])]
-    );
+    assert_eq!(read("interleaved"), [(9, 0, vec![b'b'; 20]), (8, 0, vec![b'a'; 200])]);
     assert_eq!(read("extended"), [(9, 0x0100_0000, vec![b'y'; 300])]);
     assert_eq!(read("long_ids").len(), 2);
 }

@@ -48,9 +48,8 @@ pub(crate) fn run(contestant: Contestant, seconds: u64, pipe: Option<&Path>) -> 
         .stderr(Stdio::null())
         .spawn()
         .with_context(|| contestant.name)?;
-    let running = receiver.wait(Duration::from_secs(seconds + 20), |report| {
-        u64::from(report.duration_ms) >= seconds * 1000
-    });
+    let running = receiver
+        .wait(Duration::from_secs(seconds + 20), |report| u64::from(report.duration_ms) >= seconds * 1000);
     let pid = libc::pid_t::try_from(child.id())?;
     let peak = peak_kilobytes(pid);
     // SAFETY: plain system call; the child is ours and not yet waited for.
@@ -70,9 +69,7 @@ pub(crate) fn run(contestant: Contestant, seconds: u64, pipe: Option<&Path>) -> 
         what: contestant.what,
         cpu_seconds_a_minute: cpu / wall * 60.0,
         peak_megabytes: peak? as f64 / 1000.0,
-        first_idr_ms: report
-            .first_idr
-            .map_or(0.0, |at| (at - started.0.micros()) as f64 / 1000.0),
+        first_idr_ms: report.first_idr.map_or(0.0, |at| (at - started.0.micros()) as f64 / 1000.0),
         latency_p50_ms: latency.map(|latency| latency.p50),
         latency_p99_ms: latency.map(|latency| latency.p99),
         context_switches_a_second: (usage.ru_nvcsw + usage.ru_nivcsw) as f64 / wall,
@@ -84,10 +81,7 @@ pub(crate) fn run(contestant: Contestant, seconds: u64, pipe: Option<&Path>) -> 
 /// The kernel's high water mark of the resident set. That of rusage begins with what the parent had at the fork.
 fn peak_kilobytes(pid: libc::pid_t) -> Result<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
-        .context("no VmHWM in /proc")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM in /proc")?;
     Ok(line.trim().trim_end_matches(" kB").parse()?)
 }
 
@@ -103,10 +97,7 @@ fn wait(pid: libc::pid_t, limit: Duration) -> Result<libc::rusage> {
         // SAFETY: rusage is plain numbers; both pointers are valid for the call.
         let (ended, usage) = unsafe {
             let mut usage: libc::rusage = std::mem::zeroed();
-            (
-                libc::wait4(pid, &raw mut status, libc::WNOHANG, &raw mut usage),
-                usage,
-            )
+            (libc::wait4(pid, &raw mut status, libc::WNOHANG, &raw mut usage), usage)
         };
         ensure!(ended >= 0, "wait4: {}", std::io::Error::last_os_error());
         if ended == pid {

@@ -15,12 +15,7 @@ pub(crate) fn make_pipe(path: &Path) -> Result<()> {
     let name = CString::new(path.as_os_str().as_bytes())?;
     // SAFETY: `name` is a C string.
     let made = unsafe { libc::mkfifo(name.as_ptr(), 0o600) };
-    ensure!(
-        made == 0,
-        "mkfifo {}: {}",
-        path.display(),
-        std::io::Error::last_os_error()
-    );
+    ensure!(made == 0, "mkfifo {}: {}", path.display(), std::io::Error::last_os_error());
     Ok(())
 }
 

@@ -52,10 +52,7 @@ fn main() -> Result<()> {
     );
     println!("{text}");
     fs::write(arguments.out.join("peers.txt"), &text)?;
-    fs::write(
-        arguments.out.join("peers.json"),
-        serde_json::to_vec_pretty(&[&raw, &passed])?,
-    )?;
+    fs::write(arguments.out.join("peers.json"), serde_json::to_vec_pretty(&[&raw, &passed])?)?;
     Ok(())
 }
 
@@ -98,9 +95,7 @@ fn table(all: &[Figures]) -> String {
         ("first IDR ms", |figures| Some(figures.first_idr_ms)),
         ("latency p50 ms", |figures| figures.latency_p50_ms),
         ("latency p99 ms", |figures| figures.latency_p99_ms),
-        ("context switches/s", |figures| {
-            Some(figures.context_switches_a_second)
-        }),
+        ("context switches/s", |figures| Some(figures.context_switches_a_second)),
     ];
     let mut text = format!("{:20}", "");
     for figures in all {

@@ -21,13 +21,7 @@ pub(crate) struct Contestant {
 
 fn pushbox(program: &Path, board: &Path, props: &Path, url: &str) -> Command {
     let mut command = Command::new(program);
-    command
-        .arg("run")
-        .arg("--board")
-        .arg(board)
-        .arg("--props")
-        .arg(props)
-        .args(["--url", url]);
+    command.arg("run").arg("--board").arg(board).arg("--props").arg(props).args(["--url", url]);
     command
 }
 
@@ -121,10 +115,7 @@ pub(crate) fn passing(program: &Path, folder: &Path, file: &Path) -> Result<Vec<
             name: "ffmpeg",
             what: "-c copy, with the file's silent AAC track",
             command: Box::new(move |url| {
-                words(
-                    "ffmpeg",
-                    &format!("-nostdin -loglevel error -re -i {file} -c copy -f flv {url}"),
-                )
+                words("ffmpeg", &format!("-nostdin -loglevel error -re -i {file} -c copy -f flv {url}"))
             }),
         },
         Contestant {

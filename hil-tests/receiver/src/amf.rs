@@ -13,10 +13,9 @@ pub(crate) enum Value {
 impl Value {
     pub(crate) fn property(&self, name: &str) -> Option<&Value> {
         match self {
-            Self::Object(properties) => properties
-                .iter()
-                .find(|(key, _)| key == name)
-                .map(|(_, value)| value),
+            Self::Object(properties) => {
+                properties.iter().find(|(key, _)| key == name).map(|(_, value)| value)
+            }
             _ => None,
         }
     }
@@ -47,10 +46,7 @@ fn text(bytes: &mut &[u8]) -> Option<String> {
 
 fn value(bytes: &mut &[u8], depth: u8) -> Option<Value> {
     match take(bytes, 1)?[0] {
-        0 => take(bytes, 8)?
-            .try_into()
-            .ok()
-            .map(|number| Value::Number(f64::from_be_bytes(number))),
+        0 => take(bytes, 8)?.try_into().ok().map(|number| Value::Number(f64::from_be_bytes(number))),
         1 => take(bytes, 1).map(|byte| Value::Boolean(byte[0] != 0)),
         2 => text(bytes).map(Value::Text),
         kind @ (3 | 8) if depth < 8 => {
@@ -114,16 +110,9 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        let object = Value::Object(vec![
-            ("code".into(), Value::Text("x".into())),
-            ("n".into(), Value::Boolean(true)),
-        ]);
-        let values = [
-            Value::Text("onStatus".into()),
-            Value::Number(1.5),
-            Value::Null,
-            object,
-        ];
+        let object =
+            Value::Object(vec![("code".into(), Value::Text("x".into())), ("n".into(), Value::Boolean(true))]);
+        let values = [Value::Text("onStatus".into()), Value::Number(1.5), Value::Null, object];
         assert_eq!(read(&write(&values)), values);
         assert_eq!(read(&write(&values)[..14]), values[..1]);
     }

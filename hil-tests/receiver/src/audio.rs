@@ -10,9 +10,8 @@ use symphonia::core::packet::Packet;
 use symphonia::core::units::Timestamp;
 
 /// Sampling frequencies of the AudioSpecificConfig (ISO/IEC 14496-3 table 1.18).
-const RATES: [u32; 13] = [
-    96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350,
-];
+const RATES: [u32; 13] =
+    [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];
 /// Steps between the places that are tried for a click first, in samples.
 const COARSE: usize = 8;
 /// Milliseconds by which a timestamp may be off for its rounding; beyond that, time jumped.
@@ -20,11 +19,7 @@ const ROUNDING: f64 = 2.0;
 
 /// Follows a clock that is told in whole milliseconds, and averages the rounding out.
 pub(crate) fn smooth(clock: f64, told: f64) -> f64 {
-    if (told - clock).abs() > ROUNDING {
-        told
-    } else {
-        clock + (told - clock) / 16.0
-    }
+    if (told - clock).abs() > ROUNDING { told } else { clock + (told - clock) / 16.0 }
 }
 
 pub(crate) struct Sound {
@@ -44,18 +39,11 @@ pub(crate) struct Sound {
 impl Sound {
     /// `configuration` is an AudioSpecificConfig.
     pub(crate) fn new(configuration: &[u8]) -> Result<Self> {
-        let bits = configuration
-            .first_chunk::<2>()
-            .context("an AudioSpecificConfig that is too short")?;
+        let bits = configuration.first_chunk::<2>().context("an AudioSpecificConfig that is too short")?;
         let bits = u16::from_be_bytes(*bits);
-        let rate = *RATES
-            .get(usize::from(bits >> 7 & 15))
-            .context("an unknown sampling frequency")?;
+        let rate = *RATES.get(usize::from(bits >> 7 & 15)).context("an unknown sampling frequency")?;
         let mut parameters = AudioCodecParameters::new();
-        parameters
-            .for_codec(CODEC_ID_AAC)
-            .with_sample_rate(rate)
-            .with_extra_data(configuration.into());
+        parameters.for_codec(CODEC_ID_AAC).with_sample_rate(rate).with_extra_data(configuration.into());
         let decoder = symphonia::default::get_codecs()
             .make_audio_decoder(&parameters, &AudioDecoderOptions::default())?;
         Ok(Self {
@@ -74,19 +62,13 @@ impl Sound {
     /// Decodes a packet. A packet's time is that of its first decoded sample: publishers account for their encoder's
     /// delay.
     pub(crate) fn take(&mut self, timestamp: u32, packet: &[u8]) -> Result<()> {
-        let packet = Packet::new(
-            0,
-            Timestamp::new(self.packets * 1024),
-            1024_u64.into(),
-            packet.to_vec(),
-        );
+        let packet = Packet::new(0, Timestamp::new(self.packets * 1024), 1024_u64.into(), packet.to_vec());
         self.packets += 1;
         let decoded = self.decoder.decode(&packet)?;
         let mut interleaved = vec![0_f32; decoded.samples_interleaved()];
         decoded.copy_to_slice_interleaved(&mut interleaved);
-        let mono = interleaved
-            .chunks(self.channels)
-            .map(|frame| frame.iter().sum::<f32>() / frame.len() as f32);
+        let mono =
+            interleaved.chunks(self.channels).map(|frame| frame.iter().sum::<f32>() / frame.len() as f32);
         self.hear(timestamp, mono);
         Ok(())
     }
@@ -240,9 +222,7 @@ mod tests {
             let window = 0.5 - 0.5 * (TAU * since).cos();
             tone + f64::from(CLICK_LEVEL) * window * (TAU * f64::from(CLICK_HZ) * time.fract()).sin()
         };
-        (0..(f64::from(rate) * seconds) as u32)
-            .map(|n| at(f64::from(n)) as f32)
-            .collect()
+        (0..(f64::from(rate) * seconds) as u32).map(|n| at(f64::from(n)) as f32).collect()
     }
 
     /// AudioSpecificConfig of AAC-LC with one channel.
@@ -276,11 +256,7 @@ mod tests {
                 let sound = hear(rate, &sound(rate, offset, 10.6), |time| time + start);
                 let phase = start + (1.0 - offset) * 1000.0;
                 let count = sound.clicks.len();
-                assert!(
-                    (10..=11).contains(&count),
-                    "{rate} Hz, {offset} s: {:?}",
-                    sound.clicks
-                );
+                assert!((10..=11).contains(&count), "{rate} Hz, {offset} s: {:?}", sound.clicks);
                 let error = worst(&sound.clicks[3..], phase);
                 assert!(error < limit, "{rate} Hz, {offset} s: {error} ms");
             }
@@ -294,11 +270,7 @@ mod tests {
         let (from, length) = (3 * rate as usize / 1024 * 1024, 20 * 1024);
         samples.drain(from..from + length);
         let hole = |time: f64| {
-            if time * 48.0 < from as f64 {
-                time
-            } else {
-                time + length as f64 / 48.0
-            }
+            if time * 48.0 < from as f64 { time } else { time + length as f64 / 48.0 }
         };
         let sound = hear(rate, &samples, hole);
         assert!(sound.clicks.len() >= 7, "{:?}", sound.clicks);
@@ -307,10 +279,7 @@ mod tests {
 
     #[test]
     fn the_tone_is_measured_and_silence_and_noise_have_no_click() {
-        let tone = hear(48_000, &sound(48_000, 0.3, 5.0), |time| time)
-            .tone
-            .frequency()
-            .unwrap();
+        let tone = hear(48_000, &sound(48_000, 0.3, 5.0), |time| time).tone.frequency().unwrap();
         assert!((tone - f64::from(TONE_HZ)).abs() < 0.5, "{tone} Hz");
         let mut state = 1_u32;
         let noise: Vec<f32> = (0..96_000)
@@ -330,36 +299,15 @@ mod tests {
     fn clicks_survive_coding_in_their_place() {
         let folder = tempfile::TempDir::new().unwrap();
         let (input, output) = (folder.path().join("sound.f32"), folder.path().join("sound.flv"));
-        let bytes: Vec<u8> = sound(48_000, 0.4, 6.0)
-            .iter()
-            .flat_map(|sample| sample.to_le_bytes())
-            .collect();
+        let bytes: Vec<u8> = sound(48_000, 0.4, 6.0).iter().flat_map(|sample| sample.to_le_bytes()).collect();
         std::fs::write(&input, bytes).unwrap();
         let mut ffmpeg = std::process::Command::new("ffmpeg");
-        ffmpeg.args([
-            "-nostdin",
-            "-loglevel",
-            "error",
-            "-f",
-            "f32le",
-            "-ar",
-            "48000",
-            "-ac",
-            "1",
-            "-i",
-        ]);
-        ffmpeg
-            .arg(&input)
-            .args(["-c:a", "aac", "-b:a", "96k"])
-            .arg(&output);
+        ffmpeg.args(["-nostdin", "-loglevel", "error", "-f", "f32le", "-ar", "48000", "-ac", "1", "-i"]);
+        ffmpeg.arg(&input).args(["-c:a", "aac", "-b:a", "96k"]).arg(&output);
         assert!(ffmpeg.status().unwrap().success());
 
         let mut sound: Option<Sound> = None;
-        for tag in crate::read_flv(&output)
-            .unwrap()
-            .iter()
-            .filter(|tag| tag.kind == 8)
-        {
+        for tag in crate::read_flv(&output).unwrap().iter().filter(|tag| tag.kind == 8) {
             match &mut sound {
                 None => sound = Some(Sound::new(&tag.body[2..]).unwrap()),
                 Some(sound) => {
@@ -377,11 +325,7 @@ mod tests {
         }
         let mut sound = sound.unwrap();
         let error = worst(&sound.clicks, 600.0 + 1024.0 / 48.0);
-        assert!(
-            sound.clicks.len() >= 5 && error < 1.0,
-            "{error} ms: {:?}",
-            sound.clicks
-        );
+        assert!(sound.clicks.len() >= 5 && error < 1.0, "{error} ms: {:?}", sound.clicks);
         let tone = sound.tone.frequency().unwrap();
         assert!((tone - f64::from(TONE_HZ)).abs() < 2.0, "{tone} Hz");
     }

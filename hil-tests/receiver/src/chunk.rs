@@ -29,19 +29,13 @@ pub(crate) struct Chunks<R> {
 
 impl<R: Read> Chunks<R> {
     pub(crate) fn new(source: R) -> Self {
-        Self {
-            source,
-            size: 128,
-            streams: HashMap::new(),
-        }
+        Self { source, size: 128, streams: HashMap::new() }
     }
 
     fn number<const N: usize>(&mut self) -> io::Result<u32> {
         let mut bytes = [0; N];
         self.source.read_exact(&mut bytes)?;
-        Ok(bytes
-            .iter()
-            .fold(0, |number, byte| number << 8 | u32::from(*byte)))
+        Ok(bytes.iter().fold(0, |number, byte| number << 8 | u32::from(*byte)))
     }
 
     /// The next whole message. SetChunkSize is obeyed here and not handed out.
@@ -142,14 +136,8 @@ mod tests {
 
     #[test]
     fn messages_of_several_chunk_streams_come_interleaved() {
-        let bytes = [
-            begin(6, 40, 200, 9),
-            vec![1; 128],
-            begin(4, 42, 3, 8),
-            vec![2; 3],
-            vec![0xc6],
-            vec![3; 72],
-        ];
+        let bytes =
+            [begin(6, 40, 200, 9), vec![1; 128], begin(4, 42, 3, 8), vec![2; 3], vec![0xc6], vec![3; 72]];
         let (messages, _) = read(&bytes.concat());
         let picture = [vec![1; 128], vec![3; 72]].concat();
         assert_eq!(messages, [(8, 42, vec![2; 3]), (9, 40, picture)]);

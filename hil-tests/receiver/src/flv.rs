@@ -18,9 +18,7 @@ impl<W: Write> FlvWriter<W> {
     pub fn write(&mut self, tag: &Tag) -> io::Result<()> {
         let size = (tag.body.len() as u32).to_be_bytes();
         let time = tag.timestamp.to_be_bytes();
-        let header = [
-            tag.kind, size[1], size[2], size[3], time[1], time[2], time[3], time[0], 0, 0, 0,
-        ];
+        let header = [tag.kind, size[1], size[2], size[3], time[1], time[2], time[3], time[0], 0, 0, 0];
         self.0.write_all(&header)?;
         self.0.write_all(&tag.body)?;
         self.0.write_all(&(tag.body.len() as u32 + 11).to_be_bytes())
@@ -34,11 +32,7 @@ impl<W: Write> FlvWriter<W> {
 /// The tags of a file. A last one that is cut off is left out.
 pub fn read(path: &Path) -> anyhow::Result<Vec<Tag>> {
     let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
-    ensure!(
-        bytes.starts_with(b"FLV") && bytes.len() >= 13,
-        "{} is no FLV file",
-        path.display()
-    );
+    ensure!(bytes.starts_with(b"FLV") && bytes.len() >= 13, "{} is no FLV file", path.display());
     let mut rest = &bytes[13..];
     let mut tags = Vec::new();
     while let Some((header, after)) = rest.split_at_checked(11) {
@@ -47,11 +41,7 @@ pub fn read(path: &Path) -> anyhow::Result<Vec<Tag>> {
             break;
         };
         let timestamp = u32::from_be_bytes([header[7], header[4], header[5], header[6]]);
-        tags.push(Tag {
-            kind: header[0] & 0x1f,
-            timestamp,
-            body: body.to_vec(),
-        });
+        tags.push(Tag { kind: header[0] & 0x1f, timestamp, body: body.to_vec() });
         rest = after.get(4..).unwrap_or_default();
     }
     Ok(tags)
@@ -64,11 +54,7 @@ mod tests {
     #[test]
     fn a_recording_is_read_back_without_the_tag_that_was_cut_off() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let tag = |kind, timestamp| Tag {
-            kind,
-            timestamp,
-            body: vec![kind; 70_000],
-        };
+        let tag = |kind, timestamp| Tag { kind, timestamp, body: vec![kind; 70_000] };
         let mut writer = FlvWriter::new(file.reopen().unwrap()).unwrap();
         for tag in [tag(18, 0), tag(9, 0x0123_4567), tag(8, 5)] {
             writer.write(&tag).unwrap();
@@ -77,10 +63,7 @@ mod tests {
         let length = file.as_file().metadata().unwrap().len();
         file.as_file().set_len(length - 100).unwrap();
         let tags = read(file.path()).unwrap();
-        let found: Vec<_> = tags
-            .iter()
-            .map(|tag| (tag.kind, tag.timestamp, tag.body.len()))
-            .collect();
+        let found: Vec<_> = tags.iter().map(|tag| (tag.kind, tag.timestamp, tag.body.len())).collect();
         assert_eq!(found, [(18, 0, 70_000), (9, 0x0123_4567, 70_000)]);
     }
 
@@ -88,11 +71,6 @@ mod tests {
     fn another_file_is_refused() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(&file, b"RIFF and so on, longer than a header").unwrap();
-        assert!(
-            read(file.path())
-                .unwrap_err()
-                .to_string()
-                .contains("is no FLV file")
-        );
+        assert!(read(file.path()).unwrap_err().to_string().contains("is no FLV file"));
     }
 }

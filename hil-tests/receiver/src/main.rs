@@ -42,12 +42,7 @@ extern "C" fn interrupt(_signal: libc::c_int) {
 fn main() -> ExitCode {
     for signal in [libc::SIGINT, libc::SIGTERM] {
         // SAFETY: the handler only stores to an atomic, which a signal handler may do.
-        unsafe {
-            libc::signal(
-                signal,
-                interrupt as extern "C" fn(libc::c_int) as libc::sighandler_t,
-            )
-        };
+        unsafe { libc::signal(signal, interrupt as extern "C" fn(libc::c_int) as libc::sighandler_t) };
     }
     match run(&Arguments::parse()) {
         Ok(true) => ExitCode::SUCCESS,
@@ -113,29 +108,19 @@ fn live(report: &Report) -> String {
         report.missing,
         latency.p50,
         latency.p99,
-        report
-            .av_offset_ms
-            .last()
-            .map_or("-".into(), |offset| format!("{offset:+.1} ms")),
+        report.av_offset_ms.last().map_or("-".into(), |offset| format!("{offset:+.1} ms")),
     )
 }
 
 fn summary(report: &Report) -> String {
-    let latency = report
-        .latency_ms
-        .map_or("unknown, no mark was read".into(), |latency| {
-            let Quantiles { p50, p95, p99, max } = latency;
-            format!(
-                "p50 {p50:.0} ms, p95 {p95:.0} ms, p99 {p99:.0} ms, longest {max:.0} ms (capture to arrival)"
-            )
-        });
-    let worst = report.av_offset_ms.iter().fold(0.0, |worst: f64, offset| {
-        if offset.abs() > worst.abs() {
-            *offset
-        } else {
-            worst
-        }
+    let latency = report.latency_ms.map_or("unknown, no mark was read".into(), |latency| {
+        let Quantiles { p50, p95, p99, max } = latency;
+        format!("p50 {p50:.0} ms, p95 {p95:.0} ms, p99 {p99:.0} ms, longest {max:.0} ms (capture to arrival)")
     });
+    let worst = report
+        .av_offset_ms
+        .iter()
+        .fold(0.0, |worst: f64, offset| if offset.abs() > worst.abs() { *offset } else { worst });
     let sound = match report.tone_hz {
         Some(hz) => format!("{} Hz, tone of {hz:.1} Hz", report.sample_rate),
         None if report.audio_packets > 0 => format!("{} Hz", report.sample_rate),
@@ -162,17 +147,9 @@ fn summary(report: &Report) -> String {
             report.missing, report.duplicates, report.out_of_order, report.unreadable
         ),
         format!("latency   {latency}"),
-        format!(
-            "A/V       worst offset {worst:+.1} ms over {} clicks",
-            report.av_offset_ms.len()
-        ),
+        format!("A/V       worst offset {worst:+.1} ms over {} clicks", report.av_offset_ms.len()),
     ];
-    lines.extend(
-        report
-            .complaints()
-            .iter()
-            .map(|complaint| format!("FAULT     {complaint}")),
-    );
+    lines.extend(report.complaints().iter().map(|complaint| format!("FAULT     {complaint}")));
     lines.join("\n")
 }
 
@@ -185,22 +162,15 @@ fn write_png(path: &Path, snapshot: &Snapshot) -> Result<()> {
         for x in 0..width {
             let chroma = y / 2 * width.div_ceil(2) + x / 2;
             let at = |plane: &[u8], index: usize| f32::from(plane.get(index).copied().unwrap_or(128));
-            let (l, b, r) = (
-                1.164 * (at(luma, y * width + x) - 16.0),
-                at(cb, chroma) - 128.0,
-                at(cr, chroma) - 128.0,
-            );
+            let (l, b, r) =
+                (1.164 * (at(luma, y * width + x) - 16.0), at(cb, chroma) - 128.0, at(cr, chroma) - 128.0);
             rgb.extend(
                 [l + 1.596 * r, l - 0.392 * b - 0.813 * r, l + 2.017 * b]
                     .map(|value| value.clamp(0.0, 255.0) as u8),
             );
         }
     }
-    let mut encoder = png::Encoder::new(
-        BufWriter::new(File::create(path)?),
-        snapshot.width,
-        snapshot.height,
-    );
+    let mut encoder = png::Encoder::new(BufWriter::new(File::create(path)?), snapshot.width, snapshot.height);
     encoder.set_color(png::ColorType::Rgb);
     encoder.write_header()?.write_image_data(&rgb)?;
     Ok(())

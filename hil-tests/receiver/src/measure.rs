@@ -97,9 +97,7 @@ impl Measure {
             self.fault("media before the metadata");
         }
         let last = &mut self.times[usize::from(tag.kind == 9)];
-        let backwards = last
-            .replace(tag.timestamp)
-            .is_some_and(|last| tag.timestamp < last);
+        let backwards = last.replace(tag.timestamp).is_some_and(|last| tag.timestamp < last);
         if backwards {
             self.fault(format!("time runs backwards at {} ms", tag.timestamp));
         }
@@ -113,10 +111,7 @@ impl Measure {
         if number > self.second.number {
             self.report.kbps_now = self.second.bytes as f64 * 8.0 / 1000.0;
             self.report.fps_now = self.second.frames as f64;
-            self.second = Second {
-                number,
-                ..Second::default()
-            };
+            self.second = Second { number, ..Second::default() };
         }
         self.second.bytes += tag.body.len() as u64;
         self.second.frames += u64::from(tag.kind == 9);
@@ -127,9 +122,8 @@ impl Measure {
         let Some(object @ Value::Object(properties)) = values.last() else {
             return self.fault("metadata that can't be read");
         };
-        let numbers = properties
-            .iter()
-            .filter_map(|(name, value)| value.number().map(|number| (name.clone(), number)));
+        let numbers =
+            properties.iter().filter_map(|(name, value)| value.number().map(|number| (name.clone(), number)));
         self.report.metadata = numbers.collect();
         if object.property("encoder").is_none() {
             self.fault("metadata without the encoder's name");
@@ -184,11 +178,7 @@ impl Measure {
         let Some(stream) = video::byte_stream(payload) else {
             return self.fault("NAL lengths that don't add up");
         };
-        let unit = if idr {
-            [&self.parameter_sets[..], &stream].concat()
-        } else {
-            stream
-        };
+        let unit = if idr { [&self.parameter_sets[..], &stream].concat() } else { stream };
         let decoded = self.decoder.decode(&unit).map(|picture| {
             picture.map(|picture| {
                 keep(&picture, &mut self.snapshot);
@@ -281,10 +271,7 @@ impl Measure {
         let seconds = f64::from(self.report.duration_ms.max(1)) / 1000.0;
         self.report.kbps = self.bytes as f64 * 8.0 / 1000.0 / seconds;
         self.report.missing = missing(&self.numbers);
-        self.report.mirrored = self
-            .reader
-            .orientation()
-            .map(|Orientation { mirrored, .. }| mirrored);
+        self.report.mirrored = self.reader.orientation().map(|Orientation { mirrored, .. }| mirrored);
         self.report.latency_ms = (!self.latencies.is_empty()).then(|| quantiles(&self.latencies));
         if let Some(sound) = &mut self.sound {
             self.report.sample_rate = sound.rate;
@@ -297,14 +284,8 @@ impl Measure {
 fn keep(picture: &Picture<'_>, snapshot: &mut Snapshot) {
     (snapshot.width, snapshot.height) = (picture.width, picture.height);
     for (i, (to, from)) in snapshot.planes.iter_mut().zip(&picture.planes).enumerate() {
-        let width = if i == 0 {
-            picture.width
-        } else {
-            picture.width.div_ceil(2)
-        } as usize;
+        let width = if i == 0 { picture.width } else { picture.width.div_ceil(2) } as usize;
         to.clear();
-        from.data
-            .chunks(from.stride)
-            .for_each(|row| to.extend_from_slice(&row[..width.min(row.len())]));
+        from.data.chunks(from.stride).for_each(|row| to.extend_from_slice(&row[..width.min(row.len())]));
     }
 }

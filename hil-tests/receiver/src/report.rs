@@ -59,23 +59,15 @@ impl Report {
         let nothing = (self.frames == 0).then(|| "no picture came".to_owned());
         let counts = counts.into_iter().filter(|(count, _)| *count > 0);
         let counts = counts.map(|(count, what)| format!("{count} {what}"));
-        nothing
-            .into_iter()
-            .chain(counts)
-            .chain(self.faults.iter().cloned())
-            .collect()
+        nothing.into_iter().chain(counts).chain(self.faults.iter().cloned()).collect()
     }
 }
 
 /// Numbers that are missing. The middle half of the steps from one number to the next tells the decimation, which need
 /// not be whole: a stream of 20 fps from a camera of 30 has steps of 1 and 2. A rarer step counts as a loss.
 pub(crate) fn missing(numbers: &[u32]) -> u64 {
-    let steps = || {
-        numbers
-            .windows(2)
-            .filter_map(|pair| pair[1].checked_sub(pair[0]))
-            .filter(|step| *step > 0)
-    };
+    let steps =
+        || numbers.windows(2).filter_map(|pair| pair[1].checked_sub(pair[0])).filter(|step| *step > 0);
     let mut sorted: Vec<u32> = steps().collect();
     sorted.sort_unstable();
     let quarter = sorted.len() / 4;
@@ -92,17 +84,9 @@ pub(crate) fn quantiles(values: &[f64]) -> Quantiles {
     let mut sorted = values.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
     let at = |share: f64| {
-        sorted
-            .get((share * (sorted.len().saturating_sub(1)) as f64).round() as usize)
-            .copied()
-            .unwrap_or(0.0)
+        sorted.get((share * (sorted.len().saturating_sub(1)) as f64).round() as usize).copied().unwrap_or(0.0)
     };
-    Quantiles {
-        p50: at(0.5),
-        p95: at(0.95),
-        p99: at(0.99),
-        max: at(1.0),
-    }
+    Quantiles { p50: at(0.5), p95: at(0.95), p99: at(0.99), max: at(1.0) }
 }
 
 #[cfg(test)]
@@ -130,9 +114,6 @@ mod tests {
     fn quantiles_are_values_that_were_seen() {
         let values: Vec<f64> = (0..=100).rev().map(f64::from).collect();
         let found = quantiles(&values);
-        assert_eq!(
-            (found.p50, found.p95, found.p99, found.max),
-            (50.0, 95.0, 99.0, 100.0)
-        );
+        assert_eq!((found.p50, found.p95, found.p99, found.max), (50.0, 95.0, 99.0, 100.0));
     }
 }

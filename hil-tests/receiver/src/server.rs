@@ -52,20 +52,9 @@ impl Receiver {
     /// Listens on `address`; port 0 takes any that is free.
     pub fn bind(address: &str, recording: Recording) -> Result<Self> {
         let listener = TcpListener::bind(address).with_context(|| format!("can't listen on {address}"))?;
-        let state = State {
-            measure: Measure::new()?,
-            connection: None,
-            cut: false,
-            ended: None,
-        };
-        let shared = Arc::new(Shared {
-            state: Mutex::new(state),
-            changed: Condvar::new(),
-        });
-        let receiver = Self {
-            address: listener.local_addr()?,
-            shared: Arc::clone(&shared),
-        };
+        let state = State { measure: Measure::new()?, connection: None, cut: false, ended: None };
+        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
+        let receiver = Self { address: listener.local_addr()?, shared: Arc::clone(&shared) };
         thread::Builder::new().name("receiver".into()).spawn(move || {
             let result = serve(listener, &shared, recording).map_err(|error| format!("{error:#}"));
             let mut state = shared.lock();
@@ -117,21 +106,14 @@ impl Receiver {
                 bail!("not seen: {report:?}, ended: {:?}", state.ended);
             }
             let step = left.min(Duration::from_millis(50));
-            state = self
-                .shared
-                .changed
-                .wait_timeout(state, step)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            state = self.shared.changed.wait_timeout(state, step).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
     /// Waits for the publisher to unpublish in order.
     pub fn wait_for_end(&self, limit: Duration) -> Result<Report> {
-        let waited = self
-            .shared
-            .changed
-            .wait_timeout_while(self.shared.lock(), limit, |state| state.ended.is_none());
+        let waited =
+            self.shared.changed.wait_timeout_while(self.shared.lock(), limit, |state| state.ended.is_none());
         let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
         match &state.ended {
             None => bail!("the publisher goes on"),
@@ -200,25 +182,12 @@ fn publish(
             Err(error) => return Err(error.into()),
         };
         let arrived = now();
-        let Message {
-            kind,
-            stream,
-            timestamp,
-            body,
-        } = message;
+        let Message { kind, stream, timestamp, body } = message;
         match kind {
             20 if answer(out, stream, &amf::read(&body))? => return Ok(()),
             8 | 9 | 18 => {
-                let body = if kind == 18 {
-                    without_set_data_frame(body)
-                } else {
-                    body
-                };
-                let tag = Tag {
-                    kind,
-                    timestamp,
-                    body,
-                };
+                let body = if kind == 18 { without_set_data_frame(body) } else { body };
+                let tag = Tag { kind, timestamp, body };
                 // Nobody takes it any more once the recording failed, which is told then.
                 if queue.send((tag, arrived)).is_err() {
                     return Ok(());
@@ -273,14 +242,8 @@ fn answer(out: &mut impl Write, stream: u32, values: &[Value]) -> io::Result<boo
     let [Value::Text(name), Value::Number(transaction), ..] = values else {
         return Ok(false);
     };
-    let result = |value: Value| {
-        vec![
-            Value::Text("_result".into()),
-            Value::Number(*transaction),
-            Value::Null,
-            value,
-        ]
-    };
+    let result =
+        |value: Value| vec![Value::Text("_result".into()), Value::Number(*transaction), Value::Null, value];
     let status = |code: &str| {
         let text = |text: &str| Value::Text(text.to_owned());
         Value::Object(vec![
@@ -294,16 +257,7 @@ fn answer(out: &mut impl Write, stream: u32, values: &[Value]) -> io::Result<boo
         "createStream" => command(out, 0, &result(Value::Number(1.0)))?,
         "publish" => {
             let start = status("NetStream.Publish.Start");
-            command(
-                out,
-                stream,
-                &[
-                    Value::Text("onStatus".into()),
-                    Value::Number(0.0),
-                    Value::Null,
-                    start,
-                ],
-            )?;
+            command(out, stream, &[Value::Text("onStatus".into()), Value::Number(0.0), Value::Null, start])?;
         }
         "deleteStream" => return Ok(true),
         _ => {}

@@ -31,9 +31,7 @@ impl Decoder {
                 bail!("no H.264 decoder");
             }
             let decoder = Self(decoder);
-            let Some(initialize) = (**decoder.0).Initialize else {
-                bail!("no H.264 decoder")
-            };
+            let Some(initialize) = (**decoder.0).Initialize else { bail!("no H.264 decoder") };
             if initialize(decoder.0, &raw const parameters) != 0 {
                 bail!("the H.264 decoder can't be initialised");
             }
@@ -50,13 +48,8 @@ impl Decoder {
             let (Some(decode), Some(flush)) = ((**self.0).DecodeFrameNoDelay, (**self.0).FlushFrame) else {
                 bail!("no H.264 decoder")
             };
-            let mut state = decode(
-                self.0,
-                unit.as_ptr(),
-                unit.len() as c_int,
-                planes.as_mut_ptr(),
-                &raw mut info,
-            );
+            let mut state =
+                decode(self.0, unit.as_ptr(), unit.len() as c_int, planes.as_mut_ptr(), &raw mut info);
             // In the Main profile it holds a picture back for reordering, which does not occur here.
             if state == 0 && info.iBufferStatus != 1 {
                 state = flush(self.0, planes.as_mut_ptr(), &raw mut info);

@@ -53,26 +53,15 @@ fn recording(folder: &Path, late: f64) -> PathBuf {
     fs::write(&pictures, raw).unwrap();
     let sample = |n: u32| {
         let since = (f64::from(n) / 48_000.0 - late).rem_euclid(1.0);
-        let window = if since < 0.01 {
-            0.5 - 0.5 * (TAU * since * 100.0).cos()
-        } else {
-            0.0
-        };
+        let window = if since < 0.01 { 0.5 - 0.5 * (TAU * since * 100.0).cos() } else { 0.0 };
         (0.8 * window * (TAU * 3000.0 * since).sin()) as f32
     };
-    let samples: Vec<u8> = (0..48_000 * FRAMES / FPS)
-        .flat_map(|n| sample(n).to_le_bytes())
-        .collect();
+    let samples: Vec<u8> = (0..48_000 * FRAMES / FPS).flat_map(|n| sample(n).to_le_bytes()).collect();
     fs::write(&sound, samples).unwrap();
     let made = folder.join("made.flv");
     let mut command = ffmpeg("-f rawvideo -pix_fmt yuv420p -video_size 320x240 -framerate 25 -i");
-    command
-        .arg(&pictures)
-        .args(["-f", "f32le", "-ar", "48000", "-ac", "1", "-i"])
-        .arg(&sound);
-    command
-        .args("-c:v libx264 -preset ultrafast -tune zerolatency -g 1 -c:a aac".split(' '))
-        .arg(&made);
+    command.arg(&pictures).args(["-f", "f32le", "-ar", "48000", "-ac", "1", "-i"]).arg(&sound);
+    command.args("-c:v libx264 -preset ultrafast -tune zerolatency -g 1 -c:a aac".split(' ')).arg(&made);
     assert!(command.status().unwrap().success());
     made
 }
@@ -105,10 +94,7 @@ fn sound_that_is_late_or_early_shows_to_the_millisecond() {
         let folder = TempDir::new().unwrap();
         let offsets = analyse(&recording(folder.path(), late)).unwrap().av_offset_ms;
         assert!(offsets.len() >= 3, "{offsets:?}");
-        assert!(
-            offsets.iter().all(|offset| (offset - late * 1000.0).abs() < 1.0),
-            "{late} s: {offsets:?}"
-        );
+        assert!(offsets.iter().all(|offset| (offset - late * 1000.0).abs() < 1.0), "{late} s: {offsets:?}");
     }
 }
 
@@ -116,9 +102,8 @@ fn sound_that_is_late_or_early_shows_to_the_millisecond() {
 fn lost_repeated_and_swapped_pictures_are_counted() {
     let folder = TempDir::new().unwrap();
     let tags = read_flv(&recording(folder.path(), 0.0)).unwrap();
-    let pictures: Vec<usize> = (0..tags.len())
-        .filter(|i| tags[*i].kind == 9 && tags[*i].body[1] == 1)
-        .collect();
+    let pictures: Vec<usize> =
+        (0..tags.len()).filter(|i| tags[*i].kind == 9 && tags[*i].body[1] == 1).collect();
 
     let mut lossy = tags.clone();
     lossy.drain(pictures[50]..pictures[53]);
@@ -127,32 +112,21 @@ fn lost_repeated_and_swapped_pictures_are_counted() {
     let mut repeated = tags.clone();
     repeated.insert(pictures[50], tags[pictures[50]].clone());
     let report = measured(&repeated);
-    assert_eq!(
-        (report.duplicates, report.out_of_order, report.missing),
-        (1, 0, 0)
-    );
+    assert_eq!((report.duplicates, report.out_of_order, report.missing), (1, 0, 0));
 
     let mut swapped = tags.clone();
     swapped.swap(pictures[50], pictures[51]);
     let report = measured(&swapped);
     assert_eq!(report.out_of_order, 1);
     assert_eq!(report.faults.len(), 1, "{:?}", report.faults);
-    assert!(
-        report.faults[0].starts_with("time runs backwards"),
-        "{:?}",
-        report.faults
-    );
+    assert!(report.faults[0].starts_with("time runs backwards"), "{:?}", report.faults);
 }
 
 #[test]
 fn what_a_publisher_may_not_do_is_told() {
     let folder = TempDir::new().unwrap();
     let tags = read_flv(&recording(folder.path(), 0.0)).unwrap();
-    let header = |kind: u8| {
-        tags.iter()
-            .position(|tag| tag.kind == kind && tag.body[1] == 0)
-            .unwrap()
-    };
+    let header = |kind: u8| tags.iter().position(|tag| tag.kind == kind && tag.body[1] == 0).unwrap();
     let without = |kind: u8| {
         let mut tags = tags.clone();
         tags.remove(if kind == 18 { 0 } else { header(kind) });
@@ -168,10 +142,7 @@ fn what_a_publisher_may_not_do_is_told() {
         change(&mut tags[at]);
         measured(&tags).faults
     };
-    let picture = tags
-        .iter()
-        .position(|tag| tag.kind == 9 && tag.body[1] == 1)
-        .unwrap();
+    let picture = tags.iter().position(|tag| tag.kind == 9 && tag.body[1] == 1).unwrap();
 
     assert_eq!(measured(&tags).faults, [""; 0]);
     assert_eq!(without(18), ["media before the metadata"]);
@@ -179,14 +150,8 @@ fn what_a_publisher_may_not_do_is_told() {
     assert_eq!(without(8)[0], "sound before the AAC header");
     assert_eq!(again(9), ["the AVC header came again without a change"]);
     assert_eq!(again(8), ["the AAC header came again without a change"]);
-    assert_eq!(
-        corrupt(|tag| tag.body[0] = 0x27, picture)[0],
-        "the first picture is no IDR picture"
-    );
-    assert_eq!(
-        corrupt(|tag| tag.body[5] = 9, picture)[0],
-        "NAL lengths that don't add up"
-    );
+    assert_eq!(corrupt(|tag| tag.body[0] = 0x27, picture)[0], "the first picture is no IDR picture");
+    assert_eq!(corrupt(|tag| tag.body[5] = 9, picture)[0], "NAL lengths that don't add up");
     let lie = |tag: &mut Tag| {
         let at = tag.body.windows(5).position(|bytes| bytes == b"width").unwrap() + 6;
         tag.body[at..at + 8].copy_from_slice(&640_f64.to_be_bytes());
@@ -248,43 +213,22 @@ fn the_command_reports_and_keeps_what_it_is_asked_to() {
         ["kept.flv", "last.png", "report.json"].map(|name| folder.path().join(name));
     let [kept_name, picture_name, figures_name] =
         [&kept, &picture, &figures].map(|path| path.to_str().unwrap());
-    let (mut running, output, url) = started(&[
-        "--record",
-        kept_name,
-        "--snapshot",
-        picture_name,
-        "--json",
-        figures_name,
-    ]);
+    let (mut running, output, url) =
+        started(&["--record", kept_name, "--snapshot", picture_name, "--json", figures_name]);
     let mut publisher = ffmpeg("-re -i");
-    assert!(
-        publisher
-            .arg(&made)
-            .args(["-c", "copy", "-f", "flv", &url])
-            .status()
-            .unwrap()
-            .success()
-    );
+    assert!(publisher.arg(&made).args(["-c", "copy", "-f", "flv", &url]).status().unwrap().success());
     let text = told(output);
     assert!(running.0.wait().unwrap().success(), "{text}");
     assert!(text.contains("\nlive ") || text.starts_with("live "), "{text}");
-    assert!(
-        text.contains("picture   320x240, 25.0 fps, 100 IDR pictures"),
-        "{text}"
-    );
+    assert!(text.contains("picture   320x240, 25.0 fps, 100 IDR pictures"), "{text}");
     assert!(text.contains("received  100 frames"), "{text}");
     assert!(!text.contains("FAULT"), "{text}");
 
     assert_eq!(analyse(&kept).unwrap().frames, 100);
-    let png = png::Decoder::new(BufReader::new(fs::File::open(&picture).unwrap()))
-        .read_info()
-        .unwrap();
+    let png = png::Decoder::new(BufReader::new(fs::File::open(&picture).unwrap())).read_info().unwrap();
     assert_eq!((png.info().width, png.info().height), (WIDTH, HEIGHT));
     let figures: serde_json::Value = serde_json::from_slice(&fs::read(&figures).unwrap()).unwrap();
-    assert_eq!(
-        (figures["frames"].as_u64(), figures["missing"].as_u64()),
-        (Some(100), Some(0))
-    );
+    assert_eq!((figures["frames"].as_u64(), figures["missing"].as_u64()), (Some(100), Some(0)));
 }
 
 #[test]
@@ -293,13 +237,8 @@ fn the_command_fails_and_says_why_when_the_publisher_vanishes() {
     let made = recording(folder.path(), 0.0);
     let (mut running, mut output, url) = started(&[]);
     let mut publisher = ffmpeg("-re -stream_loop -1 -i");
-    let mut publisher = Running(
-        publisher
-            .arg(&made)
-            .args(["-c", "copy", "-f", "flv", &url])
-            .spawn()
-            .unwrap(),
-    );
+    let mut publisher =
+        Running(publisher.arg(&made).args(["-c", "copy", "-f", "flv", &url]).spawn().unwrap());
     let mut line = String::new();
     output.read_line(&mut line).unwrap();
     assert!(line.starts_with("live"), "{line}");
@@ -313,13 +252,7 @@ fn the_command_fails_and_says_why_when_the_publisher_vanishes() {
 fn the_command_ends_in_order_on_a_signal() {
     let (mut running, output, _) = started(&[]);
     let pid = running.0.id().to_string();
-    assert!(
-        Command::new("kill")
-            .args(["-INT", &pid])
-            .status()
-            .unwrap()
-            .success()
-    );
+    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
     assert_eq!(running.0.wait().unwrap().code(), Some(1));
     assert!(told(output).contains("FAULT     no picture came"));
 }

@@ -66,11 +66,7 @@ impl<S: PacketSink> AudioPipeline<S> {
             silence: Silence::default(),
             failed: None,
         };
-        Ok(Self {
-            settings,
-            timeline: timeline(format, settings)?,
-            stage,
-        })
+        Ok(Self { settings, timeline: timeline(format, settings)?, stage })
     }
 
     /// Takes over from a microphone of another format.
@@ -109,11 +105,7 @@ fn timeline(format: AudioFormat, settings: AudioSettings) -> Result<Timeline, Aa
 
 impl<S: PacketSink> EncodeStage<S> {
     fn take(&mut self, time: Timestamp, samples: &[f32]) {
-        let target = if self.control.muted.load(Relaxed) {
-            0.0
-        } else {
-            1.0
-        };
+        let target = if self.control.muted.load(Relaxed) { 0.0 } else { 1.0 };
         for (to, from) in self.frame.iter_mut().zip(samples) {
             self.gain += (target - self.gain).clamp(-self.fade_step, self.fade_step);
             *to = from * self.gain;
@@ -123,12 +115,7 @@ impl<S: PacketSink> EncodeStage<S> {
         match self.silence.encode(&self.frame, &mut self.encoder, &mut data) {
             Ok(()) => {
                 let time = time - self.encoder.delay();
-                self.sink.push(Packet {
-                    track: Track::Audio,
-                    sync: true,
-                    time,
-                    data,
-                });
+                self.sink.push(Packet { track: Track::Audio, sync: true, time, data });
             }
             Err(error) => self.failed = Some(error),
         }

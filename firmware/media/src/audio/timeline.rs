@@ -86,8 +86,7 @@ impl Timeline {
     /// The time up to which frames were put out; `None` before the first block.
     pub fn end(&self) -> Option<Timestamp> {
         let micros = self.frames * FRAME as u64 * 1_000_000 / u64::from(self.rate);
-        self.start
-            .map(|start| Timestamp::from_micros(start.micros() + micros as i64))
+        self.start.map(|start| Timestamp::from_micros(start.micros() + micros as i64))
     }
 
     /// Has the first frame begin at `time`, before any block.
@@ -115,8 +114,7 @@ impl Timeline {
             self.steer(late, length as f64 / f64::from(self.format.rate));
         }
         let mono = block.samples.chunks_exact(channels).skip(skip);
-        self.waiting
-            .extend(mono.map(|frame| limit(frame.iter().sum::<f32>() / channels as f32)));
+        self.waiting.extend(mono.map(|frame| limit(frame.iter().sum::<f32>() / channels as f32)));
         let sounds = block.samples.iter().any(|sample| *sample != 0.0);
         self.zeros = if sounds { 0 } else { self.zeros + length };
         self.resample(&mut emit);
@@ -136,9 +134,8 @@ impl Timeline {
     fn late(&mut self, time: Timestamp) -> f64 {
         // The resampler's output lags behind its input by its filter's half length.
         let delay = self.resampler.output_delay() as f64 / f64::from(self.rate);
-        let start = *self
-            .start
-            .get_or_insert_with(|| Timestamp::from_micros(time.micros() - (delay * 1e6) as i64));
+        let start =
+            *self.start.get_or_insert_with(|| Timestamp::from_micros(time.micros() - (delay * 1e6) as i64));
         let done = (self.frames * FRAME as u64) as f64 / f64::from(self.rate);
         let waiting = self.waiting.len() as f64 / f64::from(self.format.rate);
         time.since(start) as f64 * 1e-6 - (done + delay + waiting)
@@ -147,9 +144,7 @@ impl Timeline {
     /// Moves the timeline so that it ends at `time`.
     fn restart(&mut self, time: Timestamp) {
         let late = self.late(time);
-        self.start = self
-            .start
-            .map(|start| Timestamp::from_micros(start.micros() + (late * 1e6) as i64));
+        self.start = self.start.map(|start| Timestamp::from_micros(start.micros() + (late * 1e6) as i64));
     }
 
     fn fill(&mut self, seconds: f64, emit: &mut impl FnMut(Timestamp, &[f32])) {
@@ -206,9 +201,5 @@ fn convert(resampler: &mut Async<f32>, input: &[f32], output: &mut [f32]) -> boo
 
 /// A sample within full scale; what is no number is silence.
 fn limit(sample: f32) -> f32 {
-    if sample.is_finite() {
-        sample.clamp(-1.0, 1.0)
-    } else {
-        0.0
-    }
+    if sample.is_finite() { sample.clamp(-1.0, 1.0) } else { 0.0 }
 }

@@ -11,17 +11,9 @@ fn run(board: &Path, props: &str, url: &str) -> (i32, String) {
     let path = folder.path().join("props.toml");
     fs::write(&path, props).unwrap();
     let mut command = pushbox();
-    command
-        .arg("run")
-        .arg("--board")
-        .arg(board)
-        .arg("--props")
-        .arg(path)
-        .args(["--url", url]);
+    command.arg("run").arg("--board").arg(board).arg("--props").arg(path).args(["--url", url]);
     let output = command.output().unwrap();
-    let text = String::from_utf8(output.stderr)
-        .unwrap()
-        .replace(&folder.path().display().to_string(), "DIR");
+    let text = String::from_utf8(output.stderr).unwrap().replace(&folder.path().display().to_string(), "DIR");
     (output.status.code().unwrap(), text)
 }
 
@@ -42,10 +34,7 @@ fn mistakes_are_one_clear_error_and_exit_code_2() {
             run(&sim, "", "http://host/live/key"),
             "pushbox: --url: address without rtmp://: give rtmp://host/app/stream; other schemes are not supported yet\n",
         ),
-        (
-            run(&sim, "", ""),
-            "pushbox: --url: no address: give rtmp://host/app/stream\n",
-        ),
+        (run(&sim, "", ""), "pushbox: --url: no address: give rtmp://host/app/stream\n"),
     ];
     for ((code, text), expected) in cases {
         assert_eq!((code, text.as_str()), (2, expected));
@@ -61,32 +50,17 @@ fn a_secret_in_an_address_never_shows() {
     receiver.wait(SOON, |report| report.frames > 5).unwrap();
     assert!(pushbox.terminate().0.success());
     let log = fs::read_to_string(folder.path().join("pushbox.log")).unwrap();
-    assert!(
-        log.contains("/live/***") && !log.contains("topsecret") && !log.contains("hidden"),
-        "{log}"
-    );
-    let (_, text) = run(
-        &board("sim.toml"),
-        "url = 7",
-        "ftp://user:topsecret@host/live/hidden",
-    );
+    assert!(log.contains("/live/***") && !log.contains("topsecret") && !log.contains("hidden"), "{log}");
+    let (_, text) = run(&board("sim.toml"), "url = 7", "ftp://user:topsecret@host/live/hidden");
     assert!(!text.contains("topsecret") && !text.contains("hidden"), "{text}");
 }
 
 #[test]
 fn the_simulated_board_passes_its_selftest() {
-    let output = pushbox()
-        .arg("selftest")
-        .arg("--board")
-        .arg(board("sim.toml"))
-        .output()
-        .unwrap();
+    let output = pushbox().arg("selftest").arg("--board").arg(board("sim.toml")).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{text}");
-    assert!(
-        text.contains("ok    front camera simulated  NV12 1280x720 30.00 fps"),
-        "{text}"
-    );
+    assert!(text.contains("ok    front camera simulated  NV12 1280x720 30.00 fps"), "{text}");
     assert!(text.contains("48000 Hz, 1 channel"), "{text}");
 }
 

@@ -15,14 +15,7 @@ struct Case {
 }
 
 const CASES: [Case; 4] = [
-    Case {
-        properties: "",
-        size: (360, 640),
-        fps: 15,
-        kbps: 500,
-        rate: 48_000,
-        silent: false,
-    },
+    Case { properties: "", size: (360, 640), fps: 15, kbps: 500, rate: 48_000, silent: false },
     Case {
         properties: "mode = 'FHD'\norientation = 'horizontal'\nfps = 30\nmax-bitrate = 3000\nmirror = true",
         size: (1280, 720),
@@ -62,44 +55,23 @@ fn check(mut server: Server, case: &Case) {
     let report = receiver::analyse(&recording).unwrap();
     assert_eq!(report.faults, [""; 0], "{log}");
     assert_eq!((report.width, report.height), case.size);
-    assert!(
-        (report.fps - f64::from(case.fps)).abs() < 0.5,
-        "{} fps",
-        report.fps
-    );
-    assert!(
-        (4_000..7_000).contains(&report.duration_ms),
-        "{} ms",
-        report.duration_ms
-    );
-    assert_eq!(
-        (report.missing, report.out_of_order, report.unreadable),
-        (0, 0, 0)
-    );
+    assert!((report.fps - f64::from(case.fps)).abs() < 0.5, "{} fps", report.fps);
+    assert!((4_000..7_000).contains(&report.duration_ms), "{} ms", report.duration_ms);
+    assert_eq!((report.missing, report.out_of_order, report.unreadable), (0, 0, 0));
     assert_eq!(report.mirrored, Some(case.properties.contains("mirror")));
     assert_eq!(report.sample_rate, case.rate);
     if case.silent {
         assert_eq!((report.tone_hz, report.av_offset_ms.len()), (None, 0));
     } else {
         let tone = report.tone_hz.unwrap();
-        assert!(
-            (tone - f64::from(media::mark::TONE_HZ)).abs() < 2.0,
-            "a tone of {tone} Hz"
-        );
+        assert!((tone - f64::from(media::mark::TONE_HZ)).abs() < 2.0, "a tone of {tone} Hz");
         assert!(report.av_offset_ms.len() >= 3, "{:?}", report.av_offset_ms);
-        assert!(
-            report.av_offset_ms.iter().all(|offset| offset.abs() < 20.0),
-            "{:?} ms",
-            report.av_offset_ms
-        );
+        assert!(report.av_offset_ms.iter().all(|offset| offset.abs() < 20.0), "{:?} ms", report.av_offset_ms);
     }
     let numbers = decode(&recording, case.size.0, case.size.1);
     assert_eq!(numbers.len() as u64, report.frames);
     let step = 30 / case.fps;
-    assert!(
-        numbers.windows(2).all(|pair| pair[1] == pair[0] + step),
-        "{numbers:?}"
-    );
+    assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + step), "{numbers:?}");
 }
 
 #[test]
@@ -149,13 +121,8 @@ fn metadata_tells_what_is_published() {
         let receiver = receiver::Receiver::bind("127.0.0.1:0", None).unwrap();
         let mut pushbox = publish(&receiver.url(), case.properties, folder.path());
         let report = receiver.wait(SOON, |report| report.frames > 10).unwrap();
-        let metadata = |name: &str| {
-            report
-                .metadata
-                .iter()
-                .find(|(key, _)| key == name)
-                .map(|(_, value)| *value as u32)
-        };
+        let metadata =
+            |name: &str| report.metadata.iter().find(|(key, _)| key == name).map(|(_, value)| *value as u32);
         let expected = [
             ("width", case.size.0),
             ("height", case.size.1),
@@ -180,12 +147,7 @@ fn a_server_that_restarts_is_published_to_again() {
     let url = first.url();
     let mut pushbox = publish(&url, "", folder.path());
     first.wait(SOON, |report| report.frames > 15).unwrap();
-    let address = url
-        .trim_start_matches("rtmp://")
-        .split('/')
-        .next()
-        .unwrap()
-        .to_owned();
+    let address = url.trim_start_matches("rtmp://").split('/').next().unwrap().to_owned();
     first.disconnect();
     drop(first);
     let second = receiver::Receiver::bind(&address, None).unwrap();

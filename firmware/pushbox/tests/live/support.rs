@@ -18,17 +18,12 @@ pub(crate) fn pushbox() -> Command {
     let line = std::env::var("PUSHBOX").unwrap_or_else(|_| env!("CARGO_BIN_EXE_pushbox").into());
     let mut words = line.split_whitespace();
     let mut command = Command::new(words.next().unwrap_or_default());
-    command
-        .args(words)
-        .env_remove("RUST_LOG")
-        .env_remove("JOURNAL_STREAM");
+    command.args(words).env_remove("RUST_LOG").env_remove("JOURNAL_STREAM");
     command
 }
 
 pub(crate) fn board(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../board/boards")
-        .join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../board/boards").join(name)
 }
 
 /// A child that does not outlive its test.
@@ -36,11 +31,7 @@ pub(crate) struct Running(pub(crate) Child);
 
 impl Running {
     pub(crate) fn start(command: &mut Command) -> Self {
-        Self(
-            command
-                .spawn()
-                .unwrap_or_else(|error| panic!("{command:?}: {error}")),
-        )
+        Self(command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}")))
     }
 
     /// Asks it to end, and tells how and after how long it did.
@@ -76,36 +67,18 @@ pub(crate) fn publish(url: &str, properties: &str, folder: &Path) -> Running {
     fs::write(&props, properties).unwrap();
     let log = fs::File::create(folder.join("pushbox.log")).unwrap();
     let mut command = pushbox();
-    command
-        .arg("run")
-        .arg("--board")
-        .arg(board("sim.toml"))
-        .arg("--props")
-        .arg(props)
-        .args(["--url", url]);
+    command.arg("run").arg("--board").arg(board("sim.toml")).arg("--props").arg(props).args(["--url", url]);
     Running::start(command.stderr(log))
 }
 
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// A real server that records what is published to it.
 pub(crate) enum Server {
-    Nginx {
-        _process: Running,
-        folder: TempDir,
-        port: u16,
-    },
-    Ffmpeg {
-        process: Running,
-        folder: TempDir,
-        port: u16,
-    },
+    Nginx { _process: Running, folder: TempDir, port: u16 },
+    Ffmpeg { process: Running, folder: TempDir, port: u16 },
 }
 
 impl Server {
@@ -113,24 +86,17 @@ impl Server {
     pub(crate) fn nginx() -> Self {
         let folder = TempDir::new().unwrap();
         let (port, path) = (free_port(), folder.path().display());
-        let module = [
-            "/usr/lib/nginx/modules/ngx_rtmp_module.so",
-            "/usr/share/nginx/modules/ngx_rtmp_module.so",
-        ];
-        let module = module
-            .iter()
-            .find(|path| Path::new(path).exists())
-            .expect("nginx without its RTMP module");
+        let module =
+            ["/usr/lib/nginx/modules/ngx_rtmp_module.so", "/usr/share/nginx/modules/ngx_rtmp_module.so"];
+        let module =
+            module.iter().find(|path| Path::new(path).exists()).expect("nginx without its RTMP module");
         // Workers of another user could not write to the folder.
-        let user = if fs::metadata("/proc/self")
-            .map(|m| std::os::unix::fs::MetadataExt::uid(&m))
-            .unwrap()
-            == 0
-        {
-            "user root;"
-        } else {
-            ""
-        };
+        let user =
+            if fs::metadata("/proc/self").map(|m| std::os::unix::fs::MetadataExt::uid(&m)).unwrap() == 0 {
+                "user root;"
+            } else {
+                ""
+            };
         let configuration = format!(
             "load_module {module}; {user} daemon off; master_process off; pid {path}/pid; error_log {path}/error.log info;
              events {{}}
@@ -152,11 +118,7 @@ impl Server {
             assert!(Instant::now() < deadline, "nginx does not listen");
             std::thread::sleep(Duration::from_millis(10));
         }
-        Self::Nginx {
-            _process: process,
-            folder,
-            port,
-        }
+        Self::Nginx { _process: process, folder, port }
     }
 
     /// FFmpeg, which listens for one publisher.
@@ -165,18 +127,7 @@ impl Server {
         let port = free_port();
         let url = format!("rtmp://127.0.0.1:{port}/live/key");
         let mut command = Command::new("ffmpeg");
-        command.args([
-            "-nostdin",
-            "-loglevel",
-            "error",
-            "-y",
-            "-listen",
-            "1",
-            "-i",
-            &url,
-            "-c",
-            "copy",
-        ]);
+        command.args(["-nostdin", "-loglevel", "error", "-y", "-listen", "1", "-i", &url, "-c", "copy"]);
         let process = Running::start(command.arg(folder.path().join("key.flv")).stderr(Stdio::null()));
         // It takes one connection only, so that its port can't be tried by connecting.
         let deadline = Instant::now() + SOON;
@@ -184,11 +135,7 @@ impl Server {
             assert!(Instant::now() < deadline, "ffmpeg does not listen");
             std::thread::sleep(Duration::from_millis(10));
         }
-        Self::Ffmpeg {
-            process,
-            folder,
-            port,
-        }
+        Self::Ffmpeg { process, folder, port }
     }
 
     fn port(&self) -> u16 {
@@ -219,9 +166,7 @@ fn is_listening(port: u16) -> bool {
     let table = fs::read_to_string("/proc/net/tcp").unwrap();
     table.lines().any(|line| {
         let mut words = line.split_whitespace().skip(1);
-        words
-            .next()
-            .is_some_and(|local| local.ends_with(&format!(":{port:04X}")))
+        words.next().is_some_and(|local| local.ends_with(&format!(":{port:04X}")))
             && words.nth(1) == Some("0A")
     })
 }
@@ -229,48 +174,20 @@ fn is_listening(port: u16) -> bool {
 /// The recording's pictures as FFmpeg decodes them: the number that each carries.
 pub(crate) fn decode(recording: &Path, width: u32, height: u32) -> Vec<u32> {
     let mut command = Command::new("ffmpeg");
-    command
-        .args(["-nostdin", "-loglevel", "error", "-i"])
-        .arg(recording);
-    command.args([
-        "-f",
-        "rawvideo",
-        "-pix_fmt",
-        "gray",
-        "-fps_mode",
-        "passthrough",
-        "-",
-    ]);
+    command.args(["-nostdin", "-loglevel", "error", "-i"]).arg(recording);
+    command.args(["-f", "rawvideo", "-pix_fmt", "gray", "-fps_mode", "passthrough", "-"]);
     let mut ffmpeg = Running::start(command.stdout(Stdio::piped()).stderr(Stdio::piped()));
     let complaints = ffmpeg.0.stderr.take().unwrap();
     let complaints = std::thread::spawn(move || {
-        BufReader::new(complaints)
-            .lines()
-            .map(Result::unwrap)
-            .collect::<Vec<_>>()
+        BufReader::new(complaints).lines().map(Result::unwrap).collect::<Vec<_>>()
     });
     let mut pictures = BufReader::new(ffmpeg.0.stdout.take().unwrap());
-    let (mut picture, mut reader, mut numbers) = (
-        vec![0; (width * height) as usize],
-        media::mark::Reader::default(),
-        Vec::new(),
-    );
+    let (mut picture, mut reader, mut numbers) =
+        (vec![0; (width * height) as usize], media::mark::Reader::default(), Vec::new());
     while pictures.read_exact(&mut picture).is_ok() {
-        let plane = media::Plane {
-            data: &picture,
-            stride: width as usize,
-        };
-        numbers.push(
-            reader
-                .read(plane, width, height)
-                .expect("a picture without a mark")
-                .frame,
-        );
+        let plane = media::Plane { data: &picture, stride: width as usize };
+        numbers.push(reader.read(plane, width, height).expect("a picture without a mark").frame);
     }
-    assert_eq!(
-        complaints.join().unwrap(),
-        [""; 0],
-        "ffmpeg complains of the recording"
-    );
+    assert_eq!(complaints.join().unwrap(), [""; 0], "ffmpeg complains of the recording");
     numbers
 }

@@ -67,12 +67,7 @@ struct Header {
 
 impl Default for ChunkReader {
     fn default() -> Self {
-        Self {
-            buffer: Vec::new(),
-            chunk_size: DEFAULT_CHUNK_SIZE,
-            streams: HashMap::new(),
-            unfinished: 0,
-        }
+        Self { buffer: Vec::new(), chunk_size: DEFAULT_CHUNK_SIZE, streams: HashMap::new(), unfinished: 0 }
     }
 }
 
@@ -89,10 +84,7 @@ impl ChunkReader {
             let Some(header) = self.header(used)? else {
                 break None;
             };
-            let stream = self
-                .streams
-                .get(&header.chunk_stream)
-                .map_or(0, |stream| stream.payload.len());
+            let stream = self.streams.get(&header.chunk_stream).map_or(0, |stream| stream.payload.len());
             let part = self.chunk_size.min(header.length - stream);
             let start = used + header.bytes;
             if self.buffer.len() < start + part {
@@ -112,9 +104,7 @@ impl ChunkReader {
 
     /// Reads the header at `at` (RTMP section 5.3.1); `None` while it is incomplete.
     fn header(&self, at: usize) -> Result<Option<Header>, ChunkError> {
-        let mut bytes = Bytes {
-            rest: self.buffer.get(at..).unwrap_or_default(),
-        };
+        let mut bytes = Bytes { rest: self.buffer.get(at..).unwrap_or_default() };
         let whole = bytes.rest.len();
         let mut read = || -> Option<Result<Header, ChunkError>> {
             let first = bytes.number::<1>()?;
@@ -143,13 +133,8 @@ impl ChunkReader {
                 let mut ahead = Bytes { rest: bytes.rest };
                 let field = ahead.number::<4>()?;
                 // Some peers leave the field out of chunks of format 3.
-                let expected = last.map_or(0, |last| {
-                    if last.delta > 0 {
-                        last.delta
-                    } else {
-                        last.timestamp
-                    }
-                });
+                let expected =
+                    last.map_or(0, |last| if last.delta > 0 { last.delta } else { last.timestamp });
                 if format <= 2 || field == expected || last.is_some_and(|last| field == last.timestamp) {
                     bytes = ahead;
                     timestamp = field;
@@ -163,16 +148,7 @@ impl ChunkReader {
                 _ if length > LONGEST_MESSAGE => Err(ChunkError::TooLong(length)),
                 _ => {
                     let bytes = whole - bytes.rest.len();
-                    Ok(Header {
-                        chunk_stream,
-                        format,
-                        timestamp,
-                        extended,
-                        length,
-                        kind,
-                        stream_id,
-                        bytes,
-                    })
+                    Ok(Header { chunk_stream, format, timestamp, extended, length, kind, stream_id, bytes })
                 }
             })
         };
@@ -206,26 +182,13 @@ impl ChunkReader {
             return Ok(None);
         }
         self.unfinished -= stream.payload.len();
-        let Stream {
-            kind,
-            stream_id,
-            timestamp,
-            ..
-        } = *stream;
-        Ok(Some(Message {
-            kind,
-            stream_id,
-            timestamp,
-            payload: std::mem::take(&mut stream.payload),
-        }))
+        let Stream { kind, stream_id, timestamp, .. } = *stream;
+        Ok(Some(Message { kind, stream_id, timestamp, payload: std::mem::take(&mut stream.payload) }))
     }
 
     /// Obeys a message that is meant for the reader itself; false for all others.
     fn control(&mut self, message: &Message) -> Result<bool, ChunkError> {
-        let number = Bytes {
-            rest: &message.payload,
-        }
-        .number::<4>();
+        let number = Bytes { rest: &message.payload }.number::<4>();
         match (message.kind, number) {
             (kind::SET_CHUNK_SIZE, Some(size)) => {
                 // The highest bit must be zero (RTMP section 5.4.1).
@@ -257,10 +220,6 @@ impl Bytes<'_> {
     fn number<const N: usize>(&mut self) -> Option<u32> {
         let (bytes, rest) = self.rest.split_first_chunk::<N>()?;
         self.rest = rest;
-        Some(
-            bytes
-                .iter()
-                .fold(0, |number, byte| number << 8 | u32::from(*byte)),
-        )
+        Some(bytes.iter().fold(0, |number, byte| number << 8 | u32::from(*byte)))
     }
 }

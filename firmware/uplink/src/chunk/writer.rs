@@ -37,10 +37,7 @@ pub(crate) struct Chunks {
 
 impl ChunkWriter {
     pub(crate) fn new() -> Self {
-        Self {
-            chunk_size: DEFAULT_CHUNK_SIZE,
-            last: [None; STREAMS],
-        }
+        Self { chunk_size: DEFAULT_CHUNK_SIZE, last: [None; STREAMS] }
     }
 
     /// For the messages after the SetChunkSize that says so.
@@ -100,10 +97,7 @@ impl Chunks {
     fn chunk<'a>(&'a self, index: usize, payload: &'a [u8]) -> (&'a [u8], &'a [u8]) {
         let (header_start, payload_start) = index.checked_sub(1).map_or((0, 0), |before| self.ends[before]);
         let (header_end, payload_end) = self.ends[index];
-        (
-            &self.headers[header_start..header_end],
-            &payload[payload_start..payload_end],
-        )
+        (&self.headers[header_start..header_end], &payload[payload_start..payload_end])
     }
 
     /// The next pieces to write; returns how many of `pieces` are in use.
@@ -140,6 +134,70 @@ impl Chunks {
             let (header, part) = self.chunk(index, payload);
             out.extend_from_slice(header);
             out.extend_from_slice(part);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::ChunkReader;
+    use super::*;
+
+    /// Writes a message in portions of `portion` bytes, as a socket takes them.
+    fn write(writer: &mut ChunkWriter, head: Head, prefix: &[u8], payload: &[u8], portion: usize) -> Vec<u8> {
+        let mut chunks = Chunks::default();
+        writer.start(head, prefix, payload.len(), &mut chunks);
+        let mut out = Vec::new();
+        while !chunks.is_done() {
+            let mut pieces = [IoSlice::new(&[]); PIECES];
+            let count = chunks.pieces(payload, &mut pieces);
+            let bytes: Vec<u8> = pieces[..count].iter().flat_map(|piece| piece.to_vec()).collect();
+            let written = bytes.len().min(portion);
+            out.extend_from_slice(&bytes[..written]);
+            chunks.advance(written, payload);
+        }
+        out
+    }
+
+    #[test]
+    fn continuations_repeat_the_extended_timestamp() {
+        let head = Head { chunk_stream: 6, kind: 9, stream_id: 1, timestamp: EXTENDED };
+        let out = write(&mut ChunkWriter::new(), head, &[], &[7; 130], 1000);
+        let extended = [0, 0xff, 0xff, 0xff];
+        assert_eq!(out[..12], [6, 0xff, 0xff, 0xff, 0, 0, 130, 9, 1, 0, 0, 0]);
+        assert_eq!(out[12..16], extended);
+        assert_eq!(out[16 + 128..16 + 128 + 5], [0xc6, 0, 0xff, 0xff, 0xff]);
+    }
+
+    #[test]
+    fn time_that_runs_backwards_gets_a_full_header() {
+        let mut writer = ChunkWriter::new();
+        let head = |timestamp| Head { chunk_stream: 4, kind: 8, stream_id: 1, timestamp };
+        let formats = [100, 120, 110, EXTENDED - 1, EXTENDED, 5]
+            .map(|time| write(&mut writer, head(time), &[], &[1], 100)[0] >> 6);
+        assert_eq!(formats, [0, 1, 0, 1, 0, 0]);
+    }
+
+    proptest! {
+        /// Whatever is written, in whatever portions, is read back by the reader.
+        #[test]
+        fn what_is_written_is_read(
+            messages in prop::collection::vec((2_u8..8, 0_u32..u32::MAX, 0_usize..10_000), 1..8),
+            portion in 1_usize..5000,
+        ) {
+            let (mut writer, mut reader) = (ChunkWriter::new(), ChunkReader::default());
+            reader.push(&[2, 0, 0, 0, 0, 0, 4, 1, 0, 0, 0, 0, 0, 0, 0x10, 0]);
+            writer.set_chunk_size(4096);
+            for (chunk_stream, timestamp, length) in messages {
+                let head = Head { chunk_stream, kind: 9, stream_id: 1, timestamp };
+                let payload: Vec<u8> = (0..length).map(|i| i as u8).collect();
+                reader.push(&write(&mut writer, head, &[0x17, 1, 0, 0, 0], &payload, portion));
+                let message = reader.next_message().unwrap().unwrap();
+                prop_assert_eq!((message.kind, message.timestamp), (9, timestamp));
+                prop_assert_eq!(&message.payload[5..], &payload[..]);
+            }
         }
     }
 }
