@@ -1,0 +1,103 @@
+//! Publishing over a real socket: once warm, a packet costs no allocation.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use uplink::{Address, Packet, Published, SendQueue, Track, publish};
+
+struct Counting;
+
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+
+// SAFETY: every call goes to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller's promise is handed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise is handed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// A server that says what a friendly one says, and then only reads.
+fn serve(listener: &TcpListener) -> usize {
+    const ANSWERS: &[u8] = include_bytes!("../fuzz/corpus/session/happy");
+    let (mut stream, _) = listener.accept().unwrap();
+    let mut hello = [0; 1537];
+    stream.read_exact(&mut hello).unwrap();
+    let mut answer = [0; 1537];
+    answer[0] = 3;
+    stream.write_all(&answer).unwrap();
+    stream.write_all(&hello[1..]).unwrap();
+    stream.write_all(&ANSWERS[1..]).unwrap();
+    let (mut buffer, mut total) = (vec![0; 64 << 10], 0);
+    loop {
+        match stream.read(&mut buffer).unwrap() {
+            0 => return total,
+            count => total += count,
+        }
+    }
+}
+
+#[test]
+fn a_packet_costs_no_allocation() {
+    static PICTURE: [u8; 17_000] = [1; 17_000];
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("rtmp://{}/live/key", listener.local_addr().unwrap());
+    let server = thread::spawn(move || serve(&listener));
+    let address = Address::parse(&url).unwrap();
+    let queue = SendQueue::new(Duration::from_secs(3));
+    queue.set_configuration(Track::Video, &[1, 2, 3, 4]);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let spent = runtime.block_on(async {
+        let (done, finished) = tokio::sync::oneshot::channel::<()>();
+        let (started, publishing) = tokio::sync::oneshot::channel();
+        let mut started = Some(started);
+        let shutdown = async {
+            let _ = finished.await;
+        };
+        let report = |progress| {
+            if progress == Published::Started {
+                let _ = started.take().map(|started| started.send(()));
+            }
+        };
+        let feed = async {
+            publishing.await.unwrap();
+            let mut before = 0;
+            for number in 0..1200 {
+                if number == 200 {
+                    before = ALLOCATIONS.load(Ordering::Relaxed);
+                }
+                let time = i64::from(number) * 33_000;
+                queue.push(Packet { track: Track::Video, sync: number % 60 == 0, time, data: &PICTURE[..] });
+                while queue.queued() > Duration::from_millis(100) {
+                    tokio::task::yield_now().await;
+                }
+            }
+            let spent = ALLOCATIONS.load(Ordering::Relaxed) - before;
+            while queue.queued() > Duration::ZERO {
+                tokio::task::yield_now().await;
+            }
+            done.send(()).unwrap();
+            spent
+        };
+        let (result, spent) = tokio::join!(publish(&address, &queue, shutdown, report), feed);
+        result.unwrap();
+        spent
+    });
+    assert_eq!(queue.dropped().video, 0);
+    assert!(server.join().unwrap() > 1190 * PICTURE.len());
+    assert_eq!(spent, 0, "allocations in 1000 packets");
+}
