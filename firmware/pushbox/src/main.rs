@@ -6,6 +6,7 @@ mod log;
 mod run;
 mod selftest;
 mod sink;
+mod status;
 mod uplink;
 mod video;
 

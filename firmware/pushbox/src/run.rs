@@ -7,12 +7,13 @@ use std::time::Duration;
 use ::uplink::{AudioMetadata, Metadata, VideoMetadata};
 use anyhow::{Context, anyhow};
 use live_pusher::{AudioQuality, DevicePosition, Kbps, Mode, Properties, Size};
-use media::DropOldest;
+use media::{DropOldest, VideoCounters};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::config::Config;
 use crate::sink::{Queue, QueueSink};
+use crate::status::{self, Watched};
 use crate::{audio, uplink, video};
 
 /// Pictures between camera and encoder: one under way and one that waits.
@@ -28,6 +29,7 @@ pub(crate) fn run(config: Config) -> anyhow::Result<()> {
     let mut metadata =
         Metadata { encoder: format!("Pushbox/{}", env!("CARGO_PKG_VERSION")), ..Metadata::default() };
 
+    let mut watched = None;
     if properties.enable_camera {
         let position = position(properties.device_position);
         let camera =
@@ -35,7 +37,9 @@ pub(crate) fn run(config: Config) -> anyhow::Result<()> {
         let frames = Arc::new(DropOldest::new(FRAMES));
         let opened = video::Opened::open(camera, &properties)?;
         metadata.video = Some(video_metadata(&opened, &properties));
-        let pipeline = opened.pipeline(&properties, QueueSink(Arc::clone(&queue)))?;
+        let counters = Arc::<VideoCounters>::default();
+        let pipeline = opened.pipeline(&properties, QueueSink(Arc::clone(&queue)), Arc::clone(&counters))?;
+        watched = Some(Watched { counters, frames: Arc::clone(&frames) });
         start("video", &failed, video::encode(pipeline, Arc::clone(&frames)))?;
         start("camera", &failed, opened.capture(frames))?;
     }
@@ -51,12 +55,13 @@ pub(crate) fn run(config: Config) -> anyhow::Result<()> {
 
     queue.set_metadata(&metadata);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(publish(&address, &queue, failures))
+    runtime.block_on(publish(&address, &queue, watched, failures))
 }
 
 async fn publish(
     address: &::uplink::Address,
     queue: &Queue,
+    watched: Option<Watched>,
     mut failures: mpsc::Receiver<anyhow::Error>,
 ) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
@@ -69,7 +74,10 @@ async fn publish(
             error = failures.recv() => failure = error,
         }
     };
-    let result = uplink::run(address, queue, shutdown).await;
+    let result = tokio::select! {
+        result = uplink::run(address, queue, shutdown) => result,
+        () = status::log(queue, watched) => Ok(()),
+    };
     failure.map_or(result, Err)
 }
 

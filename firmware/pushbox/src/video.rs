@@ -54,6 +54,7 @@ impl Opened {
         &self,
         properties: &Properties,
         sink: QueueSink,
+        counters: Arc<VideoCounters>,
     ) -> anyhow::Result<VideoPipeline<QueueSink>> {
         let Size { width, height } = self.size;
         let bitrate = properties.start_bitrate().bits();
@@ -66,7 +67,7 @@ impl Opened {
         let quarter_turns = self.config.mount_rotation.quarter_turns();
         let geometry = GeometrySettings { width, height, quarter_turns, mirror: properties.mirror };
         let control = Arc::new(VideoControl::new(bitrate, self.fps, properties.mirror));
-        Ok(VideoPipeline::new(geometry, encoder, sink, control, Arc::new(VideoCounters::default())))
+        Ok(VideoPipeline::new(geometry, encoder, sink, control, counters))
     }
 
     /// The camera thread: pictures into `frames`, for as long as there is a camera or one may come back.
