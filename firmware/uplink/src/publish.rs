@@ -194,9 +194,7 @@ impl<'a, P: AsRef<[u8]> + Send> Connection<'a, P> {
 
     fn read(&mut self, buffer: &mut [u8], report: &mut impl FnMut(Published)) -> Result<(), PublishError> {
         let count = match self.stream.try_read(buffer) {
-            Ok(0) => {
-                return Err(PublishError::Closed(format!("end of stream during {}", self.session.step())));
-            }
+            Ok(0) => return Err(self.closed("end of stream".into())),
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
             Err(error) => return Err(self.lost(&error)),
@@ -299,12 +297,17 @@ impl<'a, P: AsRef<[u8]> + Send> Connection<'a, P> {
         PublishError::Protocol { step: self.session.step(), cause }
     }
 
-    /// A reset by the server is its way of closing once it speaks RTMP.
+    /// A server that closes before the handshake is done speaks no RTMP; afterwards it has its reasons (spec 7.3).
+    fn closed(&self, cause: String) -> PublishError {
+        match self.session.step() {
+            step @ "handshake" => PublishError::Protocol { step, cause },
+            step => PublishError::Closed(format!("{cause} during {step}")),
+        }
+    }
+
     fn lost(&self, error: &io::Error) -> PublishError {
         match error.kind() {
-            io::ErrorKind::ConnectionReset if self.session.step() != "handshake" => {
-                PublishError::Closed(error.to_string())
-            }
+            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => self.closed(error.to_string()),
             _ => PublishError::Broken(error.to_string()),
         }
     }
