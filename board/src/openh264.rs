@@ -143,10 +143,6 @@ impl VideoEncoder for OpenH264 {
         NAME
     }
 
-    fn accepts(&self, format: PixelFormat) -> bool {
-        format == PixelFormat::I420
-    }
-
     fn encode(&mut self, picture: &Frame, idr: bool, out: &mut Vec<u8>) -> Result<Encoded, EncodeError> {
         let refused = |cause: String| EncodeError::Picture { encoder: NAME, cause };
         let (layout, settings) = (picture.layout, self.settings);

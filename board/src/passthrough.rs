@@ -1,4 +1,4 @@
-use media::{EncodeError, Encoded, Frame, PixelFormat, VideoEncoder};
+use media::{EncodeError, Encoded, Frame, VideoEncoder};
 
 const NAME: &str = "passthrough";
 
@@ -8,10 +8,6 @@ pub(crate) struct Passthrough;
 impl VideoEncoder for Passthrough {
     fn name(&self) -> &'static str {
         NAME
-    }
-
-    fn accepts(&self, format: PixelFormat) -> bool {
-        format == PixelFormat::H264
     }
 
     fn encode(&mut self, picture: &Frame, _idr: bool, out: &mut Vec<u8>) -> Result<Encoded, EncodeError> {

@@ -1,4 +1,4 @@
-use crate::{Frame, PixelFormat};
+use crate::Frame;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum H264Profile {
@@ -42,9 +42,6 @@ pub enum Encoded {
 /// An H.264 encoder without B-frames.
 pub trait VideoEncoder: Send {
     fn name(&self) -> &'static str;
-
-    /// Whether `encode` takes pictures of this format.
-    fn accepts(&self, format: PixelFormat) -> bool;
 
     /// Encodes one picture and appends its access unit to `out` in Annex B form (H.264 annex B), parameter sets
     /// before each IDR picture.

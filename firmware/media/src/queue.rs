@@ -67,10 +67,6 @@ impl<T> DropOldest<T> {
         self.ready.notify_all();
     }
 
-    pub fn is_closed(&self) -> bool {
-        self.lock().closed
-    }
-
     /// Items dropped because the queue was full.
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)

@@ -17,10 +17,6 @@ impl VideoEncoder for Shade {
         "shade"
     }
 
-    fn accepts(&self, format: PixelFormat) -> bool {
-        format == PixelFormat::I420
-    }
-
     fn encode(&mut self, picture: &Frame, idr: bool, out: &mut Vec<u8>) -> Result<Encoded, EncodeError> {
         out.extend_from_slice(&[0, 0, 0, 1, 0x41, picture.plane(0).data[0]]);
         Ok(if idr { Encoded::Idr } else { Encoded::Delta })
