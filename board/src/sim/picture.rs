@@ -4,6 +4,9 @@ use media::{Layout, PixelFormat};
 /// Luma pixels by which the picture moves to the left from one frame to the next.
 const STEP: usize = 4;
 
+/// Chroma without colour, under the mark.
+const GREY: u8 = 128;
+
 /// A landscape of soft waves that moves to the left under the mark.
 pub(crate) struct Picture {
     layout: Layout,
@@ -89,6 +92,7 @@ impl Picture {
     pub(crate) fn draw(&mut self, picture: &mut [u8], mark: Mark) {
         let shift = mark.frame as usize * STEP;
         let Layout { format, width, height, planes } = self.layout;
+        let (columns, rows) = mark::area(width, height);
         if format == PixelFormat::Yuyv {
             let luma_stride = width as usize;
             self.luma.copy(&mut self.unpacked, luma_stride, shift);
@@ -99,6 +103,10 @@ impl Picture {
                 for ((pixels, luma), chroma) in row.chunks_mut(4).zip(luma.chunks(2)).zip(chroma.chunks(2)) {
                     pixels.copy_from_slice(&[luma[0], chroma[0], luma[1], chroma[1]]);
                 }
+                if rows.contains(&y) {
+                    let chroma = row[(2 * columns.start) & !3..2 * columns.end].iter_mut().skip(1).step_by(2);
+                    chroma.for_each(|sample| *sample = GREY);
+                }
             }
             return;
         }
@@ -107,7 +115,12 @@ impl Picture {
         mark::draw(mark, target, planes[0].stride, width, height);
         for (i, texture) in self.chroma.iter().enumerate() {
             let target = &mut picture[planes[i + 1].offset..][..self.layout.plane_bytes(i + 1)];
-            texture.copy(target, planes[i + 1].stride, shift / 2);
+            let stride = planes[i + 1].stride;
+            texture.copy(target, stride, shift / 2);
+            let [from, to] = [columns.start, columns.end].map(|x| x / 2 * texture.bytes_per_pixel);
+            for y in rows.start / 2..rows.end / 2 {
+                target[y * stride + from..y * stride + to].fill(GREY);
+            }
         }
     }
 }

@@ -11,6 +11,7 @@
 //! [`CLICK_HZ`] under a Hann window that starts at the full second. A picture captured within [`FLASH`] after a
 //! full second is a flash: the ground around the mark is white.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use crc::{CRC_16_IBM_3740, Crc};
@@ -84,17 +85,28 @@ fn bit(bytes: &[u8; BYTES], number: usize) -> bool {
     bytes[number / 8] >> (7 - number % 8) & 1 == 1
 }
 
+/// Columns and rows of a picture that the mark and its ground take.
+pub fn area(width: u32, height: u32) -> (Range<usize>, Range<usize>) {
+    let side = width.min(height) as usize / 2;
+    let ground = side / CELLS / 2;
+    let range = |length: u32| {
+        let start = (length as usize - side) / 2;
+        start - ground..start + side + ground
+    };
+    (range(width), range(height))
+}
+
 /// Draws the mark and its ground (half a cell wide) into the luma plane of a `width` x `height` picture.
 pub fn draw(mark: Mark, luma: &mut [u8], stride: usize, width: u32, height: u32) {
     let bytes = mark.to_bytes();
-    let (width, height) = (width as usize, height as usize);
-    let side = width.min(height) / 2;
-    let ground = side / CELLS / 2;
-    let (left, top) = ((width - side) / 2, (height - side) / 2);
+    let (columns, rows) = area(width, height);
+    let side = width.min(height) as usize / 2;
+    let ground = (columns.len() - side) / 2;
+    let top = rows.start + ground;
     let shade = |white| if white { WHITE } else { BLACK };
     let ground_shade = if is_flash(mark.captured) { WHITE } else { 128 };
-    for y in top - ground..top + side + ground {
-        let row = &mut luma[y * stride + left - ground..][..side + 2 * ground];
+    for y in rows {
+        let row = &mut luma[y * stride + columns.start..][..columns.len()];
         if y < top || y >= top + side {
             row.fill(ground_shade);
             continue;
