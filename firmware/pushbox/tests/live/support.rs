@@ -175,7 +175,9 @@ fn is_listening(port: u16) -> bool {
 pub(crate) fn decode(recording: &Path, width: u32, height: u32) -> Vec<u32> {
     let mut command = Command::new("ffmpeg");
     command.args(["-nostdin", "-loglevel", "error", "-i"]).arg(recording);
-    command.args(["-f", "rawvideo", "-pix_fmt", "gray", "-fps_mode", "passthrough", "-"]);
+    command.args(["-f", "rawvideo", "-pix_fmt", "gray", "-fps_mode", "passthrough"]);
+    // In milliseconds, as FLV has them: whole pictures of a guessed rate may fall together.
+    command.args(["-enc_time_base", "-1", "-"]);
     let mut ffmpeg = Running::start(command.stdout(Stdio::piped()).stderr(Stdio::piped()));
     let complaints = ffmpeg.0.stderr.take().unwrap();
     let complaints = std::thread::spawn(move || {
