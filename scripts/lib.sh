@@ -13,12 +13,20 @@ die() {
 }
 
 # step TITLE COMMAND...: runs it quietly; shows the end of its output when it fails.
+# The command has a subshell, and is no condition: in one, bash would go on after whatever fails inside a function.
 step() {
-    local title=$1 log start=$SECONDS
+    local title=$1 log status start=$SECONDS
     shift
     log=$(mktemp)
     printf '%s ... ' "$title"
-    if "$@" >"$log" 2>&1; then
+    set +e
+    (
+        set -e
+        "$@"
+    ) >"$log" 2>&1
+    status=$?
+    set -e
+    if [ $status = 0 ]; then
         echo "$((SECONDS - start)) s"
         rm -f "$log"
     else
@@ -29,9 +37,7 @@ step() {
 }
 
 as_root() {
-    if [ "$(id -u)" = 0 ]; then "$@"; elif command -v sudo >/dev/null; then sudo "$@"; else
-        die "not root and no sudo: run as root: $*"
-    fi
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
 # need_packages NAME...: installs those of Debian's packages that are missing.
@@ -41,19 +47,21 @@ need_packages() {
         dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
     done
     [ ${#missing[@]} = 0 ] && return
+    local install="apt-get install --no-install-recommends ${missing[*]}"
+    [ "$(id -u)" = 0 ] || command -v sudo >/dev/null || die "not root and no sudo; run as root: $install"
     step "apt-get update" as_root apt-get -q update
-    step "installing ${missing[*]}" as_root env DEBIAN_FRONTEND=noninteractive \
-        apt-get install -q -y --no-install-recommends "${missing[@]}"
+    step "$install" as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}"
 }
 
 need_rust() {
     command -v cargo >/dev/null || die "no Rust: install it with rustup, then run this again"
 }
 
-# What every build of the workspace needs: libclang for the V4L2 bindings, cmake and nasm for the codecs.
+# need_build_packages [NAME...]: what every build of the workspace needs (libclang for the V4L2 bindings, cmake and nasm
+# for the codecs), and what the caller needs besides.
 need_build_packages() {
     need_rust
-    need_packages gcc g++ make pkg-config cmake nasm libclang-dev libasound2-dev
+    need_packages gcc g++ make pkg-config cmake nasm libclang-dev libasound2-dev "$@"
 }
 
 # need_cargo_tool NAME VERSION: a program from the Rust registry, built once.

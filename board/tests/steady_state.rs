@@ -1,54 +1,27 @@
-//! Camera, geometry and encoder, microphone and timeline: once warm, nothing is allocated per frame.
+//! Camera, geometry and encoder, microphone, timeline and encoder: once warm, nothing is allocated per frame.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::alloc::{GlobalAlloc, Layout, System};
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use board::{Board, CameraSource, MicrophoneSource, SimCamera, SimMicrophone};
 use media::{
-    AudioBlock, EncoderSettings, GeometrySettings, H264Profile, Packet, PacketSink, PixelFormat, Timeline,
-    Track, VideoControl, VideoCounters, VideoPipeline,
+    AudioBlock, AudioControl, AudioPipeline, AudioSettings, EncoderSettings, GeometrySettings, H264Profile,
+    Packet, PacketSink, PixelFormat, Track, VideoControl, VideoCounters, VideoPipeline,
 };
-
-struct Counting;
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-
-// SAFETY: every call goes to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's promise is handed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise is handed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's promise is handed on.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// Keeps packets for a while, as a send queue does.
 struct Holding {
-    packets: std::collections::VecDeque<Packet>,
-    taken: u64,
+    packets: VecDeque<Packet>,
+    taken: Arc<AtomicU64>,
 }
 
 impl Holding {
-    fn new() -> Self {
-        Self { packets: std::collections::VecDeque::with_capacity(9), taken: 0 }
+    fn new(taken: &Arc<AtomicU64>) -> Self {
+        Self { packets: VecDeque::with_capacity(9), taken: Arc::clone(taken) }
     }
 }
 
@@ -59,7 +32,7 @@ impl PacketSink for Holding {
 
     fn push(&mut self, packet: Packet) {
         assert!(!packet.data.is_empty());
-        self.taken += 1;
+        self.taken.fetch_add(1, Ordering::Relaxed);
         self.packets.push_back(packet);
         if self.packets.len() > 8 {
             self.packets.pop_front();
@@ -73,9 +46,7 @@ impl PacketSink for Holding {
 
 fn allocations_of(mut step: impl FnMut(), warm_up: u32, steps: u32) -> u64 {
     (0..warm_up).for_each(|_| step());
-    let before = ALLOCATIONS.load(Ordering::Relaxed);
-    (0..steps).for_each(|_| step());
-    ALLOCATIONS.load(Ordering::Relaxed) - before
+    allocations::during(|| (0..steps).for_each(|_| step())).0
 }
 
 fn sim() -> Board {
@@ -92,28 +63,32 @@ fn pictures(pixels: PixelFormat) -> u64 {
     let encoder = board::open_encoder(pixels, settings).unwrap();
     let geometry = GeometrySettings { width, height, quarter_turns: 0, mirror: true };
     let control = Arc::new(VideoControl::new(bitrate, fps, true));
+    let taken = Arc::default();
     let counters = Arc::new(VideoCounters::default());
-    let mut pipeline = VideoPipeline::new(geometry, encoder, Holding::new(), control, Arc::clone(&counters));
+    let mut pipeline = VideoPipeline::new(geometry, encoder, Holding::new(&taken), control, counters);
     let allocations = allocations_of(|| pipeline.process(camera.next().unwrap()).unwrap(), 130, 240);
-    let encoded = counters.encoded.load(Ordering::Relaxed);
-    assert!(encoded > 200, "{encoded} of 370 pictures were encoded");
+    let packets = taken.load(Ordering::Relaxed);
+    assert!(packets > 200, "{packets} packets of 370 pictures");
     allocations
 }
 
-/// Up to the AAC encoder, whose transform takes scratch memory for each frame.
 fn sound() -> u64 {
     let mut config = sim().microphone.unwrap();
     config.source = MicrophoneSource::Sim(SimMicrophone { rate: 48_000, ppm: 200.0 });
     let mut microphone = board::open_microphone(&config, 48_000).unwrap();
-    let mut timeline = Timeline::new(microphone.format(), 48_000).unwrap();
+    let settings = AudioSettings { rate: 48_000, bitrate: 64_000 };
+    let control = Arc::new(AudioControl::default());
+    let taken = Arc::default();
+    let mut pipeline =
+        AudioPipeline::new(microphone.format(), settings, Holding::new(&taken), control).unwrap();
     let mut block = AudioBlock::default();
-    let mut frames = 0;
     let step = || {
         microphone.read(&mut block).unwrap();
-        timeline.push(&block, |_, _| frames += 1);
+        pipeline.process(&block).unwrap();
     };
     let allocations = allocations_of(step, 60, 120);
-    assert!(frames > 70, "{frames} frames of sound");
+    let packets = taken.load(Ordering::Relaxed);
+    assert!(packets > 70, "{packets} packets of sound");
     allocations
 }
 

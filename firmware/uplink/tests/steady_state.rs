@@ -1,35 +1,12 @@
 //! Publishing over a real socket: once warm, a packet costs no allocation.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use uplink::{Address, Packet, Published, SendQueue, Track, publish};
-
-struct Counting;
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-
-// SAFETY: every call goes to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's promise is handed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise is handed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// A server that says what a friendly one says, and then only reads.
 fn serve(listener: &TcpListener) -> usize {
@@ -78,7 +55,7 @@ fn a_packet_costs_no_allocation() {
             let mut before = 0;
             for number in 0..1200 {
                 if number == 200 {
-                    before = ALLOCATIONS.load(Ordering::Relaxed);
+                    before = allocations::so_far();
                 }
                 let time = i64::from(number) * 33_000;
                 queue.push(Packet { track: Track::Video, sync: number % 60 == 0, time, data: &PICTURE[..] });
@@ -86,7 +63,7 @@ fn a_packet_costs_no_allocation() {
                     tokio::task::yield_now().await;
                 }
             }
-            let spent = ALLOCATIONS.load(Ordering::Relaxed) - before;
+            let spent = allocations::so_far() - before;
             while queue.queued() > Duration::ZERO {
                 tokio::task::yield_now().await;
             }
