@@ -188,7 +188,7 @@ fn the_encoders_delay_is_what_it_says() {
         let (mut output, mut packet) = (Vec::new(), Vec::new());
         for (i, frame) in input.chunks(FRAME).enumerate() {
             packet.clear();
-            encoder.encode(frame.try_into().unwrap(), &mut packet).unwrap();
+            encoder.encode(frame, &mut packet).unwrap();
             assert!(!packet.is_empty(), "each frame in gives a packet out");
             let packet =
                 Packet::new(0, Ticks::new(i as i64 * FRAME as i64), (FRAME as u64).into(), packet.clone());

@@ -100,7 +100,7 @@ impl<S: PacketSink> AudioPipeline<S> {
 }
 
 fn timeline(format: AudioFormat, settings: AudioSettings) -> Result<Timeline, AacError> {
-    Timeline::new(format, settings.rate).ok_or(AacError::Rate { from: format.rate, to: settings.rate })
+    Timeline::new(format, settings.rate).ok_or_else(|| AacError::rate(format.rate, settings.rate))
 }
 
 impl<S: PacketSink> EncodeStage<S> {
@@ -134,12 +134,7 @@ struct Silence {
 const SETTLED: u32 = 4;
 
 impl Silence {
-    fn encode(
-        &mut self,
-        frame: &[f32; FRAME],
-        encoder: &mut AacEncoder,
-        out: &mut Vec<u8>,
-    ) -> Result<(), AacError> {
+    fn encode(&mut self, frame: &[f32], encoder: &mut AacEncoder, out: &mut Vec<u8>) -> Result<(), AacError> {
         if frame.iter().any(|sample| *sample != 0.0) {
             self.frames = 0;
             return encoder.encode(frame, out);
