@@ -110,7 +110,7 @@ impl FilePictures {
 /// Up to `searched` no beginning was found.
 fn access_unit(stream: &[u8], searched: usize) -> Option<usize> {
     let mut picture_seen = false;
-    for (start, nal) in nal_starts(stream) {
+    for (start, nal) in media::start_codes(stream) {
         let kind = stream.get(nal)? & 0x1f;
         let first_slice = matches!(kind, 1 | 5) && stream.get(nal + 1)? & 0x80 != 0;
         if picture_seen && start >= searched && (first_slice || matches!(kind, 6..=9)) {
@@ -119,14 +119,6 @@ fn access_unit(stream: &[u8], searched: usize) -> Option<usize> {
         picture_seen |= matches!(kind, 1 | 5);
     }
     None
-}
-
-/// Each start code's position, with the leading zero of a long one, and its NAL unit's.
-fn nal_starts(stream: &[u8]) -> impl Iterator<Item = (usize, usize)> {
-    stream.windows(3).enumerate().filter(|(_, window)| *window == [0, 0, 1]).map(|(at, _)| {
-        let long = at > 0 && stream[at - 1] == 0;
-        (at - usize::from(long), at + 3)
-    })
 }
 
 impl Camera for FilePictures {

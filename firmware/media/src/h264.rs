@@ -1,5 +1,7 @@
 //! H.264 byte streams (ITU-T H.264 annex B) and their form in FLV and MP4 (ISO/IEC 14496-15).
 
+use memchr::memmem;
+
 /// NAL unit types, H.264 table 7-1.
 const SPS: u8 = 7;
 const PPS: u8 = 8;
@@ -7,23 +9,25 @@ const ACCESS_UNIT_DELIMITER: u8 = 9;
 
 /// The NAL units of a byte stream, without start codes.
 pub fn nal_units(stream: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut rest = start_code(stream).map_or(&[][..], |(_, nal)| &stream[nal..]);
-    std::iter::from_fn(move || {
-        if rest.is_empty() {
-            return None;
-        }
-        let (nal, next) =
-            start_code(rest).map_or((rest, &[][..]), |(code, next)| (&rest[..code], &rest[next..]));
-        rest = next;
-        Some(nal)
+    let mut codes = start_codes(stream).peekable();
+    let units = std::iter::from_fn(move || {
+        let (_, start) = codes.next()?;
+        let end = codes.peek().map_or(stream.len(), |(code, _)| *code);
+        Some(&stream[start..end])
+    });
+    units.filter(|unit| !unit.is_empty())
+}
+
+/// The position of each start code, with all zeros before it, and of the NAL unit after it.
+pub fn start_codes(stream: &[u8]) -> impl Iterator<Item = (usize, usize)> {
+    memmem::find_iter(stream, &[0, 0, 1]).map(|at| {
+        let zeros = stream[..at].iter().rev().take_while(|byte| **byte == 0).count();
+        (at - zeros, at + 3)
     })
 }
 
-/// Position of the first start code, with all zeros before it, and of the NAL unit after it.
 fn start_code(stream: &[u8]) -> Option<(usize, usize)> {
-    let at = stream.windows(3).position(|window| window == [0, 0, 1])?;
-    let zeros = stream[..at].iter().rev().take_while(|byte| **byte == 0).count();
-    Some((at - zeros, at + 3))
+    start_codes(stream).next()
 }
 
 /// The parameter sets of a stream.

@@ -23,7 +23,7 @@ pub use clock::{Timestamp, now};
 pub use encode::{EncodeError, Encoded, EncoderSettings, H264Profile, VideoEncoder};
 pub use frame::{Buffer, Frame, Layout, PixelFormat, Plane, PlaneLayout};
 pub use geometry::{Geometry, GeometryError, GeometrySettings};
-pub use h264::{ParameterSets, nal_units};
+pub use h264::{ParameterSets, nal_units, start_codes};
 pub use packet::{Packet, PacketSink, Track};
 pub use pool::{Pool, Pooled, Recycle};
 pub use queue::{DropOldest, Popped};

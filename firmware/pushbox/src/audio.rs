@@ -16,8 +16,10 @@ use crate::sink::QueueSink;
 
 /// A microphone that is gone is looked for at this distance (spec 7.6, -1302).
 const REOPEN: Duration = Duration::from_secs(2);
-/// Without a block for so long there is silence in the stream.
+/// Without a block for so long there is silence in the stream,
 const PATIENCE: Duration = Duration::from_millis(500);
+/// which is then put out in pieces of this length.
+const SILENCE: Duration = Duration::from_millis(80);
 /// Blocks on loan between the threads.
 const BLOCKS: usize = 40;
 
@@ -98,16 +100,18 @@ pub(crate) fn encode(
     blocks: Arc<DropOldest<Captured>>,
 ) -> impl FnOnce() -> anyhow::Result<()> + Send {
     move || {
-        let mut last = now();
+        let mut wait = PATIENCE;
         loop {
-            match blocks.pop(Duration::from_millis(20)) {
+            match blocks.pop(wait) {
                 Popped::Item(Captured { format, block }) => {
-                    last = now();
                     pipeline.set_format(format)?;
                     pipeline.process(&block)?;
+                    wait = PATIENCE;
                 }
-                Popped::Empty if last + PATIENCE < now() => pipeline.advance(now() - PATIENCE)?,
-                Popped::Empty => {}
+                Popped::Empty => {
+                    pipeline.advance(now())?;
+                    wait = SILENCE;
+                }
                 Popped::Closed => return Ok(()),
             }
         }

@@ -16,7 +16,7 @@ use crate::peers::{Contestant, PIPE};
 pub(crate) struct Figures {
     pub(crate) name: &'static str,
     pub(crate) what: &'static str,
-    /// User and system time of the process.
+    /// User and system time of the process, over the minutes of 30 pictures a second that arrived.
     pub(crate) cpu_seconds_a_minute: f64,
     /// Largest resident set, shared pages of libraries included.
     pub(crate) peak_megabytes: f64,
@@ -67,7 +67,7 @@ pub(crate) fn run(contestant: Contestant, seconds: u64, pipe: Option<&Path>) -> 
     Ok(Figures {
         name: contestant.name,
         what: contestant.what,
-        cpu_seconds_a_minute: cpu / wall * 60.0,
+        cpu_seconds_a_minute: cpu / (report.frames as f64 / 1800.0),
         peak_megabytes: peak? as f64 / 1000.0,
         first_idr_ms: report.first_idr.map_or(0.0, |at| (at - started.0.micros()) as f64 / 1000.0),
         latency_p50_ms: latency.map(|latency| latency.p50),
