@@ -57,7 +57,7 @@ fn check(mut server: Server, case: &Case) {
     assert_eq!((report.width, report.height), case.size);
     assert!((report.fps - f64::from(case.fps)).abs() < 0.5, "{} fps", report.fps);
     assert!((4_000..7_000).contains(&report.duration_ms), "{} ms", report.duration_ms);
-    assert_eq!((report.missing, report.out_of_order, report.unreadable), (0, 0, 0));
+    assert_eq!((report.missing, report.out_of_order, report.unreadable), (0, 0, 0), "{log}");
     assert_eq!(report.mirrored, Some(case.properties.contains("mirror")));
     assert_eq!(report.sample_rate, case.rate);
     if case.silent {
