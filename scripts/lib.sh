@@ -70,3 +70,25 @@ need_cargo_tool() {
     [ -x "$root/bin/$1" ] || step "building $1 $2 (once)" cargo install --locked --root "$root" "$1" --version "$2"
     PATH=$root/bin:$PATH
 }
+
+# private_apt STATE ARCH TYPE SUITE...: an apt of its own in folder STATE, for packages of other suites and
+# architectures; the machine's stays as it is. Its commands want APT_CONFIG=STATE/apt.conf.
+private_apt() {
+    local state=$1 arch=$2 type=$3 suite uri keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+    shift 3
+    uri=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Label: Debian' | sort -u | head -n 1)
+    [ -n "$uri" ] || die "apt knows no mirror of Debian: run apt-get update"
+    mkdir -p "$state"/{lists/partial,archives/partial,parts}
+    : >"$state/status"
+    for suite in "$@"; do
+        echo "$type [arch=$arch signed-by=$keyring] $uri $suite main"
+    done >"$state/sources.list"
+    cat >"$state/apt.conf" <<CONF
+#clear APT::Architectures;
+APT::Architecture "$arch"; APT::Architectures { "$arch"; };
+Dir::State "$state"; Dir::State::status "$state/status"; Dir::Cache "$state";
+Dir::Etc::sourcelist "$state/sources.list"; Dir::Etc::sourceparts "$state/parts"; Dir::Etc::parts "$state/parts";
+APT::Sandbox::User ""; Acquire::Languages "none"; APT::Get::List-Cleanup "false";
+CONF
+    APT_CONFIG=$state/apt.conf apt-get -q update
+}
