@@ -49,7 +49,7 @@ pub fn open_encoder(
     settings: EncoderSettings,
 ) -> Result<Box<dyn VideoEncoder>, EncodeError> {
     Ok(match pixels {
-        PixelFormat::H264 => Box::new(passthrough::Passthrough),
+        PixelFormat::H264 => Box::new(passthrough::Passthrough::default()),
         _ => Box::new(OpenH264::new(settings)?),
     })
 }

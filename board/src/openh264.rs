@@ -2,8 +2,11 @@
 
 use std::ffi::{c_int, c_void};
 use std::ptr;
+use std::time::Duration;
 
-use media::{EncodeError, Encoded, EncoderSettings, Frame, H264Profile, PixelFormat, VideoEncoder};
+use media::{
+    EncodeError, Encoded, EncoderSettings, Frame, H264Profile, PixelFormat, Timestamp, VideoEncoder,
+};
 use openh264_sys2::{self as sys, API, DynamicAPI};
 
 const NAME: &str = "OpenH264";
@@ -12,7 +15,9 @@ const NAME: &str = "OpenH264";
 pub struct OpenH264 {
     encoder: *mut sys::ISVCEncoder,
     settings: EncoderSettings,
-    until_idr: u32,
+    /// From one IDR picture to the next, less half a picture for their jitter.
+    gop: Duration,
+    idr_due: Option<Timestamp>,
 }
 
 // SAFETY: the encoder is owned by this value alone and has no ties to the thread that made it; calls need
@@ -36,7 +41,10 @@ impl OpenH264 {
         if code != 0 || encoder.is_null() {
             return Err(failed("WelsCreateSVCEncoder", code.into()));
         }
-        let mut this = Self { encoder, settings, until_idr: 0 };
+        let gop = Duration::from_secs_f64(
+            (f64::from(settings.gop) - 0.5).max(0.0) / f64::from(settings.fps.max(1)),
+        );
+        let mut this = Self { encoder, settings, gop, idr_due: None };
         this.set(sys::ENCODER_OPTION_TRACE_LEVEL, sys::WELS_LOG_QUIET)?;
         let mut parameters = sys::SEncParamExt::default();
         // SAFETY: the encoder was made above and lives as long as `this`; `parameters` is a valid struct to fill.
@@ -81,7 +89,7 @@ fn fill(parameters: &mut sys::SEncParamExt, settings: &EncoderSettings) {
     parameters.iRCMode = sys::RC_BITRATE_MODE;
     parameters.fMaxFrameRate = fps as f32;
     parameters.iComplexityMode = sys::LOW_COMPLEXITY;
-    // IDR pictures are asked for one by one, so that their distance holds in seconds when the rate changes.
+    // IDR pictures are asked for one by one, so that their distance holds in seconds at any rate.
     parameters.uiIntraPeriod = 0;
     parameters.eSpsPpsIdStrategy = sys::CONSTANT_ID;
     parameters.iEntropyCodingModeFlag = c_int::from(profile == H264Profile::Main);
@@ -101,6 +109,14 @@ fn fill(parameters: &mut sys::SEncParamExt, settings: &EncoderSettings) {
         H264Profile::Main => sys::PRO_MAIN,
     };
     layer.sSliceArgument.uiSliceMode = sys::SM_SINGLE_SLICE;
+    // Without a word players take small pictures for BT.601 and large ones for BT.709. Cameras deliver BT.601.
+    layer.bVideoSignalTypePresent = true;
+    layer.uiVideoFormat = sys::VF_UNDEF as u8;
+    layer.bFullRange = false;
+    layer.bColorDescriptionPresent = true;
+    layer.uiColorPrimaries = sys::CP_BT709 as u8;
+    layer.uiTransferCharacteristics = sys::TRC_BT709 as u8;
+    layer.uiColorMatrix = sys::CM_SMPTE170M as u8;
 }
 
 /// An I420 picture as the encoder takes it. The encoder reads the planes during the call only.
@@ -154,7 +170,8 @@ impl VideoEncoder for OpenH264 {
                 settings.width, settings.height
             )));
         }
-        if idr || self.until_idr == 0 {
+        let due = self.idr_due.is_none_or(|due| picture.captured.since(due) >= 0);
+        if idr || due {
             // SAFETY: the encoder is alive.
             let _ = unsafe { call!(self.encoder, ForceIntraFrame, true) };
         }
@@ -171,8 +188,9 @@ impl VideoEncoder for OpenH264 {
             sys::videoFrameTypeSkip => return Ok(Encoded::Skipped),
             _ => Encoded::Delta,
         };
-        self.until_idr =
-            if encoded == Encoded::Idr { settings.gop } else { self.until_idr }.saturating_sub(1);
+        if encoded == Encoded::Idr {
+            self.idr_due = Some(picture.captured + self.gop);
+        }
         append(&info, out);
         Ok(encoded)
     }
@@ -191,8 +209,6 @@ impl VideoEncoder for OpenH264 {
     }
 
     fn set_fps(&mut self, fps: u32) -> Result<(), EncodeError> {
-        let gop_seconds = f64::from(self.settings.gop) / f64::from(self.settings.fps);
-        self.settings.gop = (gop_seconds * f64::from(fps)).round().max(1.0) as u32;
         self.settings.fps = fps;
         self.set(sys::ENCODER_OPTION_FRAME_RATE, fps as f32)
     }

@@ -34,7 +34,9 @@ fn place(text: &str, error: &toml::de::Error) -> String {
     };
     let number = before.matches('\n').count();
     let key = text.lines().nth(number).and_then(|line| line.split_once('=')).map(|(key, _)| key.trim());
-    match key {
+    // Where the line is no key and value, what comes before a `=` may be part of an address.
+    let is_key = |key: &&str| key.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    match key.filter(is_key) {
         Some(key) => format!(", line {}, {key}", number + 1),
         None => format!(", line {}", number + 1),
     }

@@ -53,7 +53,7 @@ impl AlsaMicrophone {
         Ok(Self { pcm, name: name.to_owned(), format, sample, raw, period, overrun: false })
     }
 
-    /// Waits for a whole period; `false` after an overrun, from which the device has been started anew.
+    /// Waits for a whole period; `false` where less than one is there, as after an overrun.
     fn wait(&mut self) -> Result<bool, alsa::Error> {
         if !self.pcm.wait(Some(PATIENCE.as_millis() as u32))? {
             return Err(alsa::Error::new("snd_pcm_wait", libc::ETIMEDOUT));

@@ -12,7 +12,7 @@ use super::device::{Device, Mapping, PixFormat};
 use super::format::{self, Candidate, Wish};
 use crate::{OpenError, V4l2Source};
 
-/// Two with the driver, two in the pipeline, one kept for repetition, one spare.
+/// Two with the driver, two waiting, one in the pipeline, one spare.
 const BUFFERS: u32 = 6;
 /// A camera that delivers nothing for so long is as good as gone.
 const PATIENCE: Duration = Duration::from_secs(2);

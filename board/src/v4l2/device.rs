@@ -218,7 +218,7 @@ impl Device {
         Ok(PixFormat { fourcc: pix.pixelformat, width: pix.width, height: pix.height, strides })
     }
 
-    /// `VIDIOC_S_PARM`: asks for a rate in millionths of pictures a second; the rate that it will be, `None` where the
+    /// `VIDIOC_S_PARM`: asks for a rate in thousandths of pictures a second; the rate that it will be, `None` where the
     /// driver doesn't tell.
     pub(super) fn set_rate(&self, rate: f64) -> Option<f64> {
         // SAFETY: plain numbers.

@@ -38,9 +38,12 @@ pub enum CaptureError {
     /// Nothing came within the time; the device may still deliver.
     #[error("{device} delivered nothing for {} ms", waited.as_millis())]
     Timeout { device: String, waited: Duration },
-    /// The device is gone: unplugged, unbound from its driver, or at the end of its file.
+    /// The device is gone: unplugged, or unbound from its driver.
     #[error("{device} is gone ({cause})")]
     Lost { device: String, cause: String },
+    /// It was a file, and all of it was read.
+    #[error("{device} has ended")]
+    Ended { device: String },
     /// A call to the device failed.
     #[error("{device}: {call} failed: {source}")]
     Device { device: String, call: &'static str, source: std::io::Error },

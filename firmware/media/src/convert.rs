@@ -48,7 +48,7 @@ impl Converter {
                 Ok(Picture { source: Source { interleaved: true, cr_first: true, ..source }, y, cb, cr: cb })
             }
             PixelFormat::Yuyv => self.unpack(y, source),
-            PixelFormat::Mjpeg => self.decode(frame.compressed()),
+            PixelFormat::Mjpeg => self.decode(frame.compressed(), frame.layout),
             PixelFormat::H264 => Err(GeometryError::Unsupported(format)),
         }
     }
@@ -80,13 +80,20 @@ impl Converter {
         Ok(self.picture(source))
     }
 
-    fn decode(&mut self, jpeg: &[u8]) -> Result<Picture<'_>, GeometryError> {
+    fn decode(&mut self, jpeg: &[u8], layout: Layout) -> Result<Picture<'_>, GeometryError> {
         let corrupt = |error: turbojpeg::Error| GeometryError::Corrupt(error.to_string());
         let decompressor = match &mut self.jpeg {
             Some(decompressor) => decompressor,
             none => none.insert(Decompressor::new().map_err(corrupt)?),
         };
         let header = decompressor.read_header(jpeg).map_err(corrupt)?;
+        if (header.width, header.height) != (layout.width as usize, layout.height as usize) {
+            let cause = format!(
+                "JPEG of {}x{} among {}x{}",
+                header.width, header.height, layout.width, layout.height
+            );
+            return Err(GeometryError::Corrupt(cause));
+        }
         let chroma_step = match header.subsamp {
             Subsamp::Sub2x2 => (2, 2),
             Subsamp::Sub2x1 => (2, 1),
@@ -105,6 +112,9 @@ impl Converter {
         };
         decompressor.decompress_to_yuv(jpeg, image).map_err(corrupt)?;
         let (width, height) = (header.width, header.height);
+        let (luma, chroma) = self.planes.split_at_mut(width * height);
+        to_studio_range(luma, 219, 16);
+        to_studio_range(chroma, 224, 16);
         Ok(self.picture(Source { width, height, chroma_step, interleaved: false, cr_first: false }))
     }
 
@@ -121,5 +131,25 @@ impl Converter {
             cb: Plane { data: cb, stride: chroma_width },
             cr: Plane { data: cr, stride: chroma_width },
         }
+    }
+}
+
+/// JFIF has samples of the full range, video encoders take the studio range (BT.601 clause 2.5.3): `steps` above `lowest`.
+fn to_studio_range(samples: &mut [u8], steps: u32, lowest: u8) {
+    for sample in samples {
+        *sample = ((u32::from(*sample) * steps + 127) / 255) as u8 + lowest;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_full_range_becomes_the_studio_range() {
+        let mut luma = [0, 1, 128, 255];
+        super::to_studio_range(&mut luma, 219, 16);
+        assert_eq!(luma, [16, 17, 126, 235]);
+        let mut chroma = [0, 128, 255];
+        super::to_studio_range(&mut chroma, 224, 16);
+        assert_eq!(chroma, [16, 128, 240]);
     }
 }

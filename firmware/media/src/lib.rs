@@ -26,5 +26,5 @@ pub use geometry::{Geometry, GeometryError, GeometrySettings};
 pub use h264::{ParameterSets, nal_units, start_codes};
 pub use packet::{Packet, PacketSink, Track};
 pub use pool::{Pool, Pooled, Recycle};
-pub use queue::{DropOldest, Popped};
+pub use queue::DropOldest;
 pub use video::{VideoControl, VideoCounters, VideoPipeline};

@@ -6,42 +6,23 @@ use std::time::Duration;
 /// A bounded queue between two threads that drops its oldest item when it is full, and counts the drop:
 /// for live media, where the newest is worth more.
 pub struct DropOldest<T> {
-    state: Mutex<State<T>>,
+    items: Mutex<VecDeque<T>>,
     ready: Condvar,
     capacity: usize,
     dropped: AtomicU64,
 }
 
-struct State<T> {
-    items: VecDeque<T>,
-    closed: bool,
-}
-
-/// What [`DropOldest::pop`] found.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Popped<T> {
-    Item(T),
-    /// Nothing came within the time.
-    Empty,
-    /// The queue was closed and is drained.
-    Closed,
-}
-
 impl<T> DropOldest<T> {
     pub fn new(capacity: usize) -> Self {
-        let state = State { items: VecDeque::with_capacity(capacity + 1), closed: false };
-        Self { state: Mutex::new(state), ready: Condvar::new(), capacity, dropped: AtomicU64::new(0) }
+        let items = Mutex::new(VecDeque::with_capacity(capacity + 1));
+        Self { items, ready: Condvar::new(), capacity, dropped: AtomicU64::new(0) }
     }
 
-    /// Appends `item`. Items pushed after `close` are dropped.
     pub fn push(&self, item: T) {
-        let mut state = self.lock();
-        if state.closed {
-            return;
-        }
-        state.items.push_back(item);
-        let oldest = (state.items.len() > self.capacity).then(|| state.items.pop_front()).flatten();
-        drop(state);
+        let mut items = self.lock();
+        items.push_back(item);
+        let oldest = (items.len() > self.capacity).then(|| items.pop_front()).flatten();
+        drop(items);
         self.ready.notify_one();
         if oldest.is_some() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
@@ -49,22 +30,9 @@ impl<T> DropOldest<T> {
     }
 
     /// Takes the oldest item, waiting up to `limit` for one.
-    pub fn pop(&self, limit: Duration) -> Popped<T> {
-        let (mut state, _) = self
-            .ready
-            .wait_timeout_while(self.lock(), limit, |state| state.items.is_empty() && !state.closed)
-            .unwrap_or_else(PoisonError::into_inner);
-        match state.items.pop_front() {
-            Some(item) => Popped::Item(item),
-            None if state.closed => Popped::Closed,
-            None => Popped::Empty,
-        }
-    }
-
-    /// Ends the queue: what is in it can still be taken.
-    pub fn close(&self) {
-        self.lock().closed = true;
-        self.ready.notify_all();
+    pub fn pop(&self, limit: Duration) -> Option<T> {
+        let waited = self.ready.wait_timeout_while(self.lock(), limit, |items| items.is_empty());
+        waited.unwrap_or_else(PoisonError::into_inner).0.pop_front()
     }
 
     /// Items dropped because the queue was full.
@@ -72,8 +40,8 @@ impl<T> DropOldest<T> {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, VecDeque<T>> {
+        self.items.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -90,19 +58,9 @@ mod tests {
             queue.push(item);
         }
         assert_eq!(queue.dropped(), 3);
-        assert_eq!(queue.pop(SOON), Popped::Item(3));
-        assert_eq!(queue.pop(SOON), Popped::Item(4));
-        assert_eq!(queue.pop(SOON), Popped::Empty);
-    }
-
-    #[test]
-    fn a_closed_queue_is_drained_first() {
-        let queue = DropOldest::new(2);
-        queue.push(1);
-        queue.close();
-        queue.push(2);
-        assert_eq!(queue.pop(SOON), Popped::Item(1));
-        assert_eq!(queue.pop(SOON), Popped::Closed);
+        assert_eq!(queue.pop(SOON), Some(3));
+        assert_eq!(queue.pop(SOON), Some(4));
+        assert_eq!(queue.pop(SOON), None);
     }
 
     #[test]
@@ -111,7 +69,7 @@ mod tests {
         std::thread::scope(|scope| {
             let waiter = scope.spawn(|| queue.pop(Duration::from_secs(10)));
             queue.push(7);
-            assert_eq!(waiter.join().unwrap(), Popped::Item(7));
+            assert_eq!(waiter.join().unwrap(), Some(7));
         });
     }
 }

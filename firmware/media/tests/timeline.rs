@@ -152,12 +152,14 @@ proptest! {
     #[test]
     fn any_timestamps_are_survived(times in prop::collection::vec((any::<i32>(), any::<bool>()), 1..60)) {
         let mut timeline = Timeline::new(AudioFormat { rate: RATE, channels: 2 }, RATE).unwrap();
-        let mut frames = 0_usize;
+        let (mut frames, mut end) = (0_usize, None);
         for (time, overrun) in &times {
             let samples = vec![f32::NAN; 960];
             let block = AudioBlock { samples, captured: Timestamp::from_micros(i64::from(*time)), overrun: *overrun };
-            timeline.push(&block, |_, frame| {
+            timeline.push(&block, |time, frame| {
                 assert!(frame.iter().all(|sample| sample.abs() <= 1.0));
+                assert!(end.is_none_or(|end| time.since(end) > -2), "{time:?} after {end:?}");
+                end = Some(time + std::time::Duration::from_micros(frame.len() as u64 * 1_000_000 / u64::from(RATE)));
                 frames += 1;
             });
         }

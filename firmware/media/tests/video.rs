@@ -97,7 +97,7 @@ fn a_corrupt_picture_is_replaced_by_the_last_good_one_at_its_own_time() {
     bench.process(3, jpeg(200));
     let seen = bench.seen.0.lock().unwrap().clone();
     let shades: Vec<u8> = seen.iter().map(|(.., shade)| *shade).collect();
-    assert_eq!(shades, [80, 80, 80, 200]);
+    assert_eq!(shades, [85, 85, 85, 188]);
     assert_eq!(seen.iter().map(|(time, ..)| *time).collect::<Vec<_>>(), [0, 33, 66, 99]);
     assert_eq!(bench.counters.repeated.load(Relaxed), 2);
 }

@@ -1,21 +1,19 @@
 //! The microphone thread and the audio thread.
 
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use board::MicrophoneConfig;
 use live_pusher::Properties;
 use media::{
     AudioBlock, AudioControl, AudioFormat, AudioPipeline, AudioSettings, CaptureError, DropOldest,
-    Microphone, Pool, Pooled, Popped, now,
+    Microphone, Pool, Pooled, now,
 };
 use tracing::{info, warn};
 
+use crate::reopen::reopen;
 use crate::sink::QueueSink;
 
-/// A microphone that is gone is looked for at this distance (spec 7.6, -1302).
-const REOPEN: Duration = Duration::from_secs(2);
 /// Without a block for so long there is silence in the stream,
 const PATIENCE: Duration = Duration::from_millis(500);
 /// which is then put out in pieces of this length.
@@ -55,7 +53,8 @@ impl Opened {
             loop {
                 let error = capture_until_lost(microphone, &pool, &blocks);
                 warn!(code = -1302, %error, "microphone lost, it is opened again when it is back");
-                microphone = reopen(&config, rate);
+                microphone = reopen("microphone", || board::open_microphone(&config, rate));
+                info!(format = %microphone.format(), "microphone opened");
             }
         }
     }
@@ -72,17 +71,10 @@ fn capture_until_lost(
         if let Err(error) = microphone.read(&mut block) {
             return error;
         }
-        blocks.push(Captured { format, block });
-    }
-}
-
-fn reopen(config: &MicrophoneConfig, rate: u32) -> Box<dyn Microphone> {
-    loop {
-        thread::sleep(REOPEN);
-        if let Ok(microphone) = board::open_microphone(config, rate) {
-            info!(format = %microphone.format(), "microphone opened");
-            return microphone;
+        if block.overrun {
+            warn!("the microphone's buffer overran, silence fills the hole");
         }
+        blocks.push(Captured { format, block });
     }
 }
 
@@ -102,17 +94,13 @@ pub(crate) fn encode(
     move || {
         let mut wait = PATIENCE;
         loop {
-            match blocks.pop(wait) {
-                Popped::Item(Captured { format, block }) => {
-                    pipeline.set_format(format)?;
-                    pipeline.process(&block)?;
-                    wait = PATIENCE;
-                }
-                Popped::Empty => {
-                    pipeline.advance(now())?;
-                    wait = SILENCE;
-                }
-                Popped::Closed => return Ok(()),
+            if let Some(Captured { format, block }) = blocks.pop(wait) {
+                pipeline.set_format(format)?;
+                pipeline.process(&block)?;
+                wait = PATIENCE;
+            } else {
+                pipeline.advance(now())?;
+                wait = SILENCE;
             }
         }
     }

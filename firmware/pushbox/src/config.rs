@@ -38,6 +38,6 @@ pub(crate) fn read_board(path: &Path) -> anyhow::Result<Board> {
     Board::read(path).map_err(usage)
 }
 
-fn usage(error: impl ToString) -> anyhow::Error {
+pub(crate) fn usage(error: impl ToString) -> anyhow::Error {
     anyhow!(UsageError(error.to_string()))
 }

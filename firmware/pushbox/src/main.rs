@@ -3,6 +3,7 @@
 mod audio;
 mod config;
 mod log;
+mod reopen;
 mod run;
 mod selftest;
 mod sink;

@@ -1,23 +1,22 @@
 //! The wiring: whoever reads this knows the product.
 
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use ::uplink::{AudioMetadata, Metadata, VideoMetadata};
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use live_pusher::{AudioQuality, DevicePosition, Kbps, Mode, Properties, Size};
 use media::{DropOldest, VideoCounters};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::config::Config;
+use crate::config::{Config, usage};
 use crate::sink::{Queue, QueueSink};
 use crate::status::{self, Watched};
 use crate::{audio, uplink, video};
 
-/// Pictures between camera and encoder: one under way and one that waits.
-const FRAMES: usize = 2;
 /// Periods of 10 ms between microphone and encoder.
 const BLOCKS: usize = 32;
 
@@ -29,17 +28,17 @@ pub(crate) fn run(config: Config) -> anyhow::Result<()> {
     let mut metadata =
         Metadata { encoder: format!("Pushbox/{}", env!("CARGO_PKG_VERSION")), ..Metadata::default() };
 
-    let mut watched = None;
+    let mut video = None;
     if properties.enable_camera {
         let position = position(properties.device_position);
         let camera =
-            board.camera(position).context("camera may not be used: the board file has none")?.clone();
-        let frames = Arc::new(DropOldest::new(FRAMES));
+            board.camera(position).ok_or_else(|| usage("the board file has no camera: add one"))?.clone();
         let opened = video::Opened::open(camera, &properties)?;
+        let frames = Arc::new(DropOldest::new(opened.backlog()));
         metadata.video = Some(video_metadata(&opened, &properties));
         let counters = Arc::<VideoCounters>::default();
         let pipeline = opened.pipeline(&properties, QueueSink(Arc::clone(&queue)), Arc::clone(&counters))?;
-        watched = Some(Watched { counters, frames: Arc::clone(&frames) });
+        video = Some((counters, Arc::clone(&frames)));
         start("video", &failed, video::encode(pipeline, Arc::clone(&frames)))?;
         start("camera", &failed, opened.capture(frames))?;
     }
@@ -50,18 +49,22 @@ pub(crate) fn run(config: Config) -> anyhow::Result<()> {
     start("audio", &failed, audio::encode(pipeline, Arc::clone(&blocks)))?;
     if let Some(microphone) = board.microphone.filter(|_| properties.enable_mic) {
         let opened = audio::Opened::open(microphone, properties.audio_quality.rate())?;
-        start("microphone", &failed, opened.capture(blocks))?;
+        start("microphone", &failed, opened.capture(Arc::clone(&blocks)))?;
     }
 
     queue.set_metadata(&metadata);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(publish(&address, &queue, watched, failures))
+    let watched = Watched { video, blocks };
+    let result = runtime.block_on(publish(&address, &queue, watched, failures));
+    // A name that is still being looked up must not hold up the end.
+    runtime.shutdown_background();
+    result
 }
 
 async fn publish(
     address: &::uplink::Address,
     queue: &Queue,
-    watched: Option<Watched>,
+    watched: Watched,
     mut failures: mpsc::Receiver<anyhow::Error>,
 ) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
@@ -89,7 +92,9 @@ fn start(
 ) -> anyhow::Result<()> {
     let failed = failed.clone();
     let body = move || {
-        let error = work().err().unwrap_or_else(|| anyhow!("it ended"));
+        let result =
+            panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(anyhow!("it panicked")));
+        let error = result.err().unwrap_or_else(|| anyhow!("it ended"));
         // Only the first failure counts.
         let _ = failed.try_send(error.context(format!("failed in thread {name}")));
     };

@@ -1,23 +1,25 @@
 //! The camera thread and the video thread.
 
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use board::CameraConfig;
 use live_pusher::{Properties, Size};
 use media::{
     Camera, CaptureError, DropOldest, EncoderSettings, Frame, GeometrySettings, H264Profile, PixelFormat,
-    Popped, VideoControl, VideoCounters, VideoFormat, VideoPipeline,
+    VideoControl, VideoCounters, VideoPipeline,
 };
 use tracing::{info, warn};
 
+use crate::reopen::reopen;
 use crate::sink::QueueSink;
 
 /// Seconds from one IDR picture to the next (spec 10.3).
 const GOP: u32 = 3;
-/// A camera that is gone is looked for at this distance (spec 7.6, -1301).
-const REOPEN: Duration = Duration::from_secs(2);
+/// Pictures between camera and encoder: one under way and one that waits,
+const PICTURES: usize = 2;
+/// but of those that refer to one another none may be lost in a burst.
+const ACCESS_UNITS: usize = 32;
 
 /// A camera that was opened, and what is published of it.
 pub(crate) struct Opened {
@@ -43,6 +45,11 @@ impl Opened {
 
     pub(crate) fn size(&self) -> Size {
         self.size
+    }
+
+    /// How many pictures may wait for the encoder.
+    pub(crate) fn backlog(&self) -> usize {
+        if self.camera.format().pixels == PixelFormat::H264 { ACCESS_UNITS } else { PICTURES }
     }
 
     pub(crate) fn fps(&self) -> u32 {
@@ -79,13 +86,13 @@ impl Opened {
         move || {
             loop {
                 let error = capture_until_lost(camera, &frames);
-                if let CaptureError::Lost { cause, .. } = &error
-                    && cause == "end of file"
-                {
+                if let CaptureError::Ended { .. } = &error {
                     return Err(error.into());
                 }
                 warn!(code = -1301, %error, "camera lost, it is opened again when it is back");
-                camera = reopen(&config);
+                camera = reopen("camera", || board::open_camera(&config));
+                let format = camera.format();
+                info!(code = 1003, %format, "camera opened");
             }
         }
     }
@@ -106,17 +113,6 @@ fn capture_until_lost(mut camera: Box<dyn Camera>, frames: &DropOldest<Frame>) -
     }
 }
 
-fn reopen(config: &CameraConfig) -> Box<dyn Camera> {
-    loop {
-        thread::sleep(REOPEN);
-        if let Ok(camera) = board::open_camera(config) {
-            let format: VideoFormat = camera.format();
-            info!(code = 1003, %format, "camera opened");
-            return camera;
-        }
-    }
-}
-
 /// The video thread: pictures from `frames` through the pipeline.
 pub(crate) fn encode(
     mut pipeline: VideoPipeline<QueueSink>,
@@ -124,10 +120,8 @@ pub(crate) fn encode(
 ) -> impl FnOnce() -> anyhow::Result<()> + Send {
     move || {
         loop {
-            match frames.pop(Duration::from_secs(1)) {
-                Popped::Item(frame) => pipeline.process(frame)?,
-                Popped::Empty => {}
-                Popped::Closed => return Ok(()),
+            if let Some(frame) = frames.pop(Duration::from_secs(1)) {
+                pipeline.process(frame)?;
             }
         }
     }

@@ -30,6 +30,8 @@ pub enum AddressError {
 }
 
 const LONGEST: usize = 2048;
+/// Characters of a server's text that are kept.
+const LONGEST_REMARK: usize = 200;
 /// The registered port of RTMP.
 const PORT: u16 = 1935;
 
@@ -81,6 +83,13 @@ impl Address {
         &self.stream
     }
 
+    /// What a server says, fit for a log: without the stream's name, control characters and excessive length.
+    pub(crate) fn mask(&self, text: &str) -> String {
+        let name = self.stream.split('?').next().unwrap_or_default();
+        let masked = text.replace(&self.stream, "***").replace(name, "***");
+        masked.chars().filter(|c| !c.is_control()).take(LONGEST_REMARK).collect()
+    }
+
     /// The address up to the app, as the connect command wants it.
     pub fn tc_url(&self) -> String {
         format!("rtmp://{}:{}/{}", self.host, self.port, self.app)
@@ -121,6 +130,14 @@ mod tests {
     fn parts(text: &str) -> (String, u16, String, String) {
         let Address { host, port, app, stream } = Address::parse(text).unwrap();
         (host, port, app, stream)
+    }
+
+    #[test]
+    fn what_a_server_says_is_logged_without_the_streams_name() {
+        let address = Address::parse("rtmp://host/live/topsecret?sign=abc").unwrap();
+        let text = "NetStream.Publish.BadName topsecret?sign=abc, topsecret is taken\n\x1b[31m";
+        assert_eq!(address.mask(text), "NetStream.Publish.BadName ***, *** is taken[31m");
+        assert_eq!(address.mask(&"x".repeat(5000)).len(), LONGEST_REMARK);
     }
 
     #[test]

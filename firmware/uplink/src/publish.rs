@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -105,6 +105,7 @@ async fn connect(address: &Address) -> Result<TcpStream, PublishError> {
 }
 
 struct Connection<'a, P> {
+    address: &'a Address,
     stream: TcpStream,
     session: Session,
     queue: &'a SendQueue<P>,
@@ -140,22 +141,27 @@ struct Clock {
 }
 
 impl Clock {
-    fn timestamp(&mut self, track: Track, time: i64) -> u32 {
-        let first = *self.first.get_or_insert(time);
+    /// `None` for what is older than the first packet: it began before the stream did.
+    fn timestamp(&mut self, track: Track, time: i64) -> Option<u32> {
+        let since_first = time - *self.first.get_or_insert(time);
+        if since_first < 0 {
+            return None;
+        }
         // Modulo 2^32, as in RTMP (section 3).
-        let timestamp = ((time - first).max(0) / 1000) as u32;
+        let timestamp = (since_first / 1000) as u32;
         let last = &mut self.last[track as usize];
         let backwards = timestamp.wrapping_sub(*last) > u32::MAX / 2;
         *last = if backwards { *last } else { timestamp };
-        *last
+        Some(*last)
     }
 }
 
 impl<'a, P: AsRef<[u8]> + Send> Connection<'a, P> {
-    fn new(address: &Address, stream: TcpStream, queue: &'a SendQueue<P>) -> Result<Self, PublishError> {
+    fn new(address: &'a Address, stream: TcpStream, queue: &'a SendQueue<P>) -> Result<Self, PublishError> {
         let session = Session::new(address.clone())
             .map_err(|error| PublishError::Protocol { step: "handshake", cause: error.to_string() })?;
         Ok(Self {
+            address,
             stream,
             session,
             queue,
@@ -183,10 +189,7 @@ impl<'a, P: AsRef<[u8]> + Send> Connection<'a, P> {
                     self.read(&mut buffer, report)?;
                 }
                 ready = self.stream.writable(), if blocked => ready.map_err(broken)?,
-                media = self.queue.next(), if live && !blocked => match media {
-                    Some(media) => self.start(media),
-                    None => return Ok(()),
-                },
+                media = self.queue.next(), if live && !blocked => self.start(media),
                 () = sleep_until(self.deadline), if blocked || !live => return Err(self.late()),
             }
         }
@@ -204,16 +207,16 @@ impl<'a, P: AsRef<[u8]> + Send> Connection<'a, P> {
         self.session.receive(&buffer[..count]).map_err(protocol)?;
         while let Some(event) = self.session.next_event() {
             match event {
-                Event::Connected => {}
                 Event::Publishing => {
                     self.queue.connect();
                     report(Published::Started);
                 }
                 Event::Refused { code, description } => {
+                    let (code, description) = (self.address.mask(&code), self.address.mask(&description));
                     return Err(PublishError::Refused { code, description });
                 }
                 Event::Closed { code, description } => {
-                    return Err(PublishError::Closed(format!("{code} {description}")));
+                    return Err(PublishError::Closed(self.address.mask(&format!("{code} {description}"))));
                 }
             }
         }
@@ -238,7 +241,9 @@ impl<'a, P: AsRef<[u8]> + Send> Connection<'a, P> {
                 )
             }
             Media::Packet(packet) => {
-                let timestamp = self.clock.timestamp(packet.track, packet.time);
+                let Some(timestamp) = self.clock.timestamp(packet.track, packet.time) else {
+                    return;
+                };
                 let prefix = flv::prefix(packet.track, packet.sync, false);
                 (flv::message_kind(packet.track), timestamp, prefix, Outgoing::Packet(packet.data))
             }
@@ -286,7 +291,11 @@ impl<'a, P: AsRef<[u8]> + Send> Connection<'a, P> {
         while self.write().map_err(io::Error::other)? {
             self.stream.writable().await?;
         }
-        self.stream.shutdown().await
+        self.stream.shutdown().await?;
+        // What the server still says must be read, or closing would reset the connection and lose the last bytes.
+        let mut rest = [0; 1024];
+        while self.stream.read(&mut rest).await? > 0 {}
+        Ok(())
     }
 
     fn late(&self) -> PublishError {
@@ -315,4 +324,25 @@ impl<'a, P: AsRef<[u8]> + Send> Connection<'a, P> {
 
 fn broken(error: io::Error) -> PublishError {
     PublishError::Broken(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_began_before_the_stream_is_left_out() {
+        let mut clock = Clock::default();
+        let stamps = [
+            (Track::Video, 5_000_000),
+            (Track::Audio, 4_979_000),
+            (Track::Audio, 5_000_500),
+            (Track::Audio, 5_021_900),
+            (Track::Video, 5_033_000),
+            (Track::Audio, 5_010_000),
+        ]
+        .map(|(track, time)| clock.timestamp(track, time));
+        // The last one would go back: it keeps the time of the one before.
+        assert_eq!(stamps, [Some(0), None, Some(0), Some(21), Some(33), Some(21)]);
+    }
 }

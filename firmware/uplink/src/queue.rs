@@ -57,7 +57,6 @@ struct State<P> {
     await_idr: bool,
     wants_idr: bool,
     dropped: Dropped,
-    closed: bool,
 }
 
 /// Enough for the longest limit at the highest rates, so that the queue never grows.
@@ -73,7 +72,6 @@ impl<P> SendQueue<P> {
             await_idr: true,
             wants_idr: false,
             dropped: Dropped::default(),
-            closed: false,
         };
         Self { state: Mutex::new(state), changed: Notify::new(), limit: limit.as_micros() as i64 }
     }
@@ -149,32 +147,18 @@ impl<P> SendQueue<P> {
         state.items.clear();
     }
 
-    /// The next item, if there is one.
-    pub fn try_next(&self) -> Option<Media<P>> {
-        self.lock().items.pop_front()
-    }
-
-    /// The next item; `None` after `close`, once the queue is empty.
-    pub async fn next(&self) -> Option<Media<P>> {
+    /// Waits for the next item.
+    pub async fn next(&self) -> Media<P> {
         loop {
-            let closed = {
-                let mut state = self.lock();
-                if let Some(item) = state.items.pop_front() {
-                    return Some(item);
-                }
-                state.closed
-            };
-            if closed {
-                return None;
+            if let Some(item) = self.try_next() {
+                return item;
             }
             self.changed.notified().await;
         }
     }
 
-    /// Ends the queue: what is in it still goes out.
-    pub fn close(&self) {
-        self.lock().closed = true;
-        self.changed.notify_one();
+    fn try_next(&self) -> Option<Media<P>> {
+        self.lock().items.pop_front()
     }
 
     pub fn dropped(&self) -> Dropped {
@@ -193,7 +177,7 @@ impl<P> SendQueue<P> {
 
 impl<P> State<P> {
     fn append(&mut self, item: Media<P>) {
-        if self.connected && !self.closed {
+        if self.connected {
             self.items.push_back(item);
         }
     }

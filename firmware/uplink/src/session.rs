@@ -21,12 +21,11 @@ const COMMANDS: u8 = 3;
 /// Transaction numbers of the commands whose answer counts.
 const CONNECT: f64 = 1.0;
 const CREATE_STREAM: f64 = 4.0;
+const PUBLISH: f64 = 5.0;
 
 /// What the server's bytes mean.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// It took the connect command.
-    Connected,
     /// It takes media from now on.
     Publishing,
     /// It refused, with the code and description of its status.
@@ -68,8 +67,6 @@ pub struct Session {
     received: u32,
     acknowledged: u32,
     window: u32,
-    /// The last acknowledgement from the server: a measure, never a gate, as servers differ in what they count.
-    server_acknowledged: u32,
 }
 
 impl Session {
@@ -91,7 +88,6 @@ impl Session {
             received: 0,
             acknowledged: 0,
             window: 0,
-            server_acknowledged: 0,
         })
     }
 
@@ -117,11 +113,6 @@ impl Session {
             State::StartingToPublish => "publish",
             State::Publishing | State::Ended => "stream",
         }
-    }
-
-    /// Bytes that the server said it received.
-    pub fn server_acknowledged(&self) -> u32 {
-        self.server_acknowledged
     }
 
     /// Takes bytes from the server. After an error the connection is of no use.
@@ -195,9 +186,6 @@ impl Session {
         };
         // What can't be read is ignored: it is advice at the most.
         match payload.to_rtmp_message() {
-            Ok(RtmpMessage::Acknowledgement { sequence_number }) => {
-                self.server_acknowledged = sequence_number;
-            }
             Ok(RtmpMessage::WindowAcknowledgement { size }) => self.window = size,
             Ok(RtmpMessage::SetPeerBandwidth { size, limit_type })
                 if limit_type != PeerBandwidthLimitType::Dynamic =>
@@ -231,7 +219,6 @@ impl Session {
         let info = values.get(3);
         match (name.as_str(), self.state) {
             ("_result", State::Connecting) if transaction == CONNECT => {
-                self.events.push_back(Event::Connected);
                 self.create_stream()?;
             }
             ("_result", State::CreatingStream) if transaction == CREATE_STREAM => {
@@ -242,6 +229,7 @@ impl Session {
             }
             ("_error", State::Connecting) if transaction == CONNECT => self.refused(info),
             ("_error", State::CreatingStream) if transaction == CREATE_STREAM => self.refused(info),
+            ("_error", State::StartingToPublish) if transaction == PUBLISH => self.refused(info),
             ("onStatus", _) => self.status(info),
             _ => {}
         }
@@ -261,7 +249,7 @@ impl Session {
         self.state = State::StartingToPublish;
         let stream = Amf0Value::Utf8String(self.address.stream().to_owned());
         let live = Amf0Value::Utf8String("live".to_owned());
-        self.command("publish", 5.0, self.stream_id, vec![Amf0Value::Null, stream, live])
+        self.command("publish", PUBLISH, self.stream_id, vec![Amf0Value::Null, stream, live])
     }
 
     fn status(&mut self, info: Option<&Amf0Value>) {

@@ -8,12 +8,14 @@ mod flv;
 mod measure;
 mod report;
 mod server;
+mod snapshot;
 mod video;
 
 pub use flv::{FlvWriter, read as read_flv};
-pub use measure::{Measure, Snapshot};
+pub use measure::Measure;
 pub use report::{Quantiles, Report};
 pub use server::{Receiver, Recording};
+pub use snapshot::Snapshot;
 
 /// A message that carries media, as in RTMP and FLV alike.
 #[derive(Clone, Debug)]

@@ -1,15 +1,14 @@
 //! Waits for a publisher, shows live what arrives, and reports.
 
-use std::fs::File;
-use std::io::{BufWriter, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use clap::Parser;
-use receiver::{Quantiles, Receiver, Report, Snapshot};
+use receiver::{Quantiles, Receiver, Report};
 
 #[derive(Parser)]
 #[command(about = "An RTMP server that measures what a camera box sends")]
@@ -66,7 +65,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
     if let Some(path) = &arguments.snapshot
         && report.frames > 0
     {
-        write_png(path, &receiver.snapshot())?;
+        std::fs::write(path, receiver.snapshot().png()?)?;
     }
     Ok(report.complaints().is_empty())
 }
@@ -151,27 +150,4 @@ fn summary(report: &Report) -> String {
     ];
     lines.extend(report.complaints().iter().map(|complaint| format!("FAULT     {complaint}")));
     lines.join("\n")
-}
-
-/// BT.601 in the studio range, as sensors deliver.
-fn write_png(path: &Path, snapshot: &Snapshot) -> Result<()> {
-    let (width, height) = (snapshot.width as usize, snapshot.height as usize);
-    let [luma, cb, cr] = &snapshot.planes;
-    let mut rgb = Vec::with_capacity(width * height * 3);
-    for y in 0..height {
-        for x in 0..width {
-            let chroma = y / 2 * width.div_ceil(2) + x / 2;
-            let at = |plane: &[u8], index: usize| f32::from(plane.get(index).copied().unwrap_or(128));
-            let (l, b, r) =
-                (1.164 * (at(luma, y * width + x) - 16.0), at(cb, chroma) - 128.0, at(cr, chroma) - 128.0);
-            rgb.extend(
-                [l + 1.596 * r, l - 0.392 * b - 0.813 * r, l + 2.017 * b]
-                    .map(|value| value.clamp(0.0, 255.0) as u8),
-            );
-        }
-    }
-    let mut encoder = png::Encoder::new(BufWriter::new(File::create(path)?), snapshot.width, snapshot.height);
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.write_header()?.write_image_data(&rgb)?;
-    Ok(())
 }

@@ -10,18 +10,11 @@ use crate::Tag;
 use crate::amf::{self, Value};
 use crate::audio::{Sound, smooth};
 use crate::report::{Report, missing, quantiles};
+use crate::snapshot::Snapshot;
 use crate::video::{self, Decoder, Picture};
 
 /// Faults that are kept; more of them say nothing new.
 const FAULTS: usize = 20;
-
-/// The last picture in I420, for people.
-#[derive(Clone, Default)]
-pub struct Snapshot {
-    pub width: u32,
-    pub height: u32,
-    pub planes: [Vec<u8>; 3],
-}
 
 /// What came within the second of stream time that is under way.
 #[derive(Default)]

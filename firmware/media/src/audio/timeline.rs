@@ -104,7 +104,7 @@ impl Timeline {
         let late = self.late(block.captured);
         let gap = if block.overrun { OVERRUN_GAP } else { GAP };
         let mut skip = 0;
-        if late.abs() > LONGEST_GAP {
+        if late > LONGEST_GAP {
             self.restart(block.captured);
         } else if late > gap {
             self.fill(late, &mut emit);

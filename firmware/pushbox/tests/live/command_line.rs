@@ -51,8 +51,15 @@ fn a_secret_in_an_address_never_shows() {
     assert!(pushbox.terminate().0.success());
     let log = fs::read_to_string(folder.path().join("pushbox.log")).unwrap();
     assert!(log.contains("/live/***") && !log.contains("topsecret") && !log.contains("hidden"), "{log}");
-    let (_, text) = run(&board("sim.toml"), "url = 7", "ftp://user:topsecret@host/live/hidden");
-    assert!(!text.contains("topsecret") && !text.contains("hidden"), "{text}");
+    for (properties, url) in [
+        ("", "ftp://user:topsecret@host/live/hidden"),
+        ("url = 7 # topsecret", ""),
+        ("url: rtmp://host/live/topsecret?sign=hidden", ""),
+    ] {
+        let (code, text) = run(&board("sim.toml"), properties, url);
+        assert_eq!(code, 2, "{text}");
+        assert!(!text.contains("topsecret") && !text.contains("hidden"), "{text}");
+    }
 }
 
 #[test]

@@ -1,0 +1,166 @@
+//! From power off to live, one stage after the other, whatever the board.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use receiver::{Receiver, Report};
+
+use crate::{Board, Console};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    Off,
+    BootLoader,
+    Kernel,
+    /// A shell answers.
+    System,
+    /// The firmware runs.
+    Firmware,
+    /// Pictures arrive at a server.
+    Live,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self {
+            Self::Off => "off",
+            Self::BootLoader => "boot loader",
+            Self::Kernel => "kernel",
+            Self::System => "system",
+            Self::Firmware => "firmware",
+            Self::Live => "live",
+        };
+        f.write_str(name)
+    }
+}
+
+/// A board that did not get on.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "stuck after stage {reached:?} on the way to {wanted}, {waited:.1?} after power on: {cause}\nend of the serial log:\n{log}"
+)]
+pub struct Stuck {
+    pub reached: Stage,
+    pub wanted: Stage,
+    pub waited: Duration,
+    pub cause: String,
+    pub log: String,
+}
+
+/// A board on the bench: how far it has come, and the server that waits for its stream.
+pub struct Bench {
+    pub board: Box<dyn Board>,
+    stage: Stage,
+    console: Option<Console>,
+    powered: Instant,
+    server: Receiver,
+}
+
+/// Lines of the serial log that an error shows.
+const TAIL: usize = 30;
+
+impl Bench {
+    /// `recording` keeps the stream as FLV.
+    pub fn new(board: Box<dyn Board>, recording: Option<std::path::PathBuf>) -> Result<Self> {
+        let server = Receiver::bind("127.0.0.1:0", recording)?;
+        Ok(Self { board, stage: Stage::Off, console: None, powered: Instant::now(), server })
+    }
+
+    /// Brings the board to `wanted`. Properties are those of the stream, without the address.
+    pub fn reach(&mut self, wanted: Stage, properties: &str) -> Result<(), Stuck> {
+        while self.stage < wanted {
+            if let Err(error) = self.step(properties) {
+                let log = self.log();
+                let lines: Vec<&str> = log.lines().collect();
+                return Err(Stuck {
+                    reached: self.stage,
+                    wanted,
+                    waited: self.powered.elapsed(),
+                    cause: format!("{error:#}"),
+                    log: lines[lines.len().saturating_sub(TAIL)..].join("\n"),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, properties: &str) -> Result<()> {
+        let markers = self.board.markers();
+        self.stage = match self.stage {
+            Stage::Off => {
+                self.powered = Instant::now();
+                let console = self.console.insert(self.board.power_on()?);
+                if let Some(marker) = markers.boot_loader {
+                    console.wait_for(marker, markers.limit)?;
+                }
+                Stage::BootLoader
+            }
+            Stage::BootLoader => {
+                self.console()?.wait_for(markers.kernel, markers.limit)?;
+                Stage::Kernel
+            }
+            Stage::Kernel => {
+                let console = self.console()?;
+                console.wait_for(markers.prompt, markers.limit)?;
+                console.take_shell()?;
+                Stage::System
+            }
+            Stage::System => {
+                self.configure(properties)?;
+                self.run("until pidof pushbox; do sleep 0.1; done")?;
+                Stage::Firmware
+            }
+            Stage::Firmware | Stage::Live => {
+                self.server.wait(markers.limit, |report| report.frames > 0).context("the server")?;
+                Stage::Live
+            }
+        };
+        Ok(())
+    }
+
+    /// Gives the firmware its properties and the address of the bench's server.
+    fn configure(&mut self, properties: &str) -> Result<()> {
+        let url = self.server.url().replace("127.0.0.1", &self.board.host());
+        let command = format!(
+            "cat >/data/new <<'END'\nurl = '{url}'\n{properties}\nEND\nmv /data/new /data/properties.toml"
+        );
+        self.run(&command).map(|_| ())
+    }
+
+    pub fn console(&mut self) -> Result<&mut Console> {
+        self.console.as_mut().context("the board is off")
+    }
+
+    /// Runs a line of shell that must succeed, and returns its output.
+    pub fn run(&mut self, command: &str) -> Result<String> {
+        let output = self.console()?.run(command, Duration::from_secs(30))?;
+        output.success().with_context(|| command.to_owned())
+    }
+
+    /// All that came over the serial line.
+    pub fn log(&self) -> String {
+        self.console.as_ref().map(Console::log).unwrap_or_default()
+    }
+
+    pub fn server(&self) -> &Receiver {
+        &self.server
+    }
+
+    /// Waits until the server has seen what is wanted.
+    pub fn wait(&self, limit: Duration, wanted: impl FnMut(&Report) -> bool) -> Result<Report> {
+        self.server.wait(limit, wanted)
+    }
+
+    /// Takes the power away.
+    pub fn power_off(&mut self) {
+        self.board.power_off();
+        (self.stage, self.console) = (Stage::Off, None);
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        self.board.power_off();
+    }
+}

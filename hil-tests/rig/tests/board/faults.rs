@@ -1,0 +1,50 @@
+//! What breaks while live.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use rig::{Bench, Part, Stage};
+
+use crate::Test;
+use crate::media::{Colour, SOON, expect_colour, paint};
+
+pub(crate) const TESTS: &[&Test] = &[
+    &Test { name: "a_camera_lost_while_live_comes_back", needs: &[Part::Camera], run: unbound },
+    &Test {
+        name: "a_squeezed_link_costs_pictures_not_the_stream",
+        needs: &[Part::BadNetwork],
+        run: squeezed,
+    },
+];
+
+const LIVE: &str = "mode = 'SD'\norientation = 'horizontal'";
+
+fn unbound(bench: &mut Bench) -> Result<()> {
+    bench.reach(Stage::System, "")?;
+    bench.reach(Stage::Live, LIVE)?;
+    bench.wait(SOON, |report| report.frames > 20)?;
+    bench.run("echo vivid.0 >/sys/bus/platform/drivers/vivid/unbind")?;
+    bench.run("until grep -q 'code=-1301' /run/pushbox.log; do sleep 0.1; done")?;
+    let before = bench.server().report();
+    // The sound goes on without pictures.
+    let without = bench.wait(SOON, |report| report.audio_packets > before.audio_packets + 50)?;
+    bench.run("echo vivid.0 >/sys/bus/platform/drivers/vivid/bind")?;
+    paint(bench)?;
+    let report = bench.wait(SOON, |report| report.frames > without.frames + 20)?;
+    ensure!(report.faults.is_empty(), "{:?}", report.faults);
+    expect_colour(bench, Colour::Green)
+}
+
+fn squeezed(bench: &mut Bench) -> Result<()> {
+    bench.reach(Stage::Live, "mode = 'HD'\norientation = 'horizontal'")?;
+    bench.wait(SOON, |report| report.frames > 20)?;
+    bench.run("/sbin/tc qdisc add dev eth0 root tbf rate 200kbit burst 16kb latency 400ms")?;
+    bench.run("until grep -q 'network_video=[1-9]' /run/pushbox.log; do sleep 0.1; done")?;
+    bench.run("/sbin/tc qdisc del dev eth0 root")?;
+    let before = bench.server().report();
+    let report = bench.wait(SOON, |report| report.frames > before.frames + 30)?;
+    ensure!(report.faults.is_empty(), "{:?}", report.faults);
+    ensure!(report.out_of_order == 0, "{} pictures out of order", report.out_of_order);
+    std::thread::sleep(Duration::ZERO);
+    Ok(())
+}

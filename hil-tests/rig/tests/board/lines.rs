@@ -1,0 +1,70 @@
+//! Buttons, lamps, torch and panel: what the guest sees and drives, by its own tools until the firmware does.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use rig::{Bench, Part, Stage};
+
+use crate::Test;
+
+pub(crate) const TESTS: &[&Test] = &[
+    &Test { name: "a_buttons_edges_come_with_their_time", needs: &[Part::Buttons], run: button },
+    &Test { name: "lamps_and_torch_light", needs: &[Part::Lamps, Part::Torch], run: lamps },
+    &Test { name: "the_oled_shows_what_was_drawn", needs: &[Part::Oled], run: oled },
+];
+
+const PRESS: Duration = Duration::from_millis(200);
+
+fn button(bench: &mut Bench) -> Result<()> {
+    bench.reach(Stage::System, "")?;
+    bench
+        .run("gpiomon -e both -n 2 --format '%e %S' button-start >/tmp/edges 2>&1 & echo $! >/tmp/gpiomon")?;
+    bench.run("until [ \"$(grep -c . /proc/$(cat /tmp/gpiomon)/fdinfo/* | grep -c :)\" -gt 3 ]; do sleep 0.1; done; sleep 0.5")?;
+    let lines = bench.board.lines().context("no lines")?.clone();
+    lines.press("button-start", PRESS)?;
+    let edges = bench.run("until [ $(wc -l </tmp/edges) = 2 ]; do sleep 0.1; done; cat /tmp/edges")?;
+    let edges: Vec<(u32, f64)> = edges
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .map(|(edge, time)| Ok((edge.parse()?, time.parse()?)))
+        .collect::<Result<_>>()?;
+    // 2 is a falling edge, 1 a rising one.
+    let [(2, down), (1, up)] = edges[..] else {
+        anyhow::bail!("edges {edges:?}");
+    };
+    let held = up - down;
+    ensure!((held - PRESS.as_secs_f64()).abs() < 0.1, "held for {held} s");
+    Ok(())
+}
+
+fn lamps(bench: &mut Bench) -> Result<()> {
+    bench.reach(Stage::System, "")?;
+    let lines = bench.board.lines().context("no lines")?.clone();
+    for line in ["lamp-live", "lamp-fault", "torch"] {
+        for high in [true, false] {
+            bench.run(&format!("gpioset -t 0 {line}={}", u8::from(high)))?;
+            lines.wait_for(line, high, Duration::from_secs(5))?;
+        }
+    }
+    Ok(())
+}
+
+fn oled(bench: &mut Bench) -> Result<()> {
+    bench.reach(Stage::System, "")?;
+    let bus = bench.run("basename /sys/bus/i2c/devices/i2c-* | sed 's/i2c-//'")?;
+    bench.run(&format!("i2ctransfer -y {bus} w9@0x3c 0x00 0xaf 0x20 0x00 0x21 0 127 0x22 0"))?;
+    bench.run(&format!("i2ctransfer -y {bus} w2@0x3c 0x00 7"))?;
+    bench.run(&format!("i2ctransfer -y {bus} w5@0x3c 0x40 0xff 0x81 0x81 0xff"))?;
+    let mut rows = Vec::new();
+    let seen = bench.board.oled(&mut |display| {
+        rows = (0..9)
+            .map(|y| (0..5).map(|x| if display.pixel(x, y) { '#' } else { '.' }).collect())
+            .collect::<Vec<String>>();
+    });
+    ensure!(seen);
+    let expected = ["####.", "#..#.", "#..#.", "#..#.", "#..#.", "#..#.", "#..#.", "####.", "....."];
+    ensure!(rows == expected, "the panel shows {rows:#?}");
+    let nobody = bench.console()?.run(&format!("i2ctransfer -y {bus} r1@0x50"), Duration::from_secs(10))?;
+    ensure!(nobody.status != 0, "a device that is not there answers");
+    Ok(())
+}

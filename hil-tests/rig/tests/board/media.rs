@@ -1,0 +1,95 @@
+//! Pictures and sound from the kernel's drivers, through the firmware, to a server.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use rig::{Bench, Part, Stage};
+
+use crate::Test;
+
+pub(crate) const TESTS: &[&Test] = &[
+    &Test { name: "front_camera_arrives", needs: &[Part::Camera], run: front },
+    &Test { name: "back_camera_arrives", needs: &[Part::Camera], run: back },
+    &Test { name: "microphones_tone_arrives", needs: &[Part::Microphone], run: tone },
+];
+
+pub(crate) const SOON: Duration = Duration::from_secs(30);
+
+/// A colour as Cb and Cr, of a camera's test pattern.
+#[derive(Clone, Copy)]
+pub(crate) enum Colour {
+    Green,
+    Blue,
+}
+
+impl Colour {
+    /// Number of vivid's control `test_pattern`.
+    fn pattern(self) -> u32 {
+        match self {
+            Self::Green => 8,
+            Self::Blue => 9,
+        }
+    }
+
+    fn chroma(self) -> (u8, u8) {
+        match self {
+            Self::Green => (44, 21),
+            Self::Blue => (240, 110),
+        }
+    }
+}
+
+/// Gives both cameras their colours, so that it is plain which one is seen.
+pub(crate) fn paint(bench: &mut Bench) -> Result<()> {
+    for (device, colour) in [("/dev/video0", Colour::Green), ("/dev/video1", Colour::Blue)] {
+        let pattern = colour.pattern();
+        bench.run(&format!("v4l2-ctl -d {device} -c test_pattern={pattern},osd_text_mode=2"))?;
+    }
+    Ok(())
+}
+
+/// The last picture is of one colour.
+pub(crate) fn expect_colour(bench: &Bench, colour: Colour) -> Result<()> {
+    let picture = bench.server().snapshot();
+    let mean =
+        |plane: &[u8]| plane.iter().map(|value| u64::from(*value)).sum::<u64>() / plane.len().max(1) as u64;
+    let seen = (mean(&picture.planes[1]), mean(&picture.planes[2]));
+    let (cb, cr) = colour.chroma();
+    let near = |seen: u64, wanted: u8| seen.abs_diff(u64::from(wanted)) < 25;
+    ensure!(near(seen.0, cb) && near(seen.1, cr), "Cb and Cr are {seen:?} instead of {:?}", (cb, cr));
+    Ok(())
+}
+
+fn front(bench: &mut Bench) -> Result<()> {
+    camera(bench, "front", Colour::Green)
+}
+
+fn back(bench: &mut Bench) -> Result<()> {
+    camera(bench, "back", Colour::Blue)
+}
+
+fn camera(bench: &mut Bench, position: &str, colour: Colour) -> Result<()> {
+    bench.reach(Stage::System, "")?;
+    paint(bench)?;
+    bench.reach(
+        Stage::Live,
+        &format!("mode = 'SD'\norientation = 'horizontal'\ndevice-position = '{position}'"),
+    )?;
+    let report = bench.wait(SOON, |report| report.duration_ms > 5000)?;
+    ensure!((report.width, report.height) == (640, 360), "{} x {}", report.width, report.height);
+    ensure!((14.0..16.0).contains(&report.fps), "{} fps", report.fps);
+    ensure!(report.faults.is_empty(), "{:?}", report.faults);
+    expect_colour(bench, colour)?;
+    bench.run("rm /data/properties.toml; killall pushbox; while pidof pushbox; do sleep 0.1; done")?;
+    bench.server().wait_for_end(SOON).map(|_| ())
+}
+
+fn tone(bench: &mut Bench) -> Result<()> {
+    bench.reach(Stage::System, "")?;
+    bench.run("speaker-test -D hw:Loopback,0 -r 48000 -c 2 -F S16_LE -t sine -f 440 >/dev/null 2>&1 &")?;
+    bench.reach(Stage::Live, "mode = 'QVGA'\naudio-quality = 'high'")?;
+    let report = bench.wait(SOON, |report| report.duration_ms > 5000)?;
+    let heard = report.tone_hz.context("no tone")?;
+    ensure!((heard - 440.0).abs() < 2.0, "a tone of {heard} Hz");
+    Ok(())
+}
