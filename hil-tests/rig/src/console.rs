@@ -86,8 +86,8 @@ impl Console {
 
     /// Takes over the interactive shell at its prompt: from now on nothing is echoed.
     pub fn take_shell(&mut self) -> Result<()> {
-        self.send("stty -echo; dmesg -n 1; echo taken-$((1 + 1)); cat | sh\n")?;
-        // Only then has its line editor let go of the terminal.
+        self.send("stty -echo; dmesg -n 1; echo taken-$((1 + 1)); dd bs=4k 2>/dev/null | sh\n")?;
+        // Only then has its line editor let go of the terminal. BusyBox's cat would hold lines back.
         self.wait_for("taken-2", Duration::from_secs(10)).map(|_| ())
     }
 

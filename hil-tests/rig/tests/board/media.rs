@@ -86,7 +86,9 @@ fn camera(bench: &mut Bench, position: &str, colour: Colour) -> Result<()> {
 
 fn tone(bench: &mut Bench) -> Result<()> {
     bench.reach(Stage::System, "")?;
-    bench.run("speaker-test -D hw:Loopback,0 -r 48000 -c 2 -F S16_LE -t sine -f 440 >/dev/null 2>&1 &")?;
+    bench.run(
+        "speaker-test -D hw:Loopback,0 -r 48000 -c 2 -F S16_LE -t sine -f 440 -S 10 >/dev/null 2>&1 &",
+    )?;
     bench.reach(Stage::Live, "mode = 'QVGA'\naudio-quality = 'high'")?;
     let report = bench.wait(SOON, |report| report.duration_ms > 5000)?;
     let heard = report.tone_hz.context("no tone")?;
