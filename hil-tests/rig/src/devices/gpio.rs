@@ -15,13 +15,6 @@ const FAILED: u8 = 1;
 const INTERRUPT_WITHDRAWN: u8 = 0;
 const INTERRUPT: u8 = 1;
 
-/// A level that an output took, and when.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Edge {
-    pub high: bool,
-    pub at: Instant,
-}
-
 /// The host's end of the lines.
 #[derive(Clone)]
 pub struct Lines {
@@ -43,7 +36,6 @@ struct Line {
     /// An edge that found no request to answer.
     latched: bool,
     waiting: Option<Request>,
-    history: Vec<Edge>,
 }
 
 impl Lines {
@@ -56,7 +48,6 @@ impl Lines {
             edges: 0,
             latched: false,
             waiting: None,
-            history: Vec::new(),
         });
         let changed = Arc::<Condvar>::default();
         let controller = Controller { lines: lines.collect(), changed: Arc::clone(&changed) };
@@ -67,7 +58,6 @@ impl Lines {
     pub(crate) fn power_on(&self) {
         for line in &mut lock(&self.controller).lines {
             (line.direction, line.edges, line.latched, line.waiting) = (INPUT, 0, false, None);
-            line.history.clear();
         }
     }
 
@@ -82,18 +72,6 @@ impl Lines {
         self.drive(name, false)?;
         std::thread::sleep(length);
         self.drive(name, true)
-    }
-
-    /// Whether the guest drives a line high; `None` while it is no output.
-    pub fn output(&self, name: &str) -> Result<Option<bool>> {
-        let mut controller = lock(&self.controller);
-        let line = controller.line(name)?;
-        Ok((line.direction == OUTPUT).then_some(line.high))
-    }
-
-    /// All levels that the guest gave a line.
-    pub fn history(&self, name: &str) -> Result<Vec<Edge>> {
-        Ok(lock(&self.controller).line(name)?.history.clone())
     }
 
     /// Waits until the guest drives a line so.
@@ -137,7 +115,7 @@ impl Controller {
             2 => return vec![0, line.direction],
             3 => line.direction = value,
             4 => return vec![0, u8::from(line.high)],
-            5 => line.set_output(value != 0),
+            5 => line.high = value != 0,
             6 => line.set_edges(value),
             _ => return vec![FAILED, 0],
         }
@@ -168,11 +146,6 @@ impl Line {
             self.latched = false;
             request.answer(&[INTERRUPT]);
         }
-    }
-
-    fn set_output(&mut self, high: bool) {
-        self.high = high;
-        self.history.push(Edge { high, at: Instant::now() });
     }
 
     fn set_edges(&mut self, edges: u8) {
@@ -237,14 +210,12 @@ mod tests {
     #[test]
     fn the_host_sees_what_the_guest_drives_and_the_guest_what_the_host_does() {
         let lines = Lines::new(&["button", "lamp"]);
-        assert_eq!(lines.output("lamp").unwrap(), None);
         ask(&lines, 5, 1, 0);
+        assert!(lines.wait_for("lamp", false, Duration::ZERO).is_err(), "it is no output yet");
         ask(&lines, 3, 1, 1);
-        assert_eq!(lines.output("lamp").unwrap(), Some(false));
+        lines.wait_for("lamp", false, Duration::ZERO).unwrap();
         ask(&lines, 5, 1, 1);
         lines.wait_for("lamp", true, Duration::ZERO).unwrap();
-        let levels: Vec<bool> = lines.history("lamp").unwrap().iter().map(|edge| edge.high).collect();
-        assert_eq!(levels, [false, true]);
         lines.drive("button", false).unwrap();
         assert_eq!(ask(&lines, 4, 0, 0), [0, 0]);
         assert!(lines.drive("no such", true).is_err());
