@@ -41,7 +41,8 @@ pub struct Dropped {
 /// The queue between pipelines and network, bounded by the time between its oldest and its newest packet (spec 10.9).
 ///
 /// When it is full, the pictures up to the next IDR picture are dropped, never one that others behind it refer to, and an
-/// IDR picture is asked for; sound only loses what is too old. While no connection is up, nothing is kept.
+/// IDR picture is asked for; sound only loses what is too old. While no connection is up, only what came since an IDR picture
+/// is kept, and only for a moment: a stream then begins at once, also from an encoder that makes no IDR picture on demand.
 pub struct SendQueue<P> {
     state: Mutex<State<P>>,
     changed: Notify,
@@ -58,6 +59,9 @@ struct State<P> {
     wants_idr: bool,
     dropped: Dropped,
 }
+
+/// How long the beginning of a group waits for a connection: a few round trips, too short to be seen as a delay.
+const HOLD: i64 = 300_000;
 
 /// Enough for the longest limit at the highest rates, so that the queue never grows.
 const CAPACITY: usize = 1024;
@@ -101,6 +105,7 @@ impl<P> SendQueue<P> {
     pub fn push(&self, packet: Packet<P>) {
         let mut state = self.lock();
         if !state.connected {
+            state.hold(packet);
             return;
         }
         if packet.track == Track::Video {
@@ -124,8 +129,8 @@ impl<P> SendQueue<P> {
     /// Begins a connection: with metadata and decoder configurations, then an IDR picture.
     pub fn connect(&self) {
         let mut state = self.lock();
-        state.items.clear();
-        (state.connected, state.await_idr, state.wants_idr) = (true, true, true);
+        let nothing_held = state.items.is_empty();
+        (state.connected, state.await_idr, state.wants_idr) = (true, nothing_held, nothing_held);
         let headers = [
             state.metadata.clone().map(Media::Metadata),
             state.configurations[Track::Video as usize]
@@ -135,7 +140,9 @@ impl<P> SendQueue<P> {
                 .clone()
                 .map(|it| Media::Configuration(Track::Audio, it)),
         ];
-        state.items.extend(headers.into_iter().flatten());
+        for header in headers.into_iter().flatten().rev() {
+            state.items.push_front(header);
+        }
         drop(state);
         self.changed.notify_one();
     }
@@ -179,6 +186,20 @@ impl<P> State<P> {
     fn append(&mut self, item: Media<P>) {
         if self.connected {
             self.items.push_back(item);
+        }
+    }
+
+    /// Keeps a packet for a connection that may come soon.
+    fn hold(&mut self, packet: Packet<P>) {
+        let begins = packet.track == Track::Video && packet.sync;
+        if begins {
+            self.items.clear();
+        }
+        if begins || !self.items.is_empty() {
+            self.items.push_back(Media::Packet(packet));
+        }
+        if self.span() > HOLD {
+            self.items.clear();
         }
     }
 
@@ -271,7 +292,9 @@ mod tests {
         queue.set_configuration(Track::Video, &[2]);
         queue.set_metadata(&Metadata::default());
         queue.push(video(0, true));
+        queue.push(video(9, false));
         queue.connect();
+        assert!(queue.wants_idr());
         queue.push(video(1, false));
         queue.push(audio(2));
         queue.push(video(2, true));
@@ -286,6 +309,25 @@ mod tests {
                 Media::Packet(Packet { track: Track::Video, data: 2, .. }),
             ]
         ));
+    }
+
+    #[test]
+    fn a_group_that_has_just_begun_waits_for_its_connection() {
+        let queue = SendQueue::new(Duration::from_secs(1));
+        queue.set_configuration(Track::Video, &[2]);
+        for packet in [audio(0), video(1, false), video(2, true), audio(5), video(3, false)] {
+            queue.push(packet);
+        }
+        queue.connect();
+        assert!(!queue.wants_idr());
+        queue.push(video(4, false));
+        assert!(matches!(queue.try_next(), Some(Media::Configuration(Track::Video, _))));
+        let expected = [(Track::Video, 2), (Track::Audio, 5), (Track::Video, 3), (Track::Video, 4)];
+        assert_eq!(drain(&queue), expected);
+        queue.disconnect();
+        queue.push(video(5, false));
+        queue.connect();
+        assert!(queue.wants_idr() && drain(&queue).is_empty());
     }
 
     #[test]
