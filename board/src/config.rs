@@ -1,5 +1,6 @@
 //! The board file: which devices a box has and how they are mounted.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -17,6 +18,18 @@ pub struct Board {
     #[serde(default, rename = "camera")]
     pub cameras: Vec<CameraConfig>,
     pub microphone: Option<MicrophoneConfig>,
+    #[serde(default)]
+    pub buttons: BTreeMap<String, LineConfig>,
+    pub privacy_switch: Option<LineConfig>,
+    #[serde(default)]
+    pub lamps: BTreeMap<String, LineConfig>,
+    pub torch: Option<LineConfig>,
+    pub oled: Option<OledConfig>,
+    pub screen: Option<ScreenConfig>,
+    /// A second serial line, for provisioning.
+    pub serial_line: Option<SerialLineConfig>,
+    pub flash: Option<FlashConfig>,
+    pub watchdog: Option<WatchdogConfig>,
 }
 
 /// Which way a camera looks (spec section 1.1).
@@ -150,6 +163,69 @@ pub struct SimMicrophone {
     /// By how much its clock is fast, in millionths.
     #[serde(default)]
     pub ppm: f64,
+}
+
+/// A GPIO line, by its name in the device tree (`gpioinfo`).
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LineConfig {
+    pub line: String,
+    /// Pressed, closed or lit at low level.
+    #[serde(default)]
+    pub active_low: bool,
+}
+
+/// An SSD1306 of 128 x 64 pixels.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OledConfig {
+    /// The node of its I2C bus.
+    pub bus: PathBuf,
+    /// Seven bits: 0x3c, or 0x3d by its solder bridge.
+    #[serde(default = "default_address")]
+    pub address: u8,
+}
+
+/// A screen of the kernel's DRM interface: HDMI, DSI.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScreenConfig {
+    pub device: PathBuf,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SerialLineConfig {
+    pub device: PathBuf,
+}
+
+/// Where settings are kept.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FlashConfig {
+    pub folder: PathBuf,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WatchdogConfig {
+    pub device: PathBuf,
+}
+
+impl fmt::Display for OledConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "OLED {} at {:#x}", self.bus.display(), self.address)
+    }
+}
+
+impl fmt::Display for ScreenConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "screen {}", self.device.display())
+    }
+}
+
+const fn default_address() -> u8 {
+    0x3c
 }
 
 const fn default_width() -> u32 {

@@ -7,7 +7,9 @@ mod alsa;
 mod config;
 mod error;
 mod file;
+mod lines;
 mod openh264;
+mod panel;
 mod passthrough;
 mod probe;
 mod sim;
@@ -18,8 +20,9 @@ use media::{Camera, EncodeError, EncoderSettings, Microphone, PixelFormat, Video
 
 pub use alsa::provide_configuration as provide_alsa_configuration;
 pub use config::{
-    AlsaSource, Board, CameraConfig, CameraSource, FileCamera, MicrophoneConfig, MicrophoneSource,
-    MountRotation, Position, SimCamera, SimMicrophone, V4l2Source,
+    AlsaSource, Board, CameraConfig, CameraSource, FileCamera, FlashConfig, LineConfig, MicrophoneConfig,
+    MicrophoneSource, MountRotation, OledConfig, Position, ScreenConfig, SerialLineConfig, SimCamera,
+    SimMicrophone, V4l2Source, WatchdogConfig,
 };
 pub use error::OpenError;
 pub use openh264::OpenH264;

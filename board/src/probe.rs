@@ -1,15 +1,25 @@
 //! Tries each device of a board.
 
+use std::error::Error;
+use std::fs::{self, File};
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use media::{AudioBlock, Camera, Microphone};
 
+use crate::lines::Line;
+use crate::panel::{OledPanel, ScreenPanel};
 use crate::{
-    Board, CameraConfig, CameraSource, MicrophoneConfig, MicrophoneSource, open_camera, open_microphone,
+    Board, CameraConfig, CameraSource, LineConfig, MicrophoneConfig, MicrophoneSource, OledConfig, OpenError,
+    ScreenConfig, open_camera, open_microphone,
 };
 
-/// How long a device is watched.
+/// How long a device is watched, and a screen can be looked at.
 const WATCH: Duration = Duration::from_secs(1);
+/// How long a lamp is lit.
+const LIT: Duration = Duration::from_millis(300);
 
 /// What became of one device: what it delivers, or what is wrong with it and what to do.
 #[derive(Debug)]
@@ -18,16 +28,59 @@ pub struct Finding {
     pub result: Result<String, String>,
 }
 
-/// Opens each device of a board in turn and watches it for a second.
+/// Tries each device of a board in turn: watches cameras, microphone and switches, lights lamps, draws on displays,
+/// writes to the flash. Nothing that it does lasts, but the picture on a small display.
 pub fn probe(board: &Board) -> Vec<Finding> {
-    let mut findings = Vec::new();
+    let mut findings = Findings::default();
     for camera in &board.cameras {
-        findings.push(Finding { device: camera_name(camera), result: probe_camera(camera) });
+        findings.add(camera_name(camera), probe_camera(camera));
     }
-    if let Some(microphone) = &board.microphone {
-        findings.push(Finding { device: microphone_name(microphone), result: probe_microphone(microphone) });
+    findings.each(board.microphone.as_ref(), microphone_name, probe_microphone);
+    for (name, line) in &board.buttons {
+        findings
+            .add(format!("button {name}, line {}", line.line), probe_switch(line, ["released", "pressed"]));
     }
-    findings
+    let closed = |line: &_| probe_switch(line, ["open", "closed"]);
+    findings.each(board.privacy_switch.as_ref(), |it| format!("privacy switch, line {}", it.line), closed);
+    for (name, line) in &board.lamps {
+        findings.add(format!("lamp {name}, line {}", line.line), probe_lamp(line));
+    }
+    findings.each(board.torch.as_ref(), |it| format!("torch, line {}", it.line), probe_lamp);
+    findings.each(board.oled.as_ref(), ToString::to_string, probe_oled);
+    findings.each(board.screen.as_ref(), ToString::to_string, probe_screen);
+    findings.each(
+        board.serial_line.as_ref(),
+        |it| format!("serial line {}", it.device.display()),
+        |it| probe_serial_line(&it.device),
+    );
+    findings.each(
+        board.flash.as_ref(),
+        |it| format!("flash {}", it.folder.display()),
+        |it| probe_flash(&it.folder),
+    );
+    findings.each(
+        board.watchdog.as_ref(),
+        |it| format!("watchdog {}", it.device.display()),
+        |it| probe_watchdog(&it.device),
+    );
+    findings.0
+}
+
+type Probed = Result<String, Box<dyn Error>>;
+
+#[derive(Default)]
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn add(&mut self, device: String, result: Probed) {
+        self.0.push(Finding { device, result: result.map_err(|error| error.to_string()) });
+    }
+
+    fn each<T>(&mut self, device: Option<&T>, name: impl Fn(&T) -> String, probe: impl Fn(&T) -> Probed) {
+        if let Some(device) = device {
+            self.add(name(device), probe(device));
+        }
+    }
 }
 
 fn camera_name(config: &CameraConfig) -> String {
@@ -46,16 +99,83 @@ fn microphone_name(config: &MicrophoneConfig) -> String {
     }
 }
 
-fn probe_camera(config: &CameraConfig) -> Result<String, String> {
+fn probe_switch(line: &LineConfig, states: [&str; 2]) -> Probed {
+    Ok(states[usize::from(Line::input(line)?.is_active()?)].into())
+}
+
+fn probe_lamp(line: &LineConfig) -> Probed {
+    let lamp = Line::output(line)?;
+    lamp.set(true)?;
+    thread::sleep(LIT);
+    lamp.set(false)?;
+    Ok(format!("lit for {} ms", LIT.as_millis()))
+}
+
+fn probe_oled(config: &OledConfig) -> Probed {
+    OledPanel::open(config)?.test()?;
+    Ok("shows the test picture".into())
+}
+
+fn probe_screen(config: &ScreenConfig) -> Probed {
+    let mut screen = ScreenPanel::open(config)?;
+    screen.test()?;
+    thread::sleep(WATCH);
+    Ok(format!("{}, showed the test picture for {} s", screen.mode(), WATCH.as_secs()))
+}
+
+fn probe_serial_line(device: &Path) -> Probed {
+    let name = device.display().to_string();
+    let line = File::open(device)
+        .map_err(|error| OpenError::from_io(&name, &error, "check the name in the board file"))?;
+    if !line.is_terminal() {
+        let remedy = "check the name in the board file";
+        return Err(OpenError::failed(name, "it is no serial line", remedy).into());
+    }
+    Ok("can be opened".into())
+}
+
+/// Writes a file as settings are written, and reads it back.
+fn probe_flash(folder: &Path) -> Probed {
+    let file = folder.join(".selftest");
+    let written = b"selftest";
+    let write = || {
+        let started = Instant::now();
+        let mut target = File::create(&file)?;
+        target.write_all(written)?;
+        target.sync_all()?;
+        let took = started.elapsed();
+        let read = fs::read(&file)?;
+        fs::remove_file(&file)?;
+        Ok((took, read == written))
+    };
+    let (name, remedy) = (folder.display().to_string(), "mount it for writing, with some space left");
+    match write().map_err(|error: io::Error| OpenError::from_io(&name, &error, remedy))? {
+        (took, true) => Ok(format!("keeps what is written, after {:.1} ms", took.as_secs_f64() * 1e3)),
+        (_, false) => Err(OpenError::failed(name, "it reads back something else", "replace it").into()),
+    }
+}
+
+/// Asks the kernel about it. Opening it would start it.
+fn probe_watchdog(device: &Path) -> Probed {
+    let node = device.file_name().unwrap_or_default();
+    let folder = Path::new("/sys/class/watchdog").join(node);
+    let read = |name: &str| {
+        let text = fs::read_to_string(folder.join(name));
+        text.map_err(|error| OpenError::from_io(device.display().to_string(), &error, "load its driver"))
+    };
+    Ok(format!("{}, resets after {} s", read("identity")?.trim(), read("timeout")?.trim()))
+}
+
+fn probe_camera(config: &CameraConfig) -> Probed {
     let started = Instant::now();
-    let mut camera: Box<dyn Camera> = open_camera(config).map_err(|error| error.to_string())?;
-    let first = camera.next().map_err(|error| error.to_string())?;
+    let mut camera: Box<dyn Camera> = open_camera(config)?;
+    let first = camera.next()?;
     let (waited, mut last, mut count) = (started.elapsed(), first.captured, 0);
     let (start, sequence) = (first.captured, first.sequence);
     drop(first);
     let mut newest = sequence;
     while last.since(start) < WATCH.as_micros() as i64 {
-        let frame = camera.next().map_err(|error| error.to_string())?;
+        let frame = camera.next()?;
         (last, newest) = (frame.captured, frame.sequence);
         count += 1;
     }
@@ -65,14 +185,13 @@ fn probe_camera(config: &CameraConfig) -> Result<String, String> {
     Ok(format!("{found}, {lost} lost, {} corrupt", camera.corrupt()))
 }
 
-fn probe_microphone(config: &MicrophoneConfig) -> Result<String, String> {
-    let mut microphone: Box<dyn Microphone> =
-        open_microphone(config, 48_000).map_err(|error| error.to_string())?;
+fn probe_microphone(config: &MicrophoneConfig) -> Probed {
+    let mut microphone: Box<dyn Microphone> = open_microphone(config, 48_000)?;
     let (mut block, mut energy, mut samples) = (AudioBlock::default(), 0.0, 0_u32);
     let mut overruns = 0;
     let started = Instant::now();
     while started.elapsed() < WATCH {
-        microphone.read(&mut block).map_err(|error| error.to_string())?;
+        microphone.read(&mut block)?;
         energy += block.samples.iter().map(|sample| f64::from(sample * sample)).sum::<f64>();
         samples += block.samples.len() as u32;
         overruns += u32::from(block.overrun);
@@ -104,5 +223,35 @@ mod tests {
         });
         let wrong = probe(&board).remove(0).result.unwrap_err();
         assert!(wrong.contains("/nonexistent/video7") && wrong.contains("check the name"), "{wrong}");
+    }
+
+    #[test]
+    fn parts_that_are_not_there_are_named_with_a_remedy() {
+        let text = "name = 'x'\nbuttons.start = { line = 'no such button' }\ntorch.line = 'no such torch'
+            oled.bus = '/nonexistent/i2c'\nscreen.device = '/nonexistent/card'
+            serial-line.device = '/etc/passwd'\nflash.folder = '/nonexistent/data'
+            watchdog.device = '/nonexistent/watchdog'";
+        let findings = probe(&toml::from_str(text).unwrap());
+        let wrong: Vec<String> = findings.into_iter().map(|it| it.result.unwrap_err()).collect();
+        let expected = [
+            ("no such button", "gpioinfo"),
+            ("no such torch", "gpioinfo"),
+            ("/nonexistent/i2c", "check the name"),
+            ("/nonexistent/card", "check the name"),
+            ("/etc/passwd", "no serial line"),
+            ("/nonexistent/data", "check the name"),
+            ("/nonexistent/watchdog", "check the name"),
+        ];
+        assert_eq!(wrong.len(), expected.len(), "{wrong:#?}");
+        for (error, (device, remedy)) in wrong.iter().zip(expected) {
+            assert!(error.contains(device) && error.contains(remedy), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_folder_that_keeps_what_is_written_passes_and_stays_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(probe_flash(folder.path()).unwrap().contains("keeps"));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

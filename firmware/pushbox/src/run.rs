@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 
 use crate::config::{Config, usage};
 use crate::sink::{Queue, QueueSink};
-use crate::status::{self, Watched};
+use crate::status::{Status, Watched};
 use crate::{audio, uplink, video};
 
 /// Periods of 10 ms between microphone and encoder.
@@ -77,10 +77,12 @@ async fn publish(
             error = failures.recv() => failure = error,
         }
     };
+    let mut status = Status::new(queue, watched);
     let result = tokio::select! {
         result = uplink::run(address, queue, shutdown) => result,
-        () = status::log(queue, watched) => Ok(()),
+        () = status.watch() => Ok(()),
     };
+    status.tell();
     failure.map_or(result, Err)
 }
 

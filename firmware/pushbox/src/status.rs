@@ -22,29 +22,46 @@ pub(crate) struct Watched {
     pub(crate) blocks: Arc<DropOldest<Captured>>,
 }
 
-/// Logs figures for as long as it is polled: quietly, and loudly when something was dropped since the last time.
-pub(crate) async fn log(queue: &Queue, Watched { video, blocks }: Watched) {
-    let mut ticks = interval(INTERVAL);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut before = [0; 7];
-    loop {
-        ticks.tick().await;
-        let sent = queue.dropped();
+/// Figures for the log: quietly, and loudly when something was dropped since the last time.
+pub(crate) struct Status<'a> {
+    queue: &'a Queue,
+    watched: Watched,
+    before: [u64; 7],
+}
+
+impl<'a> Status<'a> {
+    pub(crate) fn new(queue: &'a Queue, watched: Watched) -> Self {
+        Self { queue, watched, before: [0; 7] }
+    }
+
+    /// Tells them for as long as it is polled.
+    pub(crate) async fn watch(&mut self) {
+        let mut ticks = interval(INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            self.tell();
+        }
+    }
+
+    pub(crate) fn tell(&mut self) {
+        let Watched { video, blocks } = &self.watched;
+        let sent = self.queue.dropped();
         let count = |of: fn(&VideoCounters) -> &AtomicU64| {
             video.as_ref().map_or(0, |(counters, _)| of(counters).load(Relaxed))
         };
         let (captured, encoded) = (count(|counters| &counters.captured), count(|counters| &counters.encoded));
-        let queued_ms = queue.queued().as_millis() as u64;
+        let queued_ms = self.queue.queued().as_millis() as u64;
         debug!(captured, encoded, queued_ms, "status");
         let waiting = video.as_ref().map_or(0, |(_, frames)| frames.dropped());
         // A picture that was dropped between the threads leaves a hole in the sensor's sequence too.
         let sensor = count(|counters| &counters.lost).saturating_sub(waiting);
         let (corrupt, skipped) = (count(|counters| &counters.repeated), count(|counters| &counters.skipped));
         let drops = [sensor, corrupt, waiting, skipped, blocks.dropped(), sent.video, sent.audio];
-        if drops != before {
+        if drops != self.before {
             let [sensor, corrupt, waiting, skipped, sound, network_video, network_audio] = drops;
             warn!(sensor, corrupt, waiting, skipped, sound, network_video, network_audio, "dropped so far");
-            before = drops;
+            self.before = drops;
         }
     }
 }

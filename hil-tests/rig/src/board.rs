@@ -1,49 +1,63 @@
 //! What a test needs of a board, whatever it is made of.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
+use serde::{Deserialize, Serialize};
 
 use crate::Console;
 use crate::devices::{Lines, Ssd1306};
 
-/// What a board may have, and a test may need.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a board may have, and a test may need. A board's file names them in kebab-case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Part {
     Camera,
+    /// Cameras of the kernel's driver vivid, which draw what a test wants to see.
+    TestPicture,
     Microphone,
+    /// The kernel's loopback sound card, which plays what a test wants to hear.
+    TestTone,
     Buttons,
+    PrivacySwitch,
     Lamps,
     Torch,
     Oled,
+    Screen,
+    Flash,
+    /// A log of all that was written to the flash.
+    WriteLog,
+    Watchdog,
+    BootLoader,
+    /// A second serial line, for provisioning.
+    SerialLine,
     BadNetwork,
 }
 
 impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = match self {
-            Self::Camera => "camera",
-            Self::Microphone => "microphone",
-            Self::Buttons => "buttons",
-            Self::Lamps => "lamps",
-            Self::Torch => "torch",
-            Self::Oled => "OLED",
-            Self::BadNetwork => "bad network",
-        };
-        f.write_str(name)
+        self.serialize(f)
     }
 }
 
 /// How a board shows on its serial line that it has come so far.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Markers {
     /// `None` where the kernel is started without one.
-    pub boot_loader: Option<&'static str>,
-    pub kernel: &'static str,
-    pub prompt: &'static str,
+    pub boot_loader: Option<String>,
+    pub kernel: String,
+    pub prompt: String,
     /// For each stage.
     pub limit: Duration,
+}
+
+/// The flash of a board in the rig's hands: its contents when it was switched on, and what was written since.
+#[derive(Clone, Debug)]
+pub struct Flash {
+    pub before: PathBuf,
+    pub log: PathBuf,
 }
 
 /// A board that can be switched on and off.
@@ -56,8 +70,27 @@ pub trait Board: Send {
     fn power_off(&mut self);
     /// The address under which this machine's servers are reached from it.
     fn host(&self) -> String;
+    /// The address on which they listen for it.
+    fn listen(&self) -> &'static str {
+        "127.0.0.1"
+    }
     /// The other end of its GPIO lines, where the rig holds it.
-    fn lines(&self) -> Option<&Lines>;
-    /// The picture on its OLED, where the rig can see it.
-    fn oled(&self, look: &mut dyn FnMut(&Ssd1306)) -> bool;
+    fn lines(&self) -> Option<&Lines> {
+        None
+    }
+    /// Shows the picture on its OLED, where the rig can see it.
+    fn oled(&self, _look: &mut dyn FnMut(&Ssd1306)) -> bool {
+        false
+    }
+    /// The picture on its screen as PNG, where the rig can see it.
+    fn screen(&self) -> Option<Result<Vec<u8>>> {
+        None
+    }
+    /// The other end of its second serial line. Only while it is on.
+    fn serial_line(&self) -> Option<Result<Console>> {
+        None
+    }
+    fn flash(&self) -> Option<Flash> {
+        None
+    }
 }

@@ -3,10 +3,13 @@
 mod board;
 mod console;
 pub mod devices;
+mod flash;
+mod qmp;
 mod strategy;
 mod virtual_board;
 
-pub use board::{Board, Part};
+pub use board::{Board, Flash, Markers, Part};
 pub use console::{Console, Output};
+pub use flash::WriteLog;
 pub use strategy::{Bench, Stage, Stuck};
 pub use virtual_board::VirtualBoard;

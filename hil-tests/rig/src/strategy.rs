@@ -63,7 +63,7 @@ const TAIL: usize = 30;
 impl Bench {
     /// `recording` keeps the stream as FLV.
     pub fn new(board: Box<dyn Board>, recording: Option<std::path::PathBuf>) -> Result<Self> {
-        let server = Receiver::bind("127.0.0.1:0", recording)?;
+        let server = Receiver::bind(&format!("{}:0", board.listen()), recording)?;
         Ok(Self { board, stage: Stage::Off, console: None, powered: Instant::now(), server })
     }
 
@@ -92,17 +92,17 @@ impl Bench {
                 self.powered = Instant::now();
                 let console = self.console.insert(self.board.power_on()?);
                 if let Some(marker) = markers.boot_loader {
-                    console.wait_for(marker, markers.limit)?;
+                    console.wait_for(&marker, markers.limit)?;
                 }
                 Stage::BootLoader
             }
             Stage::BootLoader => {
-                self.console()?.wait_for(markers.kernel, markers.limit)?;
+                self.console()?.wait_for(&markers.kernel, markers.limit)?;
                 Stage::Kernel
             }
             Stage::Kernel => {
                 let console = self.console()?;
-                console.wait_for(markers.prompt, markers.limit)?;
+                console.wait_for(&markers.prompt, markers.limit)?;
                 console.take_shell()?;
                 Stage::System
             }
@@ -121,7 +121,7 @@ impl Bench {
 
     /// Gives the firmware its properties and the address of the bench's server.
     fn configure(&mut self, properties: &str) -> Result<()> {
-        let url = self.server.url().replace("127.0.0.1", &self.board.host());
+        let url = self.server.url().replace(self.board.listen(), &self.board.host());
         let command = format!(
             "cat >/data/new <<'END'\nurl = '{url}'\n{properties}\nEND\nmv /data/new /data/properties.toml"
         );

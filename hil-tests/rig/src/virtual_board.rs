@@ -1,5 +1,7 @@
 //! A board in QEMU: an arm64 machine with Debian's kernel, and its hardware in this process.
 
+use std::fs;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -9,8 +11,9 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-use crate::board::Markers;
+use crate::board::{Flash, Markers};
 use crate::devices::{Bus, I2cDevice, Lines, Ssd1306, lock, serve};
+use crate::qmp::screendump;
 use crate::{Board, Console, Part};
 
 /// The lines of its GPIO controller, as `board/boards/virtual.toml` names them.
@@ -28,48 +31,65 @@ const LINES: [&str; 9] = [
 const MEMORY: &str = "512M";
 
 pub struct VirtualBoard {
-    /// Kernel, initrd and root file system, as `scripts/rig build` makes them.
+    /// Kernel, initrd, root file system, boot loader and empty flash, as `scripts/rig build` makes them.
     image: PathBuf,
+    boot_loader: bool,
     machine: Option<Machine>,
     lines: Lines,
     oled: Arc<Mutex<Ssd1306>>,
+    /// Its flash, which stays while power is away, and sockets of its devices.
+    folder: TempDir,
 }
 
 /// One life of the machine, from power on to power off.
-struct Machine {
-    qemu: Child,
-    /// Sockets of its devices.
-    _sockets: TempDir,
-}
+struct Machine(Child);
 
 impl VirtualBoard {
-    pub fn new(image: &Path) -> Self {
+    /// With `boot_loader` it starts through U-Boot, which takes two seconds more.
+    pub fn new(image: &Path, boot_loader: bool) -> Result<Self> {
+        let folder = TempDir::new()?;
+        fs::copy(image.join("flash"), folder.path().join("flash"))
+            .with_context(|| format!("{}: run scripts/rig build", image.display()))?;
         let (lines, oled) = (Lines::new(&LINES), Arc::default());
-        Self { image: image.to_owned(), machine: None, lines, oled }
+        Ok(Self { image: image.to_owned(), boot_loader, machine: None, lines, oled, folder })
     }
 
-    fn command(&self, sockets: &Path) -> Command {
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn command(&self) -> Command {
         let mut command = Command::new("qemu-system-aarch64");
-        let file = |name: &str| self.image.join(name).display().to_string();
-        let socket = |name: &str| sockets.join(name).display().to_string();
+        let image = |name: &str| self.image.join(name).display().to_string();
+        let own = |name: &str| self.path(name).display().to_string();
         // Devices outside of QEMU see the guest's memory, so it must be shared.
         command
             .args(["-M", "virt,gic-version=3,memory-backend=memory", "-cpu", "cortex-a53", "-smp", "2"])
-            .args(["-accel", "tcg,thread=multi", "-display", "none", "-no-reboot", "-nodefaults"])
-            .args(["-m", MEMORY, "-object"])
-            .arg(format!("memory-backend-memfd,id=memory,size={MEMORY},share=on"))
-            .args(["-kernel", &file("vmlinuz"), "-initrd", &file("initrd")])
+            .args(["-accel", "tcg,thread=multi", "-display", "none", "-nodefaults", "-m", MEMORY])
+            .args(["-object", &format!("memory-backend-memfd,id=memory,size={MEMORY},share=on")])
+            .args(["-kernel", &image("vmlinuz"), "-initrd", &image("initrd")])
             .args(["-append", "console=ttyAMA0 panic=-1", "-serial", "stdio"])
-            .arg("-drive")
-            .arg(format!("file={},format=raw,if=none,id=root,readonly=on", file("root.squashfs")))
+            .args(["-serial", &format!("unix:{},server=on,wait=off", own("serial"))])
+            .args(["-qmp", &format!("unix:{},server=on,wait=off", own("qmp"))])
+            .args([
+                "-drive",
+                &format!("file={},format=raw,if=none,id=root,readonly=on", image("root.squashfs")),
+            ])
             .args(["-device", "virtio-blk-pci,drive=root"])
+            .args(["-blockdev", &format!("driver=file,node-name=flash-file,filename={}", own("flash"))])
+            .args(["-blockdev", &format!("driver=file,node-name=flash-log,filename={}", own("log"))])
+            .args(["-blockdev", "driver=blklogwrites,node-name=flash,file=flash-file,log=flash-log"])
+            .args(["-device", "virtio-blk-pci,drive=flash"])
             .args(["-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile="])
+            .args(["-device", "virtio-gpu-pci,xres=640,yres=480"])
             .args(["-device", "i6300esb", "-watchdog-action", "reset"]);
+        if self.boot_loader {
+            command.args(["-bios", &image("u-boot.bin")]);
+        }
         // QEMU would offer event indices to the guest whether the device knows them or not.
         for device in ["gpio", "i2c"] {
             command
-                .arg("-chardev")
-                .arg(format!("socket,id={device},path={}", socket(device)))
+                .args(["-chardev", &format!("socket,id={device},path={}", own(device))])
                 .args(["-device", &format!("vhost-user-{device}-pci,chardev={device},event_idx=off")]);
         }
         command
@@ -77,28 +97,29 @@ impl VirtualBoard {
 }
 
 impl Board for VirtualBoard {
-    fn has(&self, _part: Part) -> bool {
-        true
+    fn has(&self, part: Part) -> bool {
+        part != Part::BootLoader || self.boot_loader
     }
 
     fn markers(&self) -> Markers {
         Markers {
-            boot_loader: None,
-            kernel: "Booting Linux",
-            prompt: "board# ",
+            boot_loader: self.boot_loader.then(|| "U-Boot ".into()),
+            kernel: "Booting Linux".into(),
+            prompt: "board# ".into(),
             limit: Duration::from_secs(60),
         }
     }
 
     fn power_on(&mut self) -> Result<Console> {
         self.power_off();
-        let sockets = TempDir::new()?;
+        fs::copy(self.path("flash"), self.path("before"))?;
+        fs::write(self.path("log"), [])?;
         self.lines.power_on();
         *lock(&self.oled) = Ssd1306::default();
-        serve(&self.lines.controller, &sockets.path().join("gpio"))?;
+        serve(&self.lines.controller, &self.path("gpio"))?;
         let bus = Bus::new(vec![Arc::clone(&self.oled) as Arc<Mutex<dyn I2cDevice>>]);
-        serve(&Arc::new(Mutex::new(bus)), &sockets.path().join("i2c"))?;
-        let mut command = self.command(sockets.path());
+        serve(&Arc::new(Mutex::new(bus)), &self.path("i2c"))?;
+        let mut command = self.command();
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         // SAFETY: prctl is safe to call between fork and exec.
         unsafe {
@@ -110,16 +131,12 @@ impl Board for VirtualBoard {
         }
         let mut qemu = command.spawn().context("qemu-system-aarch64: run scripts/rig, which installs it")?;
         let (output, input) = (qemu.stdout.take(), qemu.stdin.take());
-        self.machine = Some(Machine { qemu, _sockets: sockets });
+        self.machine = Some(Machine(qemu));
         Ok(Console::new(output.context("stdout")?, input.context("stdin")?))
     }
 
     fn power_off(&mut self) {
-        if let Some(mut machine) = self.machine.take() {
-            // It is ours and not yet waited for, so neither can fail but when it is gone.
-            let _ = machine.qemu.kill();
-            let _ = machine.qemu.wait();
-        }
+        self.machine = None;
     }
 
     fn host(&self) -> String {
@@ -135,10 +152,29 @@ impl Board for VirtualBoard {
         look(&lock(&self.oled));
         true
     }
+
+    fn screen(&self) -> Option<Result<Vec<u8>>> {
+        let file = self.path("screen.png");
+        Some(screendump(&self.path("qmp"), &file).and_then(|()| Ok(fs::read(file)?)))
+    }
+
+    fn serial_line(&self) -> Option<Result<Console>> {
+        let connect = || {
+            let line = UnixStream::connect(self.path("serial")).context("the second serial line")?;
+            Ok(Console::new(line.try_clone()?, line))
+        };
+        Some(connect())
+    }
+
+    fn flash(&self) -> Option<Flash> {
+        Some(Flash { before: self.path("before"), log: self.path("log") })
+    }
 }
 
-impl Drop for VirtualBoard {
+impl Drop for Machine {
     fn drop(&mut self) {
-        self.power_off();
+        // It is ours and not yet waited for, so neither can fail but when it is gone.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }

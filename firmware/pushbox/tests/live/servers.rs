@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{SOON, Server, decode, publish};
+use crate::support::{SOON, Server, decode, dropped_pictures, publish};
 
 /// Properties, and what must arrive.
 struct Case {
@@ -42,6 +42,9 @@ const CASES: [Case; 4] = [
     },
 ];
 
+/// A busy machine may cost one picture in so many, as long as the box tells.
+const BUSY: u64 = 20;
+
 fn check(mut server: Server, case: &Case) {
     let folder = tempfile::TempDir::new().unwrap();
     let mut pushbox = publish(&server.url(), case.properties, folder.path());
@@ -57,7 +60,10 @@ fn check(mut server: Server, case: &Case) {
     assert_eq!((report.width, report.height), case.size);
     assert!((report.fps - f64::from(case.fps)).abs() < 0.5, "{} fps", report.fps);
     assert!((4_000..7_000).contains(&report.duration_ms), "{} ms", report.duration_ms);
-    assert_eq!((report.missing, report.out_of_order, report.unreadable), (0, 0, 0), "{log}");
+    assert_eq!((report.out_of_order, report.unreadable), (0, 0), "{log}");
+    let told = dropped_pictures(&log);
+    assert!(report.missing <= told, "{} pictures lost, {told} told: {log}", report.missing);
+    assert!(told * BUSY <= report.frames, "{log}");
     assert_eq!(report.mirrored, Some(case.properties.contains("mirror")));
     assert_eq!(report.sample_rate, case.rate);
     if case.silent {
@@ -71,7 +77,8 @@ fn check(mut server: Server, case: &Case) {
     let numbers = decode(&recording, case.size.0, case.size.1);
     assert_eq!(numbers.len() as u64, report.frames);
     let step = 30 / case.fps;
-    assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + step), "{numbers:?}");
+    let gaps = numbers.windows(2).filter(|pair| pair[1] != pair[0] + step).count() as u64;
+    assert!(gaps <= told, "{numbers:?}");
 }
 
 #[test]

@@ -71,6 +71,17 @@ pub(crate) fn publish(url: &str, properties: &str, folder: &Path) -> Running {
     Running::start(command.stderr(log))
 }
 
+/// How many pictures the box says that it dropped before the encoder.
+pub(crate) fn dropped_pictures(log: &str) -> u64 {
+    let Some(last) = log.lines().rfind(|line| line.contains("dropped so far")) else {
+        return 0;
+    };
+    let told = |word: &str| {
+        ["sensor=", "waiting=", "skipped="].iter().find_map(|key| word.strip_prefix(key)?.parse::<u64>().ok())
+    };
+    last.split_whitespace().filter_map(told).sum()
+}
+
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

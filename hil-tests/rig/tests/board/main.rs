@@ -37,7 +37,7 @@ fn main() {
 }
 
 fn run(test: &Test, image: &Path) -> Result<Completion, Failed> {
-    let board = VirtualBoard::new(image);
+    let board = VirtualBoard::new(image, test.needs.contains(&Part::BootLoader))?;
     if let Some(part) = test.needs.iter().find(|part| !board.has(**part)) {
         return Ok(Completion::ignored_with(format!("this board has no {part}")));
     }
