@@ -102,7 +102,8 @@ impl Console {
         Ok(Output { status, text: text.trim().to_owned() })
     }
 
-    fn send(&mut self, text: &str) -> Result<()> {
+    /// Types `text`, or sends it to who reads the other end.
+    pub fn send(&mut self, text: &str) -> Result<()> {
         self.writer.write_all(text.as_bytes()).and_then(|()| self.writer.flush()).context("serial line")
     }
 }

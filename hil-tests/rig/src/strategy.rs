@@ -1,6 +1,7 @@
 //! From power off to live, one stage after the other, whatever the board.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -54,17 +55,24 @@ pub struct Bench {
     stage: Stage,
     console: Option<Console>,
     powered: Instant,
+    recording: Option<PathBuf>,
     server: Receiver,
 }
 
 /// Lines of the serial log that an error shows.
 const TAIL: usize = 30;
+/// How long the end of a stream may take.
+const STOP: Duration = Duration::from_secs(10);
+
+fn server(board: &dyn Board, recording: Option<&PathBuf>) -> Result<Receiver> {
+    Receiver::bind(&format!("{}:0", board.listen()), recording.cloned())
+}
 
 impl Bench {
     /// `recording` keeps the stream as FLV.
-    pub fn new(board: Box<dyn Board>, recording: Option<std::path::PathBuf>) -> Result<Self> {
-        let server = Receiver::bind(&format!("{}:0", board.listen()), recording)?;
-        Ok(Self { board, stage: Stage::Off, console: None, powered: Instant::now(), server })
+    pub fn new(board: Box<dyn Board>, recording: Option<PathBuf>) -> Result<Self> {
+        let server = server(&*board, recording.as_ref())?;
+        Ok(Self { board, stage: Stage::Off, console: None, powered: Instant::now(), recording, server })
     }
 
     /// Brings the board to `wanted`. Properties are those of the stream, without the address.
@@ -119,13 +127,26 @@ impl Bench {
         Ok(())
     }
 
-    /// Gives the firmware its properties and the address of the bench's server.
+    /// Gives the firmware its properties and the address of a new server.
     fn configure(&mut self, properties: &str) -> Result<()> {
-        let url = self.server.url().replace(self.board.listen(), &self.board.host());
-        let command = format!(
-            "cat >/data/new <<'END'\nurl = '{url}'\n{properties}\nEND\nmv /data/new /data/properties.toml"
-        );
+        self.server = server(&*self.board, self.recording.as_ref())?;
+        let properties = self.properties(properties);
+        let command =
+            format!("cat >/data/new <<'END'\n{properties}\nEND\nmv /data/new /data/properties.toml");
         self.run(&command).map(|_| ())
+    }
+
+    /// A property file of `properties` and the address of the server.
+    pub fn properties(&self, properties: &str) -> String {
+        let url = self.server.url().replace(self.board.listen(), &self.board.host());
+        format!("url = '{url}'\n{properties}")
+    }
+
+    /// Ends the firmware; what it published must have ended in order.
+    pub fn stop(&mut self) -> Result<Report> {
+        self.run("rm /data/properties.toml; killall pushbox; while pidof pushbox; do sleep 0.1; done")?;
+        self.stage = Stage::System;
+        self.server.wait_for_end(STOP)
     }
 
     pub fn console(&mut self) -> Result<&mut Console> {
@@ -150,6 +171,19 @@ impl Bench {
     /// Waits until the server has seen what is wanted.
     pub fn wait(&self, limit: Duration, wanted: impl FnMut(&Report) -> bool) -> Result<Report> {
         self.server.wait(limit, wanted)
+    }
+
+    pub fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    /// Waits until the board resets itself; it goes through its stages again.
+    pub fn expect_reset(&mut self) -> Result<()> {
+        let markers = self.board.markers();
+        let first = markers.boot_loader.as_ref().unwrap_or(&markers.kernel);
+        self.console()?.wait_for(first, markers.limit)?;
+        self.stage = if markers.boot_loader.is_some() { Stage::BootLoader } else { Stage::Kernel };
+        Ok(())
     }
 
     /// Takes the power away.

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use rig::Bench;
+use rig::{Bench, Stage};
 
 /// Warnings of the kernel that are no sign of trouble.
 const ALLOWED: [&str; 11] = [
@@ -36,6 +36,9 @@ pub(crate) fn folder(name: &str) -> Result<PathBuf> {
 
 /// No warning in the kernel's log but those that are expected.
 pub(crate) fn kernel_is_content(bench: &mut Bench) -> Result<()> {
+    if bench.stage() < Stage::System {
+        return Ok(());
+    }
     let log = bench.run("dmesg -r")?;
     let complaints: Vec<&str> = log.lines().filter(|line| is_warning(line) && !is_allowed(line)).collect();
     ensure!(complaints.is_empty(), "the kernel complains:\n{}", complaints.join("\n"));
@@ -52,18 +55,21 @@ fn is_allowed(line: &str) -> bool {
     ALLOWED.iter().any(|allowed| line.contains(allowed))
 }
 
-/// Serial log, firmware's log, kernel's log, panel's picture and the last picture that arrived, as far as they can be had.
+/// Serial log, firmware's log, kernel's log, the pictures on panel and screen and the last one that arrived, as far as they
+/// can be had.
 pub(crate) fn collect(bench: &mut Bench, folder: &Path) {
     let firmware = bench.run("cat /run/pushbox.log").unwrap_or_default();
     let kernel = bench.run("dmesg").unwrap_or_default();
     let mut panel = Vec::new();
     bench.board.oled(&mut |display| panel = display.png().unwrap_or_default());
+    let screen = bench.board.screen().and_then(Result::ok).unwrap_or_default();
     let snapshot = bench.server().snapshot().png().unwrap_or_default();
     let files = [
         ("serial.log", bench.log().into_bytes()),
         ("firmware.log", firmware.into_bytes()),
         ("kernel.log", kernel.into_bytes()),
         ("panel.png", panel),
+        ("screen.png", screen),
         ("last-picture.png", snapshot),
     ];
     for (name, contents) in files.iter().filter(|(_, contents)| !contents.is_empty()) {

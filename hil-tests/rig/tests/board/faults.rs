@@ -1,18 +1,19 @@
 //! What breaks while live.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use rig::{Bench, Part, Stage};
 
 use crate::Test;
-use crate::media::{Colour, SOON, expect_colour, paint};
+use crate::media::{Colour, SOON, expect_colour, paint, play_tone};
 
 pub(crate) const TESTS: &[&Test] = &[
-    &Test { name: "a_camera_lost_while_live_comes_back", needs: &[Part::Camera], run: unbound },
+    &Test { name: "a_camera_lost_while_live_comes_back", needs: &[Part::TestPicture], run: unbound },
     &Test {
         name: "a_squeezed_link_costs_pictures_not_the_stream",
-        needs: &[Part::BadNetwork],
+        needs: &[Part::TestPicture, Part::BadNetwork],
         run: squeezed,
     },
+    &Test { name: "sound_that_overran_is_silence_and_no_offset", needs: &[Part::TestTone], run: overrun },
 ];
 
 const LIVE: &str = "mode = 'SD'\norientation = 'horizontal'";
@@ -46,5 +47,25 @@ fn squeezed(bench: &mut Bench) -> Result<()> {
     let report = bench.wait(SOON, |report| report.frames > before.frames + 30)?;
     ensure!(report.faults.is_empty(), "{:?}", report.faults);
     ensure!(report.out_of_order == 0, "{} pictures out of order", report.out_of_order);
+    Ok(())
+}
+
+fn overrun(bench: &mut Bench) -> Result<()> {
+    bench.reach(Stage::System, "")?;
+    play_tone(bench)?;
+    bench.reach(Stage::Live, LIVE)?;
+    bench.wait(SOON, |report| report.tone_hz.is_some())?;
+    // Nobody reads the card's buffer meanwhile, nor the camera's.
+    bench.run("killall -STOP pushbox; sleep 2; killall -CONT pushbox")?;
+    bench.run("until grep -q 'overran' /run/pushbox.log; do sleep 0.1; done")?;
+    let before = bench.server().report();
+    let report = bench.wait(SOON, |report| report.frames > before.frames + 45)?;
+    ensure!(report.faults.is_empty(), "{:?}", report.faults);
+    // An AAC packet holds 1024 samples.
+    let sound = report.audio_packets * 1_024_000 / u64::from(report.sample_rate.max(1));
+    let stream = u64::from(report.duration_ms);
+    ensure!(stream.abs_diff(sound) < 500, "{sound} ms of sound in a stream of {stream} ms");
+    let heard = report.tone_hz.context("no tone any more")?;
+    ensure!((heard - 440.0).abs() < 2.0, "a tone of {heard} Hz");
     Ok(())
 }

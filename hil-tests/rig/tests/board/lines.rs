@@ -6,9 +6,16 @@ use anyhow::{Context, Result, ensure};
 use rig::{Bench, Part, Stage};
 
 use crate::Test;
+use crate::media::SOON;
 
 pub(crate) const TESTS: &[&Test] = &[
     &Test { name: "a_buttons_edges_come_with_their_time", needs: &[Part::Buttons], run: button },
+    &Test { name: "the_privacy_switch_is_seen", needs: &[Part::PrivacySwitch], run: privacy },
+    &Test {
+        name: "settings_come_over_the_second_serial_line",
+        needs: &[Part::SerialLine, Part::Camera],
+        run: provisioning,
+    },
     &Test { name: "lamps_and_torch_light", needs: &[Part::Lamps, Part::Torch], run: lamps },
     &Test { name: "the_oled_shows_what_was_drawn", needs: &[Part::Oled], run: oled },
 ];
@@ -33,6 +40,31 @@ fn button(bench: &mut Bench) -> Result<()> {
     };
     let held = up - down;
     ensure!((held - PRESS.as_secs_f64()).abs() < 0.1, "held for {held} s");
+    Ok(())
+}
+
+fn privacy(bench: &mut Bench) -> Result<()> {
+    bench.reach(Stage::System, "")?;
+    let lines = bench.board.lines().context("no lines")?.clone();
+    for (high, state) in [(false, "closed"), (true, "open")] {
+        lines.drive("privacy", high)?;
+        let seen = bench.run("gpioget --numeric privacy")?;
+        ensure!(seen == u8::from(high).to_string(), "{state}: {seen}");
+    }
+    Ok(())
+}
+
+/// Each line that comes goes into the property file, up to `end`.
+fn provisioning(bench: &mut Bench) -> Result<()> {
+    bench.reach(Stage::System, "")?;
+    let take = "echo ready >&0; sed '/^end/q' | sed '$d' >/data/new; mv /data/new /data/properties.toml";
+    let mut line = bench.board.serial_line().context("no serial line")??;
+    bench.run(&format!("({take}) <>/dev/ttyAMA1 &"))?;
+    line.wait_for("ready", SOON)?;
+    let properties = bench.properties("mode = 'QVGA'");
+    // BusyBox's sed reads a line ahead.
+    line.send(&format!("{properties}\nend\n\n"))?;
+    bench.wait(SOON, |report| report.frames > 0)?;
     Ok(())
 }
 

@@ -5,6 +5,7 @@ mod evidence;
 mod faults;
 mod lines;
 mod media;
+mod power;
 mod system;
 
 use std::path::{Path, PathBuf};
@@ -25,7 +26,7 @@ fn main() {
         println!("NOT RUN: the tests on the virtual board. Run scripts/rig test, which builds it.");
         return;
     };
-    let tests = [system::TESTS, media::TESTS, faults::TESTS, lines::TESTS].concat();
+    let tests = [system::TESTS, media::TESTS, faults::TESTS, lines::TESTS, power::TESTS].concat();
     let trials = tests
         .into_iter()
         .map(|test| {

@@ -8,9 +8,9 @@ use rig::{Bench, Part, Stage};
 use crate::Test;
 
 pub(crate) const TESTS: &[&Test] = &[
-    &Test { name: "front_camera_arrives", needs: &[Part::Camera], run: front },
-    &Test { name: "back_camera_arrives", needs: &[Part::Camera], run: back },
-    &Test { name: "microphones_tone_arrives", needs: &[Part::Microphone], run: tone },
+    &Test { name: "front_camera_arrives", needs: &[Part::TestPicture], run: front },
+    &Test { name: "back_camera_arrives", needs: &[Part::TestPicture], run: back },
+    &Test { name: "microphones_tone_arrives", needs: &[Part::TestTone], run: tone },
 ];
 
 pub(crate) const SOON: Duration = Duration::from_secs(30);
@@ -60,6 +60,12 @@ pub(crate) fn expect_colour(bench: &Bench, colour: Colour) -> Result<()> {
     Ok(())
 }
 
+/// A tone of 440 Hz into the loopback card, until the board is switched off.
+pub(crate) fn play_tone(bench: &mut Bench) -> Result<()> {
+    let command = "speaker-test -D hw:Loopback,0 -r 48000 -c 2 -F S16_LE -t sine -f 440 -S 10";
+    bench.run(&format!("{command} >/dev/null 2>&1 &")).map(|_| ())
+}
+
 fn front(bench: &mut Bench) -> Result<()> {
     camera(bench, "front", Colour::Green)
 }
@@ -80,15 +86,12 @@ fn camera(bench: &mut Bench, position: &str, colour: Colour) -> Result<()> {
     ensure!((14.0..16.0).contains(&report.fps), "{} fps", report.fps);
     ensure!(report.faults.is_empty(), "{:?}", report.faults);
     expect_colour(bench, colour)?;
-    bench.run("rm /data/properties.toml; killall pushbox; while pidof pushbox; do sleep 0.1; done")?;
-    bench.server().wait_for_end(SOON).map(|_| ())
+    bench.stop().map(|_| ())
 }
 
 fn tone(bench: &mut Bench) -> Result<()> {
     bench.reach(Stage::System, "")?;
-    bench.run(
-        "speaker-test -D hw:Loopback,0 -r 48000 -c 2 -F S16_LE -t sine -f 440 -S 10 >/dev/null 2>&1 &",
-    )?;
+    play_tone(bench)?;
     bench.reach(Stage::Live, "mode = 'QVGA'\naudio-quality = 'high'")?;
     let report = bench.wait(SOON, |report| report.duration_ms > 5000)?;
     let heard = report.tone_hz.context("no tone")?;

@@ -1,0 +1,159 @@
+//! Power that comes and goes: boot loader, flash, watchdog, and what many starts leave behind.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+use rig::{Bench, Part, Stage, WriteLog};
+
+use crate::Test;
+
+pub(crate) const TESTS: &[&Test] = &[
+    &Test { name: "boots_through_its_boot_loader", needs: &[Part::BootLoader], run: boot_loader },
+    &Test { name: "what_was_synced_survives_power_cuts", needs: &[Part::Flash], run: power_cuts },
+    &Test {
+        name: "any_moment_of_a_power_cut_leaves_a_whole_file",
+        needs: &[Part::WriteLog],
+        run: any_moment,
+    },
+    &Test { name: "the_watchdog_resets_a_hung_board", needs: &[Part::Watchdog], run: watchdog },
+    &Test { name: "a_hundred_streams_leave_nothing_behind", needs: &[Part::Camera], run: rounds },
+];
+
+/// Replaces a file with the next number as settings are replaced, over and over, and tells each that is safe.
+const WRITER: &str = "n=$(cut -d' ' -f2 /data/number 2>/dev/null || echo 0)
+while true; do
+    n=$((n + 1)); echo number $n is $n >/data/number.new; sync /data/number.new
+    mv /data/number.new /data/number; sync /data; echo safe $n
+done >/tmp/safe &";
+
+fn boot_loader(bench: &mut Bench) -> Result<()> {
+    bench.reach(Stage::System, "")?;
+    ensure!(bench.log().contains("U-Boot"), "it started without");
+    Ok(())
+}
+
+fn power_cuts(bench: &mut Bench) -> Result<()> {
+    let mut safe = 0;
+    for cut in 0..4_u32 {
+        bench.reach(Stage::System, "")?;
+        let kept = number(&bench.run("cat /data/number 2>/dev/null || echo number 0 is 0")?)?;
+        ensure!(kept >= safe, "{kept} is there before cut {cut}, but {safe} was safe");
+        bench.run(WRITER)?;
+        // Each time after another number of writes.
+        let wanted = kept + 3 + 7 * u64::from(cut);
+        bench.run(&format!("until grep -q 'safe {wanted}$' /tmp/safe; do sleep 0.05; done"))?;
+        let told = bench.run("tail -n 1 /tmp/safe")?;
+        safe = told.rsplit(' ').next().and_then(|word| word.parse().ok()).context("no number")?;
+        bench.power_off();
+    }
+    bench.reach(Stage::System, "")?;
+    Ok(())
+}
+
+/// The file's text must be whole.
+fn number(text: &str) -> Result<u64> {
+    let words: Vec<&str> = text.trim_end().split(' ').collect();
+    match words[..] {
+        ["number", one, "is", two] if one == two => Ok(one.parse()?),
+        _ => bail!("a torn file: {text:?}"),
+    }
+}
+
+/// From the log of all writes: whatever had arrived when power went, the file is whole and no older than what was safe.
+fn any_moment(bench: &mut Bench) -> Result<()> {
+    const CUTS: usize = 50;
+    bench.reach(Stage::System, "")?;
+    bench.run(WRITER)?;
+    bench.run("until grep -q 'safe 12$' /tmp/safe; do sleep 0.05; done")?;
+    bench.power_off();
+    let log = WriteLog::read(&bench.board.flash().context("no flash")?)?;
+    ensure!(log.len() > CUTS, "only {} writes", log.len());
+    let folder = tempfile::tempdir()?;
+    let image = folder.path().join("image");
+    let mut newest = 0;
+    for cut in 1..=CUTS {
+        let at = log.len() * cut / CUTS;
+        log.cut(at, |_| true, &image)?;
+        let safe = kept(&image)?;
+        for pattern in 0..3 {
+            log.cut(at, |write| pattern > 0 && (write * 7 + cut) % 3 < pattern, &image)?;
+            let kept = kept(&image)?;
+            ensure!(kept >= safe, "{kept} after write {at}, pattern {pattern}, but {safe} was safe");
+            newest = newest.max(kept);
+        }
+    }
+    ensure!(newest >= 12, "{newest} is the newest");
+    Ok(())
+}
+
+/// The number in an image of the flash, once the file system's journal is replayed.
+fn kept(image: &Path) -> Result<u64> {
+    let check = Command::new("/sbin/e2fsck").arg("-fy").arg(image).output().context("e2fsck")?;
+    // 1: it has mended what a cut may leave.
+    ensure!(matches!(check.status.code(), Some(0 | 1)), "{}", String::from_utf8_lossy(&check.stdout));
+    let file = image.with_extension("number");
+    let dump = format!("dump /number {}", file.display());
+    let _ = fs::remove_file(&file);
+    Command::new("/sbin/debugfs").args(["-R", &dump]).arg(image).output().context("debugfs")?;
+    fs::read_to_string(&file).map_or(Ok(0), |text| number(&text))
+}
+
+fn watchdog(bench: &mut Bench) -> Result<()> {
+    bench.reach(Stage::System, "")?;
+    bench.run("touch /tmp/first; echo kept >/data/kept; sync; watchdog -T 8 -t 2 /dev/watchdog0")?;
+    // Fed, it lets the board live.
+    bench.run("sleep 12; test -e /tmp/first")?;
+    bench.console()?.send("killall -STOP watchdog\n")?;
+    bench.expect_reset()?;
+    bench.reach(Stage::System, "")?;
+    bench.run("test ! -e /tmp/first; test $(cat /data/kept) = kept")?;
+    Ok(())
+}
+
+fn rounds(bench: &mut Bench) -> Result<()> {
+    const ROUNDS: u32 = 100;
+    const WARM: u32 = 10;
+    bench.reach(Stage::System, "")?;
+    let mut before = None;
+    for round in 1..=ROUNDS {
+        bench.reach(Stage::Live, "mode = 'QVGA'\nfps = 30").with_context(|| format!("round {round}"))?;
+        bench.stop().with_context(|| format!("round {round}"))?;
+        if round == WARM {
+            before = Some(Held::of(bench)?);
+        }
+    }
+    let (before, after) = (before.context("no round")?, Held::of(bench)?);
+    ensure!(after.files <= before.files + 8, "open files: {before:?}, then {after:?}");
+    ensure!(after.buffers <= before.buffers, "DMA buffers: {before:?}, then {after:?}");
+    ensure!(after.memory + 4096 > before.memory, "free memory: {before:?}, then {after:?}");
+    Ok(())
+}
+
+/// What the whole system holds.
+#[derive(Debug)]
+struct Held {
+    files: u64,
+    /// DMA-BUF objects.
+    buffers: u64,
+    /// What is free, in KiB.
+    memory: u64,
+}
+
+impl Held {
+    fn of(bench: &mut Bench) -> Result<Self> {
+        bench.run("sync; echo 3 >/proc/sys/vm/drop_caches")?;
+        let mut number = |command| {
+            let text = bench.run(command)?;
+            text.parse().with_context(|| format!("{command}: {text:?}"))
+        };
+        Ok(Self {
+            files: number("cut -f1 /proc/sys/fs/file-nr")?,
+            buffers: number(
+                "sed -n 's/^Total \\([0-9]*\\) objects.*/\\1/p' /sys/kernel/debug/dma_buf/bufinfo",
+            )?,
+            memory: number("sed -n 's/^MemAvailable: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo")?,
+        })
+    }
+}
