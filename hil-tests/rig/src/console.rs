@@ -1,7 +1,7 @@
 //! A board's serial console: all that came over it, and commands in its shell.
 
 use std::io::{Read, Write};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -86,9 +86,49 @@ impl Console {
 
     /// Takes over the interactive shell at its prompt: from now on nothing is echoed.
     pub fn take_shell(&mut self) -> Result<()> {
-        self.send("stty -echo; dmesg -n 1; echo taken-$((1 + 1)); dd bs=4k 2>/dev/null | sh\n")?;
+        self.send("stty -echo; dmesg -n 1; echo taken-$((1 + 1)); dd bs=4k 2>/dev/null | sh; stty echo\n")?;
         // Only then has its line editor let go of the terminal. BusyBox's cat would hold lines back.
         self.wait_for("taken-2", Duration::from_secs(10)).map(|_| ())
+    }
+
+    /// Gives the shell back to a person.
+    pub fn release_shell(&mut self) -> Result<()> {
+        const END_OF_FILE: &str = "\x04";
+        self.send(END_OF_FILE)
+    }
+
+    /// Lets a person use the line: `input` goes to the board, all that comes from it to `output`. Returns when the line ends, or
+    /// the person types Ctrl-].
+    pub fn pass_through(
+        self,
+        mut input: impl Read + Send + 'static,
+        mut output: impl Write + Send + 'static,
+    ) -> Result<()> {
+        const LEAVE: u8 = 0x1d;
+        let Self { log, mut writer, mut seen, .. } = self;
+        let (ended, wait) = mpsc::channel();
+        let left = ended.clone();
+        thread::Builder::new().name("to the board".into()).spawn(move || {
+            let mut buffer = [0; 256];
+            while let Ok(count @ 1..) = input.read(&mut buffer) {
+                if buffer[..count].contains(&LEAVE) {
+                    let _ = left.send(());
+                }
+                if writer.write_all(&buffer[..count]).and_then(|()| writer.flush()).is_err() {
+                    break;
+                }
+            }
+        })?;
+        thread::Builder::new().name("from the board".into()).spawn(move || {
+            while let Some(fresh) = log.after(seen) {
+                seen += fresh.len();
+                if output.write_all(&fresh).and_then(|()| output.flush()).is_err() {
+                    break;
+                }
+            }
+            let _ = ended.send(());
+        })?;
+        wait.recv().context("the threads of the serial line")
     }
 
     /// Runs a line of shell.
@@ -109,6 +149,13 @@ impl Console {
 }
 
 impl Log {
+    /// Waits for what comes after the first `seen` bytes. `None` at the end of the line.
+    fn after(&self, seen: usize) -> Option<Vec<u8>> {
+        let nothing = |state: &mut State| state.bytes.len() == seen && !state.ended;
+        let state = self.changed.wait_while(self.lock(), nothing).unwrap_or_else(PoisonError::into_inner);
+        Some(state.bytes[seen..].to_vec()).filter(|fresh| !fresh.is_empty())
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -135,6 +182,19 @@ mod tests {
         assert_eq!((output.status, output.text.as_str()), (3, "one\ntwo"));
         assert_eq!(console.run("printf 'no newline'", SOON).unwrap().success().unwrap(), "no newline");
         child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn a_person_takes_the_line_until_it_ends() {
+        let (mut child, mut console) = shell();
+        console.run("true", SOON).unwrap();
+        let (mut person, output) = std::io::pipe().unwrap();
+        let input = std::io::Cursor::new(b"echo hello; exit\n");
+        console.pass_through(input, output).unwrap();
+        let mut seen = String::new();
+        person.read_to_string(&mut seen).unwrap();
+        assert_eq!(seen, "hello\n");
         child.wait().unwrap();
     }
 

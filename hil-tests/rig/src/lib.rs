@@ -12,4 +12,4 @@ pub use board::{Board, Flash, Markers, Part};
 pub use console::{Console, Output};
 pub use flash::WriteLog;
 pub use strategy::{Bench, Stage, Stuck};
-pub use virtual_board::VirtualBoard;
+pub use virtual_board::{VirtualBoard, die_with_parent};

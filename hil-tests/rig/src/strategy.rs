@@ -153,6 +153,11 @@ impl Bench {
         self.console.as_mut().context("the board is off")
     }
 
+    /// Hands the console over; the bench can't run commands any more.
+    pub fn take_console(&mut self) -> Result<Console> {
+        self.console.take().context("the board is off")
+    }
+
     /// Runs a line of shell that must succeed, and returns its output.
     pub fn run(&mut self, command: &str) -> Result<String> {
         let output = self.console()?.run(command, Duration::from_secs(30))?;

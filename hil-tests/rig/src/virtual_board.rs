@@ -16,6 +16,12 @@ use crate::devices::{Bus, I2cDevice, Lines, Ssd1306, lock, serve};
 use crate::qmp::screendump;
 use crate::{Board, Console, Part};
 
+/// Has this process killed when the one that started it ends, however that ends.
+pub fn die_with_parent() {
+    // SAFETY: it takes numbers only.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+}
+
 /// The lines of its GPIO controller, as `board/boards/virtual.toml` names them.
 const LINES: [&str; 9] = [
     "button-start",
@@ -124,11 +130,10 @@ impl Board for VirtualBoard {
         // SAFETY: prctl is safe to call between fork and exec.
         unsafe {
             command.pre_exec(|| {
-                // It dies with us, however we die.
-                libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+                die_with_parent();
                 Ok(())
-            });
-        }
+            })
+        };
         let mut qemu = command.spawn().context("qemu-system-aarch64: run scripts/rig, which installs it")?;
         let (output, input) = (qemu.stdout.take(), qemu.stdin.take());
         self.machine = Some(Machine(qemu));

@@ -4,6 +4,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use serde::Serialize;
 
 use super::daemon::{Device, Request, lock};
 
@@ -20,6 +21,15 @@ const INTERRUPT: u8 = 1;
 pub struct Lines {
     pub(crate) controller: Arc<Mutex<Controller>>,
     changed: Arc<Condvar>,
+}
+
+/// One line, as a person would see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct LineState {
+    pub name: &'static str,
+    /// By the guest.
+    pub driven: bool,
+    pub high: bool,
 }
 
 pub(crate) struct Controller {
@@ -72,6 +82,14 @@ impl Lines {
         self.drive(name, false)?;
         std::thread::sleep(length);
         self.drive(name, true)
+    }
+
+    /// What they are like now.
+    pub fn states(&self) -> Vec<LineState> {
+        let controller = lock(&self.controller);
+        let state =
+            |line: &Line| LineState { name: line.name, driven: line.direction == OUTPUT, high: line.high };
+        controller.lines.iter().map(state).collect()
     }
 
     /// Waits until the guest drives a line so.

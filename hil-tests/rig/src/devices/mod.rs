@@ -6,6 +6,6 @@ mod i2c;
 mod ssd1306;
 
 pub(crate) use daemon::{lock, serve};
-pub use gpio::Lines;
+pub use gpio::{LineState, Lines};
 pub use i2c::{Bus, I2cDevice};
 pub use ssd1306::Ssd1306;

@@ -21,6 +21,7 @@ struct Test {
 }
 
 fn main() {
+    rig::die_with_parent();
     let arguments = Arguments::from_args();
     let Some(image) = std::env::var_os("RIG_IMAGE").map(PathBuf::from) else {
         println!("NOT RUN: the tests on the virtual board. Run scripts/rig test, which builds it.");
