@@ -75,6 +75,10 @@ impl Receiver {
         format!("rtmp://{}/live/key", self.address)
     }
 
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     pub fn report(&self) -> Report {
         self.shared.lock().measure.report()
     }

@@ -10,7 +10,7 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use rig::Bench;
-use rig::devices::LineState;
+use rig::devices::{LineState, Lines};
 use serde::Serialize;
 
 type Shared = Arc<Mutex<Bench>>;
@@ -42,11 +42,14 @@ fn lock(bench: &Shared) -> MutexGuard<'_, Bench> {
     bench.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn status(State(bench): State<Shared>) -> Json<Status> {
-    let bench = lock(&bench);
-    let lines = bench.board.lines().map(rig::devices::Lines::states).unwrap_or_default();
+async fn status(State(bench): State<Shared>) -> Response {
+    let mut bench = lock(&bench);
+    let lines = bench.board.lines().map(Lines::states).unwrap_or_default();
+    if let Err(error) = bench.serve_next() {
+        return unavailable(&error);
+    }
     let server = bench.server();
-    Json(Status { lines, live: server.is_live() && !server.has_ended(), stream: server.report() })
+    Json(Status { lines, live: server.is_live(), stream: server.report() }).into_response()
 }
 
 async fn panel(State(bench): State<Shared>) -> Response {
@@ -68,12 +71,16 @@ async fn drive(State(bench): State<Shared>, Path((name, level)): Path<(String, S
     if driven { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND }
 }
 
+fn unavailable(error: &anyhow::Error) -> Response {
+    (StatusCode::SERVICE_UNAVAILABLE, format!("{error:#}")).into_response()
+}
+
 fn image(png: Option<Result<Vec<u8>>>) -> Response {
     match png {
         Some(Ok(png)) => {
             ([(header::CONTENT_TYPE, "image/png"), (header::CACHE_CONTROL, "no-store")], png).into_response()
         }
-        Some(Err(error)) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error:#}")).into_response(),
+        Some(Err(error)) => unavailable(&error),
         None => StatusCode::NOT_FOUND.into_response(),
     }
 }

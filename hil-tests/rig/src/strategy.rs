@@ -173,6 +173,14 @@ impl Bench {
         &self.server
     }
 
+    /// Listens for the next publisher, once one has gone.
+    pub fn serve_next(&mut self) -> Result<()> {
+        if self.server.has_ended() {
+            self.server = Receiver::bind(&self.server.address().to_string(), self.recording.clone())?;
+        }
+        Ok(())
+    }
+
     /// Waits until the server has seen what is wanted.
     pub fn wait(&self, limit: Duration, wanted: impl FnMut(&Report) -> bool) -> Result<Report> {
         self.server.wait(limit, wanted)
