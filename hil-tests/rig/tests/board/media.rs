@@ -10,6 +10,11 @@ use crate::Test;
 pub(crate) const TESTS: &[&Test] = &[
     &Test { name: "front_camera_arrives", needs: &[Part::TestPicture], run: front },
     &Test { name: "back_camera_arrives", needs: &[Part::TestPicture], run: back },
+    &Test {
+        name: "picture_and_sound_arrive_in_step",
+        needs: &[Part::TestPicture, Part::TestTone],
+        run: in_step,
+    },
     &Test { name: "microphones_tone_arrives", needs: &[Part::TestTone], run: tone },
 ];
 
@@ -96,5 +101,33 @@ fn tone(bench: &mut Bench) -> Result<()> {
     let report = bench.wait(SOON, |report| report.duration_ms > 5000)?;
     let heard = report.tone_hz.context("no tone")?;
     ensure!((heard - 440.0).abs() < 2.0, "a tone of {heard} Hz");
+    Ok(())
+}
+
+/// The simulated board, played through the kernel: an HDMI output whose cable ends in an HDMI input, and the loopback card.
+const PLAYER: &str = "for node in 2 3; do v4l2-ctl -d /dev/video$node --set-dv-bt-timings index=0 || exit; done
+v4l2-ctl -d /dev/video2 -c hdmi_002_0_is_connected_to=2
+v4l2-ctl -d /dev/video3 --set-fmt-video-out=width=640,height=480,pixelformat=NV12
+cat >/etc/pushbox/board.toml <<'END'
+name = 'player'
+[[camera]]
+position = 'front'
+source.v4l2 = { device = '/dev/video2', width = 640, height = 480, rate = 60 }
+[microphone]
+source.alsa = { device = 'hw:Loopback,1' }
+END
+player hw:Loopback,0 2>/tmp/player.log | v4l2-ctl -d /dev/video3 --stream-out-mmap --stream-from=- >/dev/null 2>&1 &";
+
+fn in_step(bench: &mut Bench) -> Result<()> {
+    bench.reach(Stage::System, "")?;
+    bench.run(PLAYER)?;
+    bench.run("until grep -q RUNNING /proc/asound/Loopback/pcm0p/sub0/status; do sleep 0.1; done")?;
+    bench.reach(Stage::Live, "mode = 'QVGA'\norientation = 'horizontal'\naudio-quality = 'high'")?;
+    let report = bench.wait(SOON, |report| report.av_offset_ms.len() >= 6)?;
+    ensure!(report.unreadable == 0, "{} pictures without a mark", report.unreadable);
+    ensure!(report.out_of_order == 0, "{} pictures out of order", report.out_of_order);
+    // The output shows a picture within its four buffers of 17 ms after it was written.
+    let offsets = &report.av_offset_ms;
+    ensure!(offsets.iter().all(|offset| (-100.0..20.0).contains(offset)), "{offsets:?} ms");
     Ok(())
 }
