@@ -13,6 +13,11 @@ pub(crate) const TESTS: &[&Test] = &[
         needs: &[Part::TestPicture, Part::BadNetwork],
         run: squeezed,
     },
+    &Test {
+        name: "a_camera_that_comes_and_goes_costs_nothing",
+        needs: &[Part::TestPicture],
+        run: comes_and_goes,
+    },
     &Test { name: "sound_that_overran_is_silence_and_no_offset", needs: &[Part::TestTone], run: overrun },
 ];
 
@@ -32,6 +37,27 @@ fn unbound(bench: &mut Bench) -> Result<()> {
     let report = bench.wait(SOON, |report| report.frames > without.frames + 20)?;
     ensure!(report.faults.is_empty(), "{:?}", report.faults);
     expect_colour(bench, Colour::Green)
+}
+
+fn comes_and_goes(bench: &mut Bench) -> Result<()> {
+    const ROUNDS: u64 = 10;
+    bench.reach(Stage::System, "")?;
+    bench.reach(Stage::Live, LIVE)?;
+    let mut files = Vec::new();
+    for round in 1..=ROUNDS {
+        bench.run("echo vivid.0 >/sys/bus/platform/drivers/vivid/unbind")?;
+        bench.run(&format!(
+            "until [ $(grep -c 'code=-1301' /run/pushbox.log) = {round} ]; do sleep 0.1; done"
+        ))?;
+        bench.run("echo vivid.0 >/sys/bus/platform/drivers/vivid/bind")?;
+        let before = bench.server().report();
+        bench.wait(SOON, |report| report.frames > before.frames + 5)?;
+        let held = "ls /proc/$(pidof pushbox)/fd | wc -l; grep -c . /proc/$(pidof pushbox)/maps";
+        files.push(bench.run(held)?);
+    }
+    let (first, last) = (&files[1], &files[files.len() - 1]);
+    ensure!(first == last, "open files and mappings after each round: {files:?}");
+    Ok(())
 }
 
 fn squeezed(bench: &mut Bench) -> Result<()> {
