@@ -27,7 +27,7 @@ pub use config::{
 pub use error::OpenError;
 pub use openh264::OpenH264;
 pub use probe::{Finding, probe};
-pub use toml_file::{ConfigError, read_toml};
+pub use toml_file::{ConfigError, read_toml, read_values};
 
 /// Opens a camera and starts it.
 pub fn open_camera(config: &CameraConfig) -> Result<Box<dyn Camera>, OpenError> {

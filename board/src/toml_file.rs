@@ -1,7 +1,10 @@
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use toml::Spanned;
 
 /// A file that can't be used: which, where and why.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +27,23 @@ pub fn read_toml<T: DeserializeOwned>(what: &'static str, path: &Path) -> Result
         path,
         place: place(&text, &error),
         message: error.message().replace('\n', " "),
+    })
+}
+
+/// Reads a TOML file of single values, of which `take` makes something; or it names the key that is wrong, and why.
+pub fn read_values<T>(
+    what: &'static str,
+    path: &Path,
+    take: impl FnOnce(Map<String, Value>) -> Result<T, (String, String)>,
+) -> Result<T, ConfigError> {
+    let lines: BTreeMap<Spanned<String>, Value> = read_toml(what, path)?;
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let values = lines.iter().map(|(name, value)| (name.get_ref().clone(), value.clone())).collect();
+    take(values).map_err(|(key, message)| {
+        let span = lines.keys().find(|name| *name.get_ref() == key).map(Spanned::span);
+        let line = span.map_or(0, |span| text[..span.start.min(text.len())].matches('\n').count()) + 1;
+        let place = format!(", line {line}, {key}");
+        ConfigError::Invalid { what, path: path.to_owned(), place, message }
     })
 }
 

@@ -5,5 +5,9 @@
 mod properties;
 mod size;
 
-pub use properties::{Aspect, AudioQuality, DevicePosition, Kbps, Mode, Orientation, Properties};
+pub use properties::{
+    Aspect, AudioQuality, BeautyStyle, DefaultValue, DevicePosition, Filter, Kbps, Kind, LocalMirror, Mode,
+    Orientation, Outcome, Properties, Property, Refusal, Rounding, Store, TABLE, Transition, VolumeType,
+    schema,
+};
 pub use size::Size;

@@ -5,7 +5,8 @@ use std::path::Path;
 use ::uplink::Address;
 use anyhow::anyhow;
 use board::Board;
-use live_pusher::Properties;
+use live_pusher::{Properties, Refusal, Store};
+use serde_json::{Map, Value};
 
 /// What can't be run as given: the user must change it. Exit code 2.
 #[derive(Debug, thiserror::Error)]
@@ -21,8 +22,8 @@ pub(crate) struct Config {
 impl Config {
     pub(crate) fn read(board: &Path, props: Option<&Path>, url: Option<&str>) -> anyhow::Result<Self> {
         let board = read_board(board)?;
-        let properties: Properties = match props {
-            Some(path) => board::read_toml("property file", path).map_err(usage)?,
+        let properties = match props {
+            Some(path) => board::read_values("property file", path, take).map_err(usage)?,
             None => Properties::default(),
         };
         let (source, text) = match url {
@@ -31,6 +32,15 @@ impl Config {
         };
         let address = Address::parse(text).map_err(|error| usage(format!("{source}: {error}")))?;
         Ok(Self { board, properties, address })
+    }
+}
+
+/// The properties that a file sets; unlike a program's, a person's mistakes are not passed over.
+fn take(values: Map<String, Value>) -> Result<Properties, (String, String)> {
+    let mut store = Store::default();
+    match store.update(&values).refused.into_iter().next() {
+        Some(Refusal { property, reason, .. }) => Err((property, reason)),
+        None => Ok(store.properties().clone()),
     }
 }
 

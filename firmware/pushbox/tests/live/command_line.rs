@@ -28,7 +28,7 @@ fn mistakes_are_one_clear_error_and_exit_code_2() {
         ),
         (
             run(&sim, "fps = 15\nmode = 'XL'", url),
-            "pushbox: property file DIR/props.toml, line 2, mode: unknown variant `XL`, expected one of `QVGA`, `HVGA`, `SD`, `HD`, `FHD`, `RTC`\n",
+            "pushbox: property file DIR/props.toml, line 2, mode: give one of QVGA, HVGA, SD, HD, FHD, RTC\n",
         ),
         (
             run(&sim, "", "http://host/live/key"),
