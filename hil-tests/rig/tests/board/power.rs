@@ -115,6 +115,8 @@ fn watchdog(bench: &mut Bench) -> Result<()> {
 fn rounds(bench: &mut Bench) -> Result<()> {
     const ROUNDS: u32 = 100;
     const WARM: u32 = 10;
+    /// The kernel counts open files in batches: a reading may be off by so many.
+    const BATCH: u64 = 32;
     bench.reach(Stage::System, "")?;
     let mut before = None;
     for round in 1..=ROUNDS {
@@ -125,7 +127,7 @@ fn rounds(bench: &mut Bench) -> Result<()> {
         }
     }
     let (before, after) = (before.context("no round")?, Held::of(bench)?);
-    ensure!(after.files <= before.files + 8, "open files: {before:?}, then {after:?}");
+    ensure!(after.files <= before.files + 2 * BATCH, "open files: {before:?}, then {after:?}");
     ensure!(after.buffers <= before.buffers, "DMA buffers: {before:?}, then {after:?}");
     ensure!(after.memory + 8192 > before.memory, "free memory: {before:?}, then {after:?}");
     Ok(())
