@@ -2,9 +2,20 @@
 //!
 //! Section numbers are those of the live pusher's specification.
 
+mod code;
+mod machine;
+mod network;
+mod options;
 mod properties;
 mod size;
 
+pub use code::{Code, Failure};
+pub use machine::{
+    Action, CallId, ConnectionId, Device, DeviceEvent, Hardware, Input, Machine, Media, Method, MusicCommand,
+    MusicEvent, NetworkEvent, Output, Reason, Reasons, Reply, SnapshotQuality, State, Status, Time, Voice,
+};
+pub use network::{Quality, Sample};
+pub use options::{Options, Profile};
 pub use properties::{
     Aspect, AudioQuality, BeautyStyle, DefaultValue, DevicePosition, Filter, Kbps, Kind, LocalMirror, Mode,
     Orientation, Outcome, Properties, Property, Refusal, Rounding, Store, TABLE, Transition, VolumeType,

@@ -189,6 +189,15 @@ pub enum DevicePosition {
     Back,
 }
 
+impl DevicePosition {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Front => "front",
+            Self::Back => "back",
+        }
+    }
+}
+
 /// Sampling rate and bitrate of the sound (4.14).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -1,0 +1,303 @@
+//! Methods of the context (section 6.4): one after another, in their order.
+
+use std::time::Duration;
+
+use serde_json::{Map, json};
+
+use super::{
+    Action, CallId, Code, Failure, Machine, Method, Output, Reason, Reply, SnapshotQuality, State, Time,
+    Voice,
+};
+use crate::DevicePosition;
+
+/// How long a start or a preview may wait for its devices, and a switch of cameras (6.1).
+const OPENING: Duration = Duration::from_secs(5);
+const SWITCHING: Duration = Duration::from_secs(3);
+/// How long the world may take for a call.
+const TASK: Duration = Duration::from_secs(2);
+
+/// A call that the world works on.
+#[derive(Debug)]
+pub(super) struct Task {
+    pub(super) id: CallId,
+    pub(super) until: Time,
+    is_snapshot: bool,
+}
+
+/// A call that waits for its devices.
+#[derive(Debug)]
+pub(super) enum Pending {
+    Start {
+        id: CallId,
+        since: Time,
+        url: String,
+    },
+    Preview {
+        id: CallId,
+        since: Time,
+    },
+    /// `id`: none of a change of the property.
+    Switch {
+        id: Option<CallId>,
+        since: Time,
+        back_to: DevicePosition,
+    },
+}
+
+impl Pending {
+    pub(super) fn id(&self) -> Option<CallId> {
+        match self {
+            Self::Start { id, .. } | Self::Preview { id, .. } => Some(*id),
+            Self::Switch { id, .. } => *id,
+        }
+    }
+
+    pub(super) fn is_switch(&self) -> bool {
+        matches!(self, Self::Switch { .. })
+    }
+
+    /// Whether devices are opened for it.
+    pub(super) fn opens(&self) -> bool {
+        !self.is_switch()
+    }
+
+    pub(super) fn deadline(&self) -> Time {
+        match self {
+            Self::Start { since, .. } | Self::Preview { since, .. } => *since + OPENING,
+            Self::Switch { since, .. } => *since + SWITCHING,
+        }
+    }
+}
+
+impl Machine {
+    pub(super) fn call(&mut self, id: CallId, method: Method) {
+        if !self.attached {
+            self.reply(id, Err(Failure::NoPusher));
+        } else if method == Method::Stop {
+            self.stop(id);
+        } else if self.pending.is_some() {
+            self.waiting.push_back((id, method));
+        } else {
+            self.execute(id, method);
+        }
+    }
+
+    fn execute(&mut self, id: CallId, method: Method) {
+        let result = match method {
+            Method::Start => return self.start(id),
+            Method::Stop => return self.stop(id),
+            Method::StartPreview => return self.start_preview(id),
+            Method::SwitchCamera => return self.switch_camera(id),
+            Method::Snapshot(quality) => return self.snapshot(id, quality),
+            Method::SendMessage(text) => return self.send_message(id, text),
+            Method::PlayMusic { url, start, end } => return self.play_music(id, url, start, end),
+            Method::StopPreview => {
+                self.preview = false;
+                Ok(Reply::new())
+            }
+            Method::Pause => self.pause(),
+            Method::Resume => self.resume(),
+            Method::SnapshotView | Method::Unsupported => Err(Failure::NotSupported),
+            Method::ToggleTorch => self.toggle_torch(),
+            Method::StopMusic => Ok(self.stop_music()),
+            Method::PauseMusic => self.hold_music(true),
+            Method::ResumeMusic => self.hold_music(false),
+            Method::SetMusicVolume(volume) => Ok(self.set_volume(Voice::Music, volume)),
+            Method::SetMicrophoneVolume(volume) => Ok(self.set_volume(Voice::Microphone, volume)),
+            Method::GetMaxZoom => self.max_zoom(),
+            Method::SetZoom(zoom) => self.set_zoom(zoom),
+        };
+        self.reply(id, result);
+    }
+
+    fn start(&mut self, id: CallId) {
+        let url = self.store.properties().url.clone();
+        if !(self.is_address)(&url) {
+            return self.reply(id, Err(Failure::InvalidArgument("invalid url")));
+        }
+        (self.last_error, self.automatic, self.restart, self.restarts) = (None, false, None, 0);
+        if self.session.is_some() {
+            self.restart_session(url);
+            self.reply(id, Ok(Reply::new()));
+        } else {
+            self.pending = Some(Pending::Start { id, since: self.now, url });
+            self.retry_devices();
+        }
+    }
+
+    /// The rule of section 4.3, at each of its occasions: as a start that nobody asks about.
+    pub(super) fn autopush(&mut self) {
+        let properties = self.store.properties();
+        if !self.attached || !properties.autopush {
+            return;
+        }
+        let url = properties.url.clone();
+        if let Some(session) = &self.session {
+            // An address that is taken away lets the session go on (4.1).
+            if session.url != url && !url.is_empty() {
+                self.start_automatically(url);
+            }
+        } else if self.pending.is_none() {
+            self.start_automatically(url);
+        }
+    }
+
+    fn start_automatically(&mut self, url: String) {
+        if !(self.is_address)(&url) {
+            self.emit(Code::AddressInvalid, Map::new());
+            return;
+        }
+        self.last_error = None;
+        if self.session.is_some() {
+            self.restart_session(url);
+        } else {
+            self.automatic = true;
+        }
+    }
+
+    fn start_preview(&mut self, id: CallId) {
+        if self.session.is_some() || self.preview {
+            self.preview = true;
+            self.reply(id, Ok(Reply::new()));
+        } else {
+            self.pending = Some(Pending::Preview { id, since: self.now });
+            self.retry_devices();
+        }
+    }
+
+    /// Always wins: over attempts, timers and devices that are waited for (5.2, rule 3).
+    fn stop(&mut self, id: CallId) {
+        (self.preview, self.automatic, self.restart) = (false, false, None);
+        self.end_session();
+        self.stop_music();
+        self.set_ratio(1.0);
+        self.abandon(Failure::InvalidState("stopped"));
+        self.reply(id, Ok(Reply::new()));
+    }
+
+    fn pause(&mut self) -> Result<Reply, Failure> {
+        self.session.as_ref().ok_or(Failure::InvalidState("not pushing"))?;
+        self.condition(Reason::Api, true);
+        Ok(Reply::new())
+    }
+
+    fn resume(&mut self) -> Result<Reply, Failure> {
+        self.session.as_ref().ok_or(Failure::InvalidState("not pushing"))?;
+        self.condition(Reason::Api, false);
+        let mut reply = Reply::new();
+        if !self.reasons.is_empty() {
+            reply.insert("paused".into(), true.into());
+            reply.insert("reasons".into(), self.reasons.names().into());
+        }
+        Ok(reply)
+    }
+
+    fn set_volume(&mut self, voice: Voice, volume: f64) -> Reply {
+        self.outputs.push(Output::Volume(voice, volume));
+        Reply::new()
+    }
+
+    fn snapshot(&mut self, id: CallId, quality: SnapshotQuality) {
+        let shows_camera = self.camera.is_running();
+        let result = match self.state() {
+            State::Paused => Ok(()),
+            State::Previewing | State::Connecting | State::Pushing | State::Reconnecting if shows_camera => {
+                Ok(())
+            }
+            _ => Err(Failure::InvalidState("no picture")),
+        };
+        match result {
+            Err(failure) => self.reply(id, Err(failure)),
+            Ok(()) if self.tasks.iter().any(|task| task.is_snapshot) => self.reply(id, Err(Failure::Busy)),
+            Ok(()) => self.perform(id, Action::Snapshot(quality)),
+        }
+    }
+
+    fn perform(&mut self, id: CallId, action: Action) {
+        let is_snapshot = matches!(action, Action::Snapshot(_));
+        self.tasks.push(Task { id, until: self.now + TASK, is_snapshot });
+        self.outputs.push(Output::Perform { id, action });
+    }
+
+    fn send_message(&mut self, id: CallId, text: String) {
+        if matches!(self.state(), State::Pushing | State::Paused) {
+            self.perform(id, Action::Message(text));
+        } else {
+            self.reply(id, Err(Failure::InvalidState("not pushing")));
+        }
+    }
+
+    /// An answer from the world. One that comes too late was answered already.
+    pub(super) fn performed(&mut self, id: CallId, result: Result<Reply, Failure>) {
+        if let Some(index) = self.tasks.iter().position(|task| task.id == id) {
+            self.tasks.remove(index);
+            self.reply(id, result);
+        }
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        (self.pending.is_some() || self.automatic) && self.devices_are_ready()
+    }
+
+    /// The devices of the waiting call, or of the automatic start, are there.
+    pub(super) fn complete(&mut self) {
+        let pending = self.pending.take();
+        let id = pending.as_ref().and_then(Pending::id);
+        let mut reply = Reply::new();
+        match pending {
+            Some(Pending::Start { url, .. }) => self.begin(url),
+            Some(Pending::Preview { .. }) => self.preview = true,
+            Some(Pending::Switch { .. }) => {
+                reply.insert("devicePosition".into(), json!(self.position.name()));
+            }
+            None => {
+                let url = self.store.properties().url.clone();
+                self.begin(url);
+            }
+        }
+        if let Some(id) = id {
+            self.reply(id, Ok(reply));
+        }
+        self.next_call();
+    }
+
+    fn begin(&mut self, url: String) {
+        (self.preview, self.automatic) = (true, false);
+        if self.session.is_none() {
+            self.begin_session(url);
+        }
+    }
+
+    /// The waiting call has failed.
+    pub(super) fn abandon(&mut self, failure: Failure) {
+        let Some(pending) = self.pending.take() else {
+            return;
+        };
+        if let Pending::Switch { back_to, .. } = pending {
+            self.use_camera(back_to);
+        }
+        if let Some(id) = pending.id() {
+            self.reply(id, Err(failure));
+        }
+        self.next_call();
+    }
+
+    pub(super) fn next_call(&mut self) {
+        while self.pending.is_none() {
+            let Some((id, method)) = self.waiting.pop_front() else {
+                return;
+            };
+            self.execute(id, method);
+        }
+    }
+
+    pub(super) fn call_timers(&mut self) {
+        let now = self.now;
+        if self.pending.as_ref().is_some_and(|pending| pending.deadline() <= now) {
+            self.abandon(Failure::Timeout);
+        }
+        while let Some(id) = self.tasks.iter().find(|task| task.until <= now).map(|task| task.id) {
+            self.performed(id, Err(Failure::Timeout));
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! What is done with the running camera: switch, lamp, zoom (sections 6.4, 6.7, 12.9).
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::call::Pending;
+use super::device::Port;
+use super::{CallId, Device, Failure, Machine, Output, Reply, Time};
+use crate::DevicePosition;
+
+/// Digital zoom at the most (6.7).
+const MAX_ZOOM: f64 = 5.0;
+/// How long the lamp may be lit (12.9).
+const TORCH_LIMIT: Duration = Duration::from_secs(300);
+
+impl Machine {
+    pub(super) fn switch_camera(&mut self, id: CallId) {
+        let other = match self.position {
+            DevicePosition::Front => DevicePosition::Back,
+            DevicePosition::Back => DevicePosition::Front,
+        };
+        if self.hardware.cameras.contains(&other) {
+            self.begin_switch(Some(id), other);
+        } else {
+            self.reply(id, Err(Failure::NotSupported));
+        }
+    }
+
+    /// The property names a camera (4.18).
+    pub(super) fn turn_to(&mut self, wanted: DevicePosition) {
+        let wanted = self.hardware.nearest(wanted);
+        if !self.attached || wanted == self.position {
+            return;
+        }
+        if self.pending.is_some() {
+            self.use_camera(wanted);
+        } else {
+            self.begin_switch(None, wanted);
+        }
+    }
+
+    fn begin_switch(&mut self, id: Option<CallId>, to: DevicePosition) {
+        self.pending = Some(Pending::Switch { id, since: self.now, back_to: self.position });
+        self.use_camera(to);
+    }
+
+    /// The next opening is of that camera; one that is open is closed.
+    pub(super) fn use_camera(&mut self, position: DevicePosition) {
+        if self.position == position {
+            return;
+        }
+        self.position = position;
+        self.set_ratio(1.0);
+        match std::mem::take(&mut self.camera) {
+            Port::Closed | Port::Broken { .. } => {}
+            Port::Opening { .. } | Port::Starting { .. } | Port::Running => {
+                self.outputs.push(Output::Close(Device::Camera));
+            }
+        }
+    }
+
+    pub(super) fn toggle_torch(&mut self) -> Result<Reply, Failure> {
+        if self.hardware.torch != Some(self.position) {
+            return Err(Failure::NotSupported);
+        }
+        if !self.camera.is_running() {
+            return Err(Failure::InvalidState("no preview"));
+        }
+        let lit = self.torch.is_none();
+        self.torch = lit.then_some(self.now);
+        self.outputs.push(Output::Torch(lit));
+        Ok(Reply::from_iter([("torch".to_owned(), json!(lit))]))
+    }
+
+    /// It is out whenever its camera does not run.
+    pub(super) fn settle_torch(&mut self) {
+        if !self.camera.is_running() {
+            self.put_torch_out();
+        }
+    }
+
+    fn put_torch_out(&mut self) {
+        if self.torch.take().is_some() {
+            self.outputs.push(Output::Torch(false));
+        }
+    }
+
+    pub(super) fn torch_limit(&self) -> Option<Time> {
+        self.torch.map(|since| since + TORCH_LIMIT)
+    }
+
+    pub(super) fn torch_timer(&mut self) {
+        if self.torch_limit().is_some_and(|limit| limit <= self.now) {
+            self.put_torch_out();
+        }
+    }
+
+    fn needs_camera(&self) -> Result<(), Failure> {
+        let is_there = self.preview || self.session.is_some();
+        if is_there { Ok(()) } else { Err(Failure::InvalidState("no preview")) }
+    }
+
+    pub(super) fn max_zoom(&self) -> Result<Reply, Failure> {
+        self.needs_camera()?;
+        Ok(Reply::from_iter([("maxZoom".to_owned(), json!(format!("{MAX_ZOOM:.1}")))]))
+    }
+
+    pub(super) fn set_zoom(&mut self, zoom: f64) -> Result<Reply, Failure> {
+        self.needs_camera()?;
+        let zoom = (zoom.clamp(1.0, MAX_ZOOM) * 10.0).round() / 10.0;
+        self.set_ratio(zoom);
+        Ok(Reply::from_iter([("zoom".to_owned(), json!(zoom))]))
+    }
+
+    pub(super) fn set_ratio(&mut self, zoom: f64) {
+        if zoom != self.zoom {
+            self.zoom = zoom;
+            self.outputs.push(Output::Zoom(zoom));
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Network status (section 9): the quality of the uplink.
+
+use std::time::Duration;
+
+/// What was seen in one interval of about two seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Sample {
+    /// From the oldest to the newest packet in the send queue.
+    pub queued: Duration,
+    /// Smoothed round trip.
+    pub round_trip: Duration,
+    /// Share of the pictures that were dropped, 0 to 1.
+    pub dropped: f64,
+    /// Time without an acknowledged byte.
+    pub unacknowledged: Duration,
+    pub reconnecting: bool,
+}
+
+/// 0 undefined, 1 best, to 6 unusable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Quality(u8);
+
+/// Level, and what the sample must stay below: queue and round trip in milliseconds, share of dropped pictures at the most.
+const LEVELS: [(u8, u64, u64, f64); 4] =
+    [(1, 200, 100, 0.0), (2, 500, 200, 0.0), (3, 1000, 400, 0.01), (4, 2000, u64::MAX, 0.05)];
+const WORST: u8 = 5;
+const UNUSABLE: u8 = 6;
+const SILENCE: Duration = Duration::from_secs(2);
+
+impl Quality {
+    pub fn level(self) -> u8 {
+        self.0
+    }
+
+    /// The level after `sample`: worse at once, better by one level only.
+    #[must_use]
+    pub fn after(self, sample: &Sample) -> Self {
+        let level = level(sample);
+        Self(if self.0 == 0 { level } else { level.max(self.0 - 1) })
+    }
+}
+
+fn level(sample: &Sample) -> u8 {
+    if sample.reconnecting || sample.unacknowledged >= SILENCE {
+        return UNUSABLE;
+    }
+    let below = |time: Duration, limit: u64| time < Duration::from_millis(limit);
+    let fits = |(_, queued, round_trip, dropped): &&(u8, u64, u64, f64)| {
+        below(sample.queued, *queued) && below(sample.round_trip, *round_trip) && sample.dropped <= *dropped
+    };
+    LEVELS.iter().find(fits).map_or(WORST, |(level, ..)| *level)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(queued: u64, round_trip: u64, dropped: f64) -> Sample {
+        let (queued, round_trip) = (Duration::from_millis(queued), Duration::from_millis(round_trip));
+        Sample { queued, round_trip, dropped, ..Sample::default() }
+    }
+
+    #[test]
+    fn n6_each_threshold_of_section_9_parts_its_levels() {
+        for (sample, expected) in [
+            (sample(199, 99, 0.0), 1),
+            (sample(200, 99, 0.0), 2),
+            (sample(199, 100, 0.0), 2),
+            (sample(499, 199, 0.0), 2),
+            (sample(499, 199, 0.001), 3),
+            (sample(500, 199, 0.0), 3),
+            (sample(999, 399, 0.01), 3),
+            (sample(999, 400, 0.01), 4),
+            (sample(1000, 10, 0.0), 4),
+            (sample(10, 10, 0.011), 4),
+            (sample(1999, 9999, 0.05), 4),
+            (sample(2000, 10, 0.0), 5),
+            (sample(10, 10, 0.051), 5),
+        ] {
+            assert_eq!(Quality::default().after(&sample).level(), expected, "{sample:?}");
+        }
+        let silent = Sample { unacknowledged: SILENCE, ..Sample::default() };
+        let reconnecting = Sample { reconnecting: true, ..Sample::default() };
+        assert_eq!([silent, reconnecting].map(|it| Quality::default().after(&it).level()), [6, 6]);
+    }
+
+    #[test]
+    fn n6_it_improves_by_one_level_and_worsens_at_once() {
+        let (best, worst) = (sample(0, 0, 0.0), sample(9999, 0, 0.0));
+        let mut quality = Quality::default().after(&worst);
+        let levels: Vec<u8> = (0..6)
+            .map(|_| {
+                quality = quality.after(&best);
+                quality.level()
+            })
+            .collect();
+        assert_eq!(levels, [4, 3, 2, 1, 1, 1]);
+        assert_eq!(quality.after(&worst).level(), 5);
+    }
+}
