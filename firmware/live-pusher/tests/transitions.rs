@@ -22,10 +22,13 @@ const COLUMNS: [State; 7] = [
     State::Suspended,
 ];
 
+/// What happens; a method's call.
+type Act = fn(&mut World) -> Option<CallId>;
+
 /// One run of a cell: what is there, what happens, and the words that must then be true.
 struct Case<'a> {
     world: World,
-    act: fn(&mut World) -> Option<CallId>,
+    act: Act,
     expected: Vec<&'a str>,
 }
 
@@ -106,7 +109,7 @@ fn check(world: &mut World, phrase: &str, call: Option<CallId>, before: State, n
         "−background" => !holds(Reason::Background) && !holds(Reason::Privacy),
         "+interrupt" | "+" => holds(Reason::Interrupt),
         "−interrupt" | "−" => !holds(Reason::Interrupt),
-        "sensor closed" => closes(Device::Camera) && closes(Device::Microphone) == !holds(Reason::Background),
+        "sensor closed" => closes(Device::Camera) && closes(Device::Microphone) != holds(Reason::Background),
         "sensor opened" => world.has(0, &Output::Open(Device::Camera)),
         "placeholder" => world.media().is_some_and(|media| !media.live),
         "silence" => world.media().is_some_and(|media| !media.audible),
@@ -155,123 +158,127 @@ fn phrases(cell: &str) -> Vec<&str> {
     phrases.map(str::trim).filter(|phrase| !phrase.is_empty()).collect()
 }
 
+/// Rows of which each cell is one run from its state.
+const SIMPLE: &[(&str, Act)] = &[
+    ("detach / destroy", |world| quiet(world, Input::Detach)),
+    ("`stop`", |world| Some(world.call(Method::Stop))),
+    ("`startPreview`", |world| Some(world.call(Method::StartPreview))),
+    ("`stopPreview`", |world| Some(world.call(Method::StopPreview))),
+    ("`pause`", |world| Some(world.call(Method::Pause))),
+    ("interruption begin", |world| condition(world, Reason::Interrupt, true)),
+    ("connection lost by server", |world| failed(world, Code::ServerRefused)),
+    ("read/write failure, stall", |world| failed(world, Code::TransferFailed)),
+    ("retry begins", |world| passed(world, Duration::from_secs(3))),
+    ("camera lost", |world| {
+        world.lose(Device::Camera);
+        None
+    }),
+];
+
+/// Rows of which an attempt to connect fails.
+const FAILURES: &[(&str, Act)] = &[
+    ("name resolution fails", |world| failed(world, Code::NameNotResolved)),
+    ("connect fails", |world| failed(world, Code::ConnectFailed)),
+    ("handshake or protocol step fails without an answer of refusal", |world| {
+        failed(world, Code::HandshakeFailed)
+    }),
+    ("server refuses explicitly (connect rejected, bad name) or closes", |world| {
+        failed(world, Code::ServerRefused)
+    }),
+];
+
 fn cases<'a>(row: &str, column: State, cell: &'a str) -> Vec<Case<'a>> {
-    let at = || World::at(column);
-    let one = |world, act| vec![Case { world, act, expected: words(cell) }];
-    let with = |reason: Reason, holds| {
-        let mut world = at();
-        world.give(Input::Condition { reason, holds });
-        world
-    };
+    let find = |table: &[(&str, Act)]| table.iter().find(|(name, _)| *name == row).map(|(_, act)| *act);
+    if let Some(act) = find(SIMPLE) {
+        return one(World::at(column), words(cell), act);
+    }
+    if let Some(act) = find(FAILURES) {
+        return failure_cases(column, cell, act);
+    }
     match row {
         "attach (from UNBOUND)" => attach_cases(),
-        "detach / destroy" => one(at(), |world| quiet(world, Input::Detach)),
         "`start`, url valid and devices granted" => start_cases(column, cell),
         "`start`, url invalid" => {
-            let mut world = at();
+            let mut world = World::at(column);
             world.set(json!({"url": "nowhere"}));
-            one(world, |world| Some(world.call(Method::Start)))
+            one(world, words(cell), |world| Some(world.call(Method::Start)))
         }
         "`start`, device refuses" => refused_cases(column, cell),
-        "`stop`" => one(at(), |world| Some(world.call(Method::Stop))),
-        "`startPreview`" => one(at(), |world| Some(world.call(Method::StartPreview))),
-        "`stopPreview`" => one(at(), |world| Some(world.call(Method::StopPreview))),
-        "`pause`" => one(at(), |world| Some(world.call(Method::Pause))),
         "`resume`" => resume_cases(column, cell),
-        "background enter" => vec![
-            Case {
-                world: at(),
-                act: |world| condition(world, Reason::Background, true),
-                expected: words(cell),
-            },
-            Case { world: at(), act: |world| condition(world, Reason::Privacy, true), expected: words(cell) },
-        ],
-        "background leave" => {
-            leave_cases(column, cell, Reason::Background, |world| condition(world, Reason::Background, false))
-                .into_iter()
-                .chain(leave_cases(column, cell, Reason::Privacy, |world| {
-                    condition(world, Reason::Privacy, false)
-                }))
-                .collect()
+        "background enter" => {
+            let begin: [Act; 2] = [
+                |world| condition(world, Reason::Background, true),
+                |world| condition(world, Reason::Privacy, true),
+            ];
+            begin.into_iter().flat_map(|act| one(World::at(column), words(cell), act)).collect()
         }
-        "interruption begin" => one(at(), |world| condition(world, Reason::Interrupt, true)),
+        "background leave" => {
+            let mut cases = leave_cases(column, cell, Reason::Background, |world| {
+                condition(world, Reason::Background, false)
+            });
+            cases.extend(leave_cases(column, cell, Reason::Privacy, |world| {
+                condition(world, Reason::Privacy, false)
+            }));
+            cases
+        }
         "interruption end" => {
             leave_cases(column, cell, Reason::Interrupt, |world| condition(world, Reason::Interrupt, false))
         }
-        "TCP connected" => one(connecting(at()), |world| told(world, NetworkEvent::Connected(Map::new()))),
-        "publish accepted" => [(false, "PUSHING"), (true, "PAUSED")]
-            .into_iter()
-            .map(|(paused, state)| {
-                let mut world = connecting(at());
-                if paused {
-                    world.call(Method::Pause);
-                }
-                Case {
-                    world,
-                    act: |world| told(world, NetworkEvent::Published),
-                    expected: vec![state, "1002"],
-                }
-            })
-            .collect(),
-        "name resolution fails" => failure_cases(column, cell, |world| failed(world, Code::NameNotResolved)),
-        "connect fails" => failure_cases(column, cell, |world| failed(world, Code::ConnectFailed)),
-        "handshake or protocol step fails without an answer of refusal" => {
-            failure_cases(column, cell, |world| failed(world, Code::HandshakeFailed))
-        }
-        "server refuses explicitly (connect rejected, bad name) or closes" => {
-            failure_cases(column, cell, |world| failed(world, Code::ServerRefused))
-        }
-        "connection lost by server" => one(at(), |world| failed(world, Code::ServerRefused)),
-        "read/write failure, stall" => one(at(), |world| failed(world, Code::TransferFailed)),
-        "retry begins" => one(at(), |world| {
-            world.pass(Duration::from_secs(3));
-            None
+        "TCP connected" => one(connecting(World::at(column)), words(cell), |world| {
+            told(world, NetworkEvent::Connected(Map::new()))
         }),
+        "publish accepted" => published_cases(column),
         "retries used up" => used_up_cases(),
         "pause limit reached (background, privacy, interrupt only)" => {
-            let mut world = with(Reason::Privacy, true);
-            if column == State::Reconnecting {
-                // The last one goes on.
-                world.pass(Duration::from_secs(3));
-            }
-            one(world, |world| {
-                world.pass(Duration::from_secs(181));
-                None
-            })
+            let mut world = connecting(World::at(column));
+            world.give(Input::Condition { reason: Reason::Privacy, holds: true });
+            one(world, words(cell), |world| passed(world, Duration::from_secs(181)))
         }
-        "camera lost" => one(at(), |world| {
-            world.lose(Device::Camera);
-            None
-        }),
-        "camera back" => {
-            let mut world = at();
-            world.lose(Device::Camera);
-            one(world, |world| {
-                world.pass(Duration::from_millis(2100));
-                // The retry of the connection is another row's.
-                world.outputs.retain(|it| !matches!(it, Output::Status(it) if it.code == Code::Reconnecting));
-                None
-            })
-        }
+        "camera back" => camera_back_cases(column, cell),
         "microphone lost / back" => microphone_cases(column, cell),
-        "encoder unrecoverable" => [(Code::VideoEncoderFailed, "-1303"), (Code::AudioEncoderFailed, "-1304")]
-            .into_iter()
-            .map(|(code, number)| {
-                // The preview's camera was closed by the pause, which ends with the session.
-                let reopened = (column == State::Paused).then_some("1003 1007");
-                let expected = [number, "PREVIEWING"].into_iter().chain(reopened).collect();
-                let video = |world: &mut World| quiet(world, Input::EncoderFailed(Code::VideoEncoderFailed));
-                let audio = |world: &mut World| quiet(world, Input::EncoderFailed(Code::AudioEncoderFailed));
-                let act = if code == Code::VideoEncoderFailed { video } else { audio };
-                Case { world: at(), act, expected }
+        "encoder unrecoverable" => encoder_cases(column),
+        "`pause` reasons emptied in PAUSED" => {
+            one(World::at(column), vec!["PUSHING", "1003 1007", "live"], |world| {
+                world.call(Method::Resume);
+                None
             })
-            .collect(),
-        "`pause` reasons emptied in PAUSED" => one_of(at(), vec!["PUSHING", "1003 1007", "live"], |world| {
-            world.call(Method::Resume);
-            None
-        }),
+        }
         other => panic!("what is {other}?"),
     }
+}
+
+fn published_cases(column: State) -> Vec<Case<'static>> {
+    let mut paused = connecting(World::at(column));
+    paused.call(Method::Pause);
+    let act = |world: &mut World| told(world, NetworkEvent::Published);
+    let mut cases = one(connecting(World::at(column)), vec!["PUSHING", "1002"], act);
+    cases.extend(one(paused, vec!["PAUSED", "1002"], act));
+    cases
+}
+
+fn camera_back_cases(column: State, cell: &str) -> Vec<Case<'_>> {
+    let mut world = World::at(column);
+    world.lose(Device::Camera);
+    one(world, words(cell), |world| {
+        world.pass(Duration::from_millis(2100));
+        // The retry of the connection is another row's.
+        world.outputs.retain(|it| !matches!(it, Output::Status(it) if it.code == Code::Reconnecting));
+        None
+    })
+}
+
+fn encoder_cases(column: State) -> Vec<Case<'static>> {
+    // The preview's camera was closed by the pause, which ends with the session.
+    let reopened = (column == State::Paused).then_some("1003 1007");
+    let failures: [(&str, Act); 2] = [
+        ("-1303", |world| quiet(world, Input::EncoderFailed(Code::VideoEncoderFailed))),
+        ("-1304", |world| quiet(world, Input::EncoderFailed(Code::AudioEncoderFailed))),
+    ];
+    let case = |(code, act)| {
+        let expected = [code, "PREVIEWING"].into_iter().chain(reopened).collect();
+        one(World::at(column), expected, act)
+    };
+    failures.into_iter().flat_map(case).collect()
 }
 
 /// The words that hold in any case.
@@ -284,12 +291,17 @@ fn words(cell: &str) -> Vec<&str> {
         .collect()
 }
 
-fn one_of<'a>(world: World, expected: Vec<&'a str>, act: fn(&mut World) -> Option<CallId>) -> Vec<Case<'a>> {
+fn one(world: World, expected: Vec<&str>, act: Act) -> Vec<Case<'_>> {
     vec![Case { world, act, expected }]
 }
 
 fn quiet(world: &mut World, input: Input) -> Option<CallId> {
     world.give(input);
+    None
+}
+
+fn passed(world: &mut World, time: Duration) -> Option<CallId> {
+    world.pass(time);
     None
 }
 
@@ -318,22 +330,22 @@ fn connecting(mut world: World) -> World {
 fn attach_cases() -> Vec<Case<'static>> {
     let act = |world: &mut World| quiet(world, Input::Attach);
     let automatic = World::new(json!({"url": world::URL, "autopush": true}));
-    let mut cases = one_of(World::at(State::Unbound), vec!["IDLE"], act);
-    cases.extend(one_of(automatic, vec!["1003 1007", "CONN"], act));
+    let mut cases = one(World::at(State::Unbound), vec!["IDLE"], act);
+    cases.extend(one(automatic, vec!["1003 1007", "CONN"], act));
     cases
 }
 
 fn start_cases(column: State, cell: &str) -> Vec<Case<'_>> {
     let start = |world: &mut World| Some(world.call(Method::Start));
     let Some((same, _other)) = cell.split_once(" / ") else {
-        return one_of(World::at(column), words(cell), start);
+        return one(World::at(column), words(cell), start);
     };
     let mut moved = World::at(column);
     moved.set(json!({"url": OTHER_URL}));
     let paused = same.contains("reasons untouched").then_some("+api");
     let expected = ["ok", "same connection"].into_iter().chain(paused).collect();
-    let mut cases = one_of(World::at(column), expected, start);
-    cases.extend(one_of(moved, vec!["ok", "restart", "CONN"], start));
+    let mut cases = one(World::at(column), expected, start);
+    cases.extend(one(moved, vec!["ok", "restart", "CONN"], start));
     cases
 }
 
@@ -355,7 +367,7 @@ fn refused_cases(column: State, cell: &str) -> Vec<Case<'_>> {
         let opened = (column == State::Idle && device == Device::Microphone).then_some("1003 1007");
         let state = if column == State::Idle { "IDLE" } else { "PREVIEWING" };
         let expected = opened.into_iter().chain([code, "F(−7)", state]).collect();
-        one_of(world, expected, |world| Some(world.call(Method::Start))).remove(0)
+        one(world, expected, |world| Some(world.call(Method::Start))).remove(0)
     };
     kinds.into_iter().map(case).collect()
 }
@@ -367,25 +379,20 @@ fn resume_cases(column: State, cell: &str) -> Vec<Case<'_>> {
         let mut alone = World::at(column);
         alone.call(Method::Pause);
         alone.give(Input::Condition { reason: Reason::Background, holds: false });
-        return one_of(alone, vec!["−api", "CONN", "1003 1007", "ok"], resume);
+        return one(alone, vec!["−api", "CONN", "1003 1007", "ok"], resume);
     }
     let live = (column == State::Paused).then_some("1003 1007");
     let state = (column == State::Paused).then_some("PUSHING");
     let has_session = column.has_session();
     let expected = if has_session { vec!["−api", "ok"] } else { words(cell) };
-    one_of(World::at(column), expected.into_iter().chain(live).chain(state).collect(), resume)
+    one(World::at(column), expected.into_iter().chain(live).chain(state).collect(), resume)
 }
 
 /// The last reason goes, and one of two.
-fn leave_cases<'a>(
-    column: State,
-    cell: &'a str,
-    reason: Reason,
-    act: fn(&mut World) -> Option<CallId>,
-) -> Vec<Case<'a>> {
+fn leave_cases(column: State, cell: &str, reason: Reason, act: Act) -> Vec<Case<'_>> {
     let mut world = World::at(column);
     if cell == "–" {
-        return one_of(world, words(cell), act);
+        return one(world, words(cell), act);
     }
     if column == State::Paused {
         world.call(Method::Resume);
@@ -406,7 +413,7 @@ fn leave_cases<'a>(
         State::Suspended => expected.push("CONN"),
         _ => {}
     }
-    let mut cases = one_of(world, expected, act);
+    let mut cases = one(world, expected, act);
     if column.has_session() {
         let mut paused = World::at(column);
         paused.call(Method::Pause);
@@ -414,15 +421,15 @@ fn leave_cases<'a>(
         if column == State::Suspended && reason != Reason::Background {
             paused.give(Input::Condition { reason: Reason::Background, holds: false });
         }
-        cases.extend(one_of(paused, vec![gone, "+api"], act));
+        cases.extend(one(paused, vec![gone, "+api"], act));
     }
     cases
 }
 
 /// In CONNECTING the first attempt; in RECONNECTING one that leaves more, and the last one.
-fn failure_cases<'a>(column: State, cell: &'a str, act: fn(&mut World) -> Option<CallId>) -> Vec<Case<'a>> {
+fn failure_cases(column: State, cell: &str, act: Act) -> Vec<Case<'_>> {
     if column == State::Connecting {
-        return one_of(World::at(column), words(cell), act);
+        return one(World::at(column), words(cell), act);
     }
     let code = words(cell)[0];
     let mut last = World::at(column);
@@ -431,8 +438,8 @@ fn failure_cases<'a>(column: State, cell: &'a str, act: fn(&mut World) -> Option
         last.fail(Code::ConnectFailed);
     }
     last.pass(Duration::from_secs(3));
-    let mut cases = one_of(connecting(World::at(column)), vec![code, "kept"], act);
-    cases.extend(one_of(last, vec![code, "-1307", "ended", "PREVIEWING"], act));
+    let mut cases = one(connecting(World::at(column)), vec![code, "kept"], act);
+    cases.extend(one(last, vec![code, "-1307", "ended", "PREVIEWING"], act));
     cases
 }
 
@@ -450,8 +457,8 @@ fn used_up_cases() -> Vec<Case<'static>> {
         world
     };
     let act = |world: &mut World| failed(world, Code::TransferFailed);
-    let mut cases = one_of(last(true), vec!["3005", "PREVIEWING", "-1307"], act);
-    cases.extend(one_of(last(false), vec!["3005", "IDLE", "-1307"], act));
+    let mut cases = one(last(true), vec!["3005", "PREVIEWING", "-1307"], act);
+    cases.extend(one(last(false), vec!["3005", "IDLE", "-1307"], act));
     cases
 }
 
@@ -467,9 +474,9 @@ fn microphone_cases(column: State, cell: &str) -> Vec<Case<'_>> {
         }
         None
     };
-    let mut cases = one_of(World::at(column), words(lost), lose);
+    let mut cases = one(World::at(column), words(lost), lose);
     assert_eq!(back, "–");
-    cases.extend(one_of(world, vec![], |world| {
+    cases.extend(one(world, vec![], |world| {
         world.device(Device::Microphone, DeviceEvent::Opened(Map::new()));
         None
     }));
