@@ -43,12 +43,16 @@ pub struct VirtualBoard {
     machine: Option<Machine>,
     lines: Lines,
     oled: Arc<Mutex<Ssd1306>>,
-    /// Its flash, which stays while power is away, and sockets of its devices.
+    /// Its flash, which stays while power is away.
     folder: TempDir,
 }
 
 /// One life of the machine, from power on to power off.
-struct Machine(Child);
+struct Machine {
+    qemu: Child,
+    /// Its devices' own: one that ends late takes its socket away.
+    _sockets: TempDir,
+}
 
 impl VirtualBoard {
     /// With `boot_loader` it starts through U-Boot, which takes two seconds more.
@@ -64,7 +68,8 @@ impl VirtualBoard {
         self.folder.path().join(name)
     }
 
-    fn command(&self) -> Command {
+    /// `sockets` is where its devices listen.
+    fn command(&self, sockets: &Path) -> Command {
         let mut command = Command::new("qemu-system-aarch64");
         let image = |name: &str| self.image.join(name).display().to_string();
         let own = |name: &str| self.path(name).display().to_string();
@@ -95,7 +100,7 @@ impl VirtualBoard {
         // QEMU would offer event indices to the guest whether the device knows them or not.
         for device in ["gpio", "i2c"] {
             command
-                .args(["-chardev", &format!("socket,id={device},path={}", own(device))])
+                .args(["-chardev", &format!("socket,id={device},path={}", sockets.join(device).display())])
                 .args(["-device", &format!("vhost-user-{device}-pci,chardev={device},event_idx=off")]);
         }
         command
@@ -122,10 +127,11 @@ impl Board for VirtualBoard {
         fs::write(self.path("log"), [])?;
         self.lines.power_on();
         *lock(&self.oled) = Ssd1306::default();
-        serve(&self.lines.controller, &self.path("gpio"))?;
+        let sockets = TempDir::new_in(&self.folder)?;
+        serve(&self.lines.controller, &sockets.path().join("gpio"))?;
         let bus = Bus::new(vec![Arc::clone(&self.oled) as Arc<Mutex<dyn I2cDevice>>]);
-        serve(&Arc::new(Mutex::new(bus)), &self.path("i2c"))?;
-        let mut command = self.command();
+        serve(&Arc::new(Mutex::new(bus)), &sockets.path().join("i2c"))?;
+        let mut command = self.command(sockets.path());
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         // SAFETY: prctl is safe to call between fork and exec.
         unsafe {
@@ -136,7 +142,7 @@ impl Board for VirtualBoard {
         };
         let mut qemu = command.spawn().context("qemu-system-aarch64: run scripts/rig, which installs it")?;
         let (output, input) = (qemu.stdout.take(), qemu.stdin.take());
-        self.machine = Some(Machine(qemu));
+        self.machine = Some(Machine { qemu, _sockets: sockets });
         Ok(Console::new(output.context("stdout")?, input.context("stdin")?))
     }
 
@@ -179,7 +185,7 @@ impl Board for VirtualBoard {
 impl Drop for Machine {
     fn drop(&mut self) {
         // It is ours and not yet waited for, so neither can fail but when it is gone.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.qemu.kill();
+        let _ = self.qemu.wait();
     }
 }
