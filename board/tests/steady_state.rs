@@ -65,8 +65,11 @@ fn pictures(pixels: PixelFormat) -> u64 {
     let control = Arc::new(VideoControl::new(bitrate, fps, true));
     let taken = Arc::default();
     let counters = Arc::new(VideoCounters::default());
-    let mut pipeline = VideoPipeline::new(geometry, encoder, Holding::new(&taken), control, counters);
-    let allocations = allocations_of(|| pipeline.process(camera.next().unwrap()).unwrap(), 130, 240);
+    let mut pipeline = VideoPipeline::new(geometry, Some(encoder), Holding::new(&taken), control, counters);
+    let step = || {
+        pipeline.process(camera.next().unwrap(), 0).unwrap();
+    };
+    let allocations = allocations_of(step, 130, 240);
     let packets = taken.load(Ordering::Relaxed);
     assert!(packets > 200, "{packets} packets of 370 pictures");
     allocations

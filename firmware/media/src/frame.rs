@@ -183,6 +183,23 @@ impl Frame {
         Plane { data: &self.buffer.plane(memory)[offset..end], stride }
     }
 
+    /// A picture of its own with the same contents; none of compressed ones.
+    pub fn copy(&self) -> Option<Self> {
+        let bytes = self.layout.size();
+        let pool = crate::Pool::new(1, move || -> Box<dyn Buffer> { Box::new(vec![0; bytes]) });
+        let mut buffer = pool.take();
+        let layout = Layout::packed(self.layout.format, self.layout.width, self.layout.height);
+        for (index, plane) in layout.planes.iter().enumerate() {
+            let (from, row) = (self.plane(index), layout.row_bytes(index));
+            let to = buffer.plane_mut(0).get_mut(plane.offset..)?;
+            for y in 0..layout.rows(index) {
+                to[y * plane.stride..][..row].copy_from_slice(&from.data[y * from.stride..][..row]);
+            }
+        }
+        let used = [layout.size(), 0, 0];
+        Self::new(layout, self.captured, self.sequence, used, buffer).filter(|_| bytes > 0)
+    }
+
     /// The bytes of a compressed picture ([`PixelFormat::Mjpeg`], [`PixelFormat::H264`]).
     pub fn compressed(&self) -> &[u8] {
         &self.buffer.plane(0)[..self.used[0]]

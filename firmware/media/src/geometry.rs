@@ -13,6 +13,10 @@ use crate::{Buffer, Frame, Layout, PixelFormat, Plane, Pool};
 /// Pictures on loan between geometry, encoder and later consumers.
 const BUFFERS: usize = 4;
 
+/// All of the picture, in tenths, and the way to the strongest zoom.
+const NO_ZOOM: u32 = 10;
+const WHOLE_ZOOM: u32 = 40;
+
 /// How the published picture is made from the sensor's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GeometrySettings {
@@ -36,6 +40,8 @@ pub enum GeometryError {
 /// The geometry stage. A picture that fits as it is passes through without a copy.
 pub struct Geometry {
     settings: GeometrySettings,
+    /// In tenths.
+    zoom: u32,
     layout: Layout,
     converter: Converter,
     plan: Option<Plan>,
@@ -61,7 +67,7 @@ impl Geometry {
         let layout = Layout::packed(PixelFormat::I420, settings.width, settings.height);
         let bytes = layout.size();
         let pool = Pool::new(BUFFERS, move || -> Box<dyn Buffer> { Box::new(vec![0; bytes]) });
-        Self { settings, layout, converter: Converter::default(), plan: None, pool }
+        Self { settings, zoom: NO_ZOOM, layout, converter: Converter::default(), plan: None, pool }
     }
 
     pub fn settings(&self) -> GeometrySettings {
@@ -73,6 +79,24 @@ impl Geometry {
         self.settings.mirror = mirror;
     }
 
+    /// Turns from the next picture on.
+    pub fn set_quarter_turns(&mut self, quarter_turns: u8) {
+        if quarter_turns != self.settings.quarter_turns {
+            self.settings.quarter_turns = quarter_turns;
+            self.plan = None;
+        }
+    }
+
+    /// One step towards `zoom` in tenths, which is reached within 300 ms of pictures at `fps`: enlarges the centre.
+    pub fn approach_zoom(&mut self, zoom: u32, fps: u32) {
+        let left = zoom.abs_diff(self.zoom);
+        if left > 0 {
+            let step = WHOLE_ZOOM.div_ceil((fps * 3 / 10).max(1)).min(left);
+            self.zoom = if zoom > self.zoom { self.zoom + step } else { self.zoom - step };
+            self.plan = None;
+        }
+    }
+
     /// Makes the published picture, I420. Compressed H.264 passes as it is.
     pub fn process(&mut self, frame: Frame) -> Result<Frame, GeometryError> {
         if frame.layout.format == PixelFormat::H264 || self.fits(frame.layout) {
@@ -81,7 +105,7 @@ impl Geometry {
         let picture = self.converter.planar(&frame)?;
         let plan = match &mut self.plan {
             Some(plan) if plan.source == picture.source => plan,
-            plan => plan.insert(Plan::new(picture.source, self.settings)?),
+            plan => plan.insert(Plan::new(picture.source, self.settings, self.zoom)?),
         };
         let mut buffer = self.pool.take();
         plan.apply(&picture, self.settings, &self.layout, buffer.plane_mut(0));
@@ -96,16 +120,17 @@ impl Geometry {
             && (layout.width, layout.height) == (width, height)
             && quarter_turns % 4 == 0
             && !mirror
+            && self.zoom == NO_ZOOM
     }
 }
 
 impl Plan {
-    fn new(source: Source, settings: GeometrySettings) -> Result<Self, GeometryError> {
+    fn new(source: Source, settings: GeometrySettings, zoom: u32) -> Result<Self, GeometryError> {
         let GeometrySettings { width, height, quarter_turns, .. } = settings;
         // Crop and scale in the sensor's orientation; turning comes last.
         let (width, height) = if quarter_turns % 2 == 1 { (height, width) } else { (width, height) };
         let target = (width as usize, height as usize);
-        let crop = centre_crop((source.width, source.height), target);
+        let crop = centre_crop((source.width, source.height), target, zoom as usize);
         let [_, _, crop_width, crop_height] = crop;
         let half = |(width, height): (usize, usize)| (width.div_ceil(2), height.div_ceil(2));
         let chroma_crop = (crop_width / source.chroma_step.0, crop_height / source.chroma_step.1);
@@ -142,8 +167,9 @@ impl Plan {
     }
 }
 
-/// The largest centred part of `source` with the shape of `target`: left, top, width, height, all even.
-fn centre_crop(source: (usize, usize), target: (usize, usize)) -> [usize; 4] {
+/// The largest centred part of `source` with the shape of `target`, made smaller by `zoom` tenths: left, top, width,
+/// height, all even.
+fn centre_crop(source: (usize, usize), target: (usize, usize), zoom: usize) -> [usize; 4] {
     let even = |length: usize| (length & !1).max(2);
     let (width, height) = source;
     let (crop_width, crop_height) = if width * target.1 > height * target.0 {
@@ -151,7 +177,9 @@ fn centre_crop(source: (usize, usize), target: (usize, usize)) -> [usize; 4] {
     } else {
         (even(width), even((width * target.1 + target.0 / 2) / target.0))
     };
-    let (crop_width, crop_height) = (crop_width.min(even(width)), crop_height.min(even(height)));
+    let zoomed = |length: usize| even(length * NO_ZOOM as usize / zoom.max(1));
+    let (crop_width, crop_height) =
+        (zoomed(crop_width.min(even(width))), zoomed(crop_height.min(even(height))));
     [((width - crop_width) / 2) & !1, ((height - crop_height) / 2) & !1, crop_width, crop_height]
 }
 

@@ -15,6 +15,7 @@ pub mod mark;
 mod packet;
 mod pool;
 mod queue;
+mod sei;
 mod video;
 
 pub use audio::{AacEncoder, AacError, AudioControl, AudioPipeline, AudioSettings, FRAME, Timeline};
@@ -27,4 +28,5 @@ pub use h264::{ParameterSets, nal_units, start_codes};
 pub use packet::{Packet, PacketSink, Track};
 pub use pool::{Pool, Pooled, Recycle};
 pub use queue::DropOldest;
-pub use video::{VideoControl, VideoCounters, VideoPipeline};
+pub use sei::{Messages, TooMany};
+pub use video::{PAUSED_FPS, VideoControl, VideoCounters, VideoPipeline};

@@ -1,10 +1,11 @@
 //! The video pipeline: pictures in, H.264 packets out.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::{
-    EncodeError, Encoded, Frame, Geometry, GeometryError, GeometrySettings, Packet, PacketSink,
+    EncodeError, Encoded, Frame, Geometry, GeometryError, GeometrySettings, Messages, Packet, PacketSink,
     ParameterSets, PixelFormat, Pool, Timestamp, Track, VideoEncoder,
 };
 
@@ -13,6 +14,10 @@ const PACKETS: usize = 128;
 /// Memory that a packet has from the start, in bytes; the pool keeps what a packet grew to.
 const PACKET: usize = 32 << 10;
 
+/// Rate of the placeholder, in pictures a second, and the most bits a second that it takes (spec 10.5).
+pub const PAUSED_FPS: u32 = 5;
+const PAUSED_BITRATE: u32 = 100_000;
+
 /// What may be changed while the pipeline runs; each change acts from the next picture on.
 pub struct VideoControl {
     /// Bits a second.
@@ -20,13 +25,35 @@ pub struct VideoControl {
     /// Pictures a second.
     pub fps: AtomicU32,
     pub mirror: AtomicBool,
+    /// Tenths: 10 shows all of the picture, 20 a half of its width.
+    pub zoom: AtomicU32,
     /// Makes the next picture an IDR picture; taken back once it is.
     pub idr: AtomicBool,
+    /// Messages that go out with the next picture.
+    pub messages: Messages,
+    /// Who waits for a copy of the next picture.
+    pub still: Mutex<Option<SyncSender<Frame>>>,
 }
 
 impl VideoControl {
     pub fn new(bitrate: u32, fps: u32, mirror: bool) -> Self {
-        Self { bitrate: bitrate.into(), fps: fps.into(), mirror: mirror.into(), idr: false.into() }
+        Self {
+            bitrate: bitrate.into(),
+            fps: fps.into(),
+            mirror: mirror.into(),
+            zoom: 10.into(),
+            idr: false.into(),
+            messages: Messages::default(),
+            still: Mutex::default(),
+        }
+    }
+
+    fn take_still(&self) -> Option<SyncSender<Frame>> {
+        self.still.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn wants_still(&self) -> bool {
+        self.still.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 }
 
@@ -35,6 +62,8 @@ impl VideoControl {
 pub struct VideoCounters {
     pub captured: AtomicU64,
     pub encoded: AtomicU64,
+    /// Of the packets.
+    pub bytes: AtomicU64,
     /// Left out by the encoder to keep its bitrate.
     pub skipped: AtomicU64,
     /// Corrupt, the last good one was repeated.
@@ -46,8 +75,11 @@ pub struct VideoCounters {
 pub struct VideoPipeline<S> {
     pace: Pace,
     geometry: Geometry,
-    encoder: Box<dyn VideoEncoder>,
-    bitrate: u32,
+    encoder: Option<Box<dyn VideoEncoder>>,
+    /// What the encoder was told: bits and pictures a second.
+    rates: (u32, u32),
+    /// Whether the last picture was the placeholder.
+    paused: bool,
     parameter_sets: ParameterSets,
     pool: Arc<Pool<Vec<u8>>>,
     sink: S,
@@ -58,19 +90,21 @@ pub struct VideoPipeline<S> {
 }
 
 impl<S: PacketSink> VideoPipeline<S> {
-    /// `encoder` takes pictures of the size that `geometry` makes.
+    /// `encoder` takes pictures of the size that `geometry` makes; without one, pictures are only copied for who asks.
     pub fn new(
         geometry: GeometrySettings,
-        encoder: Box<dyn VideoEncoder>,
+        encoder: Option<Box<dyn VideoEncoder>>,
         sink: S,
         control: Arc<VideoControl>,
         counters: Arc<VideoCounters>,
     ) -> Self {
+        let (bitrate, fps) = (control.bitrate.load(Relaxed), control.fps.load(Relaxed));
         Self {
-            pace: Pace::new(control.fps.load(Relaxed)),
+            pace: Pace::new(fps),
             geometry: Geometry::new(geometry),
             encoder,
-            bitrate: control.bitrate.load(Relaxed),
+            rates: (bitrate, fps),
+            paused: false,
             parameter_sets: ParameterSets::default(),
             pool: Pool::new(PACKETS, || Vec::with_capacity(PACKET)),
             sink,
@@ -82,11 +116,16 @@ impl<S: PacketSink> VideoPipeline<S> {
     }
 
     /// Takes a picture through geometry and encoder to the sink, or drops it where the rate is lower than the sensor's.
-    pub fn process(&mut self, frame: Frame) -> Result<(), EncodeError> {
+    /// `quarter_turns` clockwise make it stand upright. Tells whether a packet went out.
+    pub fn process(&mut self, frame: Frame, quarter_turns: u8) -> Result<bool, EncodeError> {
         self.count(frame.sequence);
+        if self.encoder.is_none() && !self.control.wants_still() {
+            return Ok(false);
+        }
         self.follow_control()?;
+        self.geometry.set_quarter_turns(quarter_turns);
         if frame.layout.format != PixelFormat::H264 && !self.pace.takes(frame.captured) {
-            return Ok(());
+            return Ok(false);
         }
         let repeatable = frame.layout.format == PixelFormat::Mjpeg;
         let (captured, sequence) = (frame.captured, frame.sequence);
@@ -96,40 +135,58 @@ impl<S: PacketSink> VideoPipeline<S> {
                 self.counters.repeated.fetch_add(1, Relaxed);
                 tracing::debug!(cause, sequence, "corrupt picture, the last good one is repeated");
                 let Some(mut last) = self.last_good.take() else {
-                    return Ok(());
+                    return Ok(false);
                 };
                 last.captured = captured;
                 last
             }
             Err(error @ GeometryError::Unsupported(_)) => {
-                let cause = error.to_string();
-                return Err(EncodeError::Picture { encoder: self.encoder.name(), cause });
+                return Err(EncodeError::Picture { encoder: "geometry", cause: error.to_string() });
             }
         };
-        self.encode(&picture)?;
+        let encoded = self.encode(&picture)?;
         self.last_good = repeatable.then_some(picture);
-        Ok(())
+        Ok(encoded)
     }
 
-    fn encode(&mut self, picture: &Frame) -> Result<(), EncodeError> {
+    /// Encodes a picture of the published size as it is, in place of the camera's: the placeholder.
+    pub fn place(&mut self, picture: &Frame) -> Result<bool, EncodeError> {
+        self.set_paused(true);
+        let bitrate = self.control.bitrate.load(Relaxed).min(PAUSED_BITRATE);
+        self.set_rates(bitrate, PAUSED_FPS)?;
+        self.encode(picture)
+    }
+
+    fn encode(&mut self, picture: &Frame) -> Result<bool, EncodeError> {
+        if let Some(waiting) = self.control.take_still()
+            && let Some(copy) = picture.copy()
+        {
+            // Who does not wait any longer needs none.
+            let _ = waiting.try_send(copy);
+        }
+        let Some(encoder) = &mut self.encoder else {
+            return Ok(false);
+        };
         let idr = self.control.idr.swap(false, Relaxed) | self.sink.wants_idr();
         let mut data = self.pool.take();
         data.clear();
-        let encoded = self.encoder.encode(picture, idr, &mut data)?;
+        let encoded = encoder.encode(picture, idr, &mut data)?;
         if encoded == Encoded::Skipped {
             self.counters.skipped.fetch_add(1, Relaxed);
             self.control.idr.fetch_or(idr, Relaxed);
-            return Ok(());
+            return Ok(false);
         }
         if self.parameter_sets.extract(&mut data)
             && let Some(configuration) = self.parameter_sets.decoder_configuration()
         {
             self.sink.configure(Track::Video, &configuration);
         }
+        self.control.messages.put_before(&mut data);
         self.counters.encoded.fetch_add(1, Relaxed);
+        self.counters.bytes.fetch_add(data.len() as u64, Relaxed);
         let sync = encoded == Encoded::Idr;
         self.sink.push(Packet { track: Track::Video, sync, time: picture.captured, data });
-        Ok(())
+        Ok(true)
     }
 
     fn count(&mut self, sequence: u32) {
@@ -142,20 +199,37 @@ impl<S: PacketSink> VideoPipeline<S> {
     }
 
     fn follow_control(&mut self) -> Result<(), EncodeError> {
-        let bitrate = self.control.bitrate.load(Relaxed);
-        if bitrate != self.bitrate {
-            self.encoder.set_bitrate(bitrate)?;
-            self.bitrate = bitrate;
-        }
-        let fps = self.control.fps.load(Relaxed);
+        self.set_paused(false);
+        let (bitrate, fps) = (self.control.bitrate.load(Relaxed), self.control.fps.load(Relaxed));
+        self.set_rates(bitrate, fps)?;
         if fps != self.pace.fps {
-            self.encoder.set_fps(fps)?;
             self.pace = Pace::new(fps);
         }
         let mirror = self.control.mirror.load(Relaxed);
         if mirror != self.geometry.settings().mirror {
             self.geometry.set_mirror(mirror);
             self.control.idr.store(true, Relaxed);
+        }
+        self.geometry.approach_zoom(self.control.zoom.load(Relaxed), fps);
+        Ok(())
+    }
+
+    /// The first picture after a change is one that a viewer can begin with.
+    fn set_paused(&mut self, paused: bool) {
+        if std::mem::replace(&mut self.paused, paused) != paused {
+            self.control.idr.store(true, Relaxed);
+        }
+    }
+
+    fn set_rates(&mut self, bitrate: u32, fps: u32) -> Result<(), EncodeError> {
+        let (told_bitrate, told_fps) = std::mem::replace(&mut self.rates, (bitrate, fps));
+        if let Some(encoder) = &mut self.encoder {
+            if bitrate != told_bitrate {
+                encoder.set_bitrate(bitrate)?;
+            }
+            if fps != told_fps {
+                encoder.set_fps(fps)?;
+            }
         }
         Ok(())
     }

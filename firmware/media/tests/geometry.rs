@@ -153,3 +153,39 @@ fn a_pool_of_pictures_is_reused() {
     };
     assert_eq!(address(), address());
 }
+
+#[test]
+fn zoom_enlarges_the_centre_within_three_tenths_of_a_second() {
+    let settings = GeometrySettings { width: 160, height: 90, quarter_turns: 0, mirror: false };
+    let mut geometry = Geometry::new(settings);
+    // Shades that grow by one a column tell how much of the width is seen.
+    let seen = |geometry: &mut Geometry| {
+        let picture = geometry.process(ramp(160, 90)).unwrap();
+        let row = picture.plane(0).data[..160].to_vec();
+        (i32::from(row[159]) - i32::from(row[0]), i32::from(row[80]))
+    };
+    assert_eq!(seen(&mut geometry), (159, 80));
+    let mut widths = Vec::new();
+    for _ in 0..5 {
+        geometry.approach_zoom(40, 15);
+        let (width, centre) = seen(&mut geometry);
+        assert!((centre - 80).abs() <= 1, "the centre shows {centre}");
+        widths.push(width);
+    }
+    assert!(widths.windows(2).all(|pair| pair[1] <= pair[0]), "{widths:?}");
+    assert!((widths[3] - 40).abs() <= 3, "{widths:?}");
+    geometry.approach_zoom(10, 1);
+    assert_eq!(seen(&mut geometry).0, 159);
+}
+
+fn ramp(width: u32, height: u32) -> Frame {
+    let layout = Layout::packed(PixelFormat::I420, width, height);
+    let pool = Pool::new(1, move || -> Box<dyn Buffer> {
+        let mut bytes = vec![128; layout.size()];
+        for (index, byte) in bytes[..(width * height) as usize].iter_mut().enumerate() {
+            *byte = (index % width as usize) as u8;
+        }
+        Box::new(bytes)
+    });
+    Frame::new(layout, Timestamp::default(), 0, [layout.size(), 0, 0], pool.take()).unwrap()
+}

@@ -9,8 +9,9 @@ use media::{
     Timestamp, Track, VideoControl, VideoCounters, VideoEncoder, VideoPipeline,
 };
 
-/// Puts out a NAL unit with the shade of the picture's first pixel.
-struct Shade;
+/// Puts out a NAL unit with the shade of the picture's first pixel, and notes what it is told.
+#[derive(Clone, Default)]
+struct Shade(Arc<Mutex<Vec<String>>>);
 
 impl VideoEncoder for Shade {
     fn name(&self) -> &'static str {
@@ -22,11 +23,13 @@ impl VideoEncoder for Shade {
         Ok(if idr { Encoded::Idr } else { Encoded::Delta })
     }
 
-    fn set_bitrate(&mut self, _bitrate: u32) -> Result<(), EncodeError> {
+    fn set_bitrate(&mut self, bitrate: u32) -> Result<(), EncodeError> {
+        self.0.lock().unwrap().push(format!("{bitrate} bit/s"));
         Ok(())
     }
 
-    fn set_fps(&mut self, _fps: u32) -> Result<(), EncodeError> {
+    fn set_fps(&mut self, fps: u32) -> Result<(), EncodeError> {
+        self.0.lock().unwrap().push(format!("{fps} fps"));
         Ok(())
     }
 }
@@ -53,21 +56,27 @@ struct Bench {
     seen: Seen,
     control: Arc<VideoControl>,
     counters: Arc<VideoCounters>,
+    rates: Arc<Mutex<Vec<String>>>,
 }
 
 impl Bench {
     fn new() -> Self {
+        Self::with(Shade::default(), true)
+    }
+
+    fn without_encoder() -> Self {
+        Self::with(Shade::default(), false)
+    }
+
+    fn with(shade: Shade, encodes: bool) -> Self {
+        let rates = Arc::clone(&shade.0);
+        let encoder = encodes.then(|| Box::new(shade) as Box<dyn VideoEncoder>);
         let (seen, counters) = (Seen::default(), Arc::<VideoCounters>::default());
         let control = Arc::new(VideoControl::new(1_000_000, 30, false));
         let geometry = GeometrySettings { width: 96, height: 96, quarter_turns: 0, mirror: false };
-        let pipeline = VideoPipeline::new(
-            geometry,
-            Box::new(Shade),
-            seen.clone(),
-            Arc::clone(&control),
-            Arc::clone(&counters),
-        );
-        Self { pipeline, seen, control, counters }
+        let pipeline =
+            VideoPipeline::new(geometry, encoder, seen.clone(), Arc::clone(&control), Arc::clone(&counters));
+        Self { pipeline, seen, control, counters, rates }
     }
 
     fn process(&mut self, sequence: u32, jpeg: Vec<u8>) {
@@ -76,7 +85,7 @@ impl Bench {
         let pool = Pool::new(1, move || -> Box<dyn Buffer> { Box::new(jpeg.clone()) });
         let captured = Timestamp::from_micros(i64::from(sequence) * 33_333);
         let frame = Frame::new(layout, captured, sequence, used, pool.take()).unwrap();
-        self.pipeline.process(frame).unwrap();
+        self.pipeline.process(frame, 0).unwrap();
     }
 }
 
@@ -85,6 +94,13 @@ fn jpeg(shade: u8) -> Vec<u8> {
     let format = turbojpeg::PixelFormat::RGB;
     let image = turbojpeg::Image { pixels: &pixels[..], width: 192, pitch: 576, height: 96, format };
     turbojpeg::compress(image, 90, turbojpeg::Subsamp::Sub2x2).unwrap().to_vec()
+}
+
+/// A picture of the published size.
+fn picture(shade: u8) -> Frame {
+    let layout = Layout::packed(PixelFormat::I420, 96, 96);
+    let pool = Pool::new(1, move || -> Box<dyn Buffer> { Box::new(vec![shade; layout.size()]) });
+    Frame::new(layout, Timestamp::default(), 0, [layout.size(), 0, 0], pool.take()).unwrap()
 }
 
 #[test]
@@ -119,4 +135,51 @@ fn gaps_of_the_sensor_are_counted_and_idr_pictures_come_on_demand() {
     assert_eq!(bench.counters.lost.load(Relaxed), 2);
     let idr: Vec<bool> = bench.seen.0.lock().unwrap().iter().map(|(_, sync, _)| *sync).collect();
     assert_eq!(idr, [false, false, true, false]);
+}
+
+#[test]
+fn the_placeholder_goes_out_in_place_of_the_camera_and_both_begin_with_an_idr_picture() {
+    let mut bench = Bench::new();
+    let mut still = picture(77);
+    bench.process(0, jpeg(80));
+    for time in [100, 300] {
+        still.captured = Timestamp::from_micros(time * 1000);
+        assert!(bench.pipeline.place(&still).unwrap());
+    }
+    bench.process(12, jpeg(80));
+    bench.process(13, jpeg(80));
+    let expected = [(0, false, 85), (100, true, 77), (300, false, 77), (399, true, 85), (433, false, 85)];
+    assert_eq!(*bench.seen.0.lock().unwrap(), expected);
+    let rates = bench.rates.lock().unwrap().clone();
+    assert_eq!(rates, ["100000 bit/s", "5 fps", "1000000 bit/s", "30 fps"]);
+}
+
+#[test]
+fn who_asks_gets_a_copy_of_the_next_picture_without_an_encoder_too() {
+    let mut bench = Bench::new();
+    let (asks, waits) = std::sync::mpsc::sync_channel(1);
+    *bench.control.still.lock().unwrap() = Some(asks.clone());
+    bench.process(0, jpeg(80));
+    let copy = waits.try_recv().unwrap();
+    assert_eq!((copy.layout.width, copy.plane(0).data[0]), (96, 85));
+    bench.process(1, jpeg(80));
+    assert!(waits.try_recv().is_err(), "one is asked for, one is given");
+    let mut preview = Bench::without_encoder();
+    preview.process(0, jpeg(80));
+    *preview.control.still.lock().unwrap() = Some(asks);
+    preview.process(1, jpeg(200));
+    assert_eq!(waits.try_recv().unwrap().plane(0).data[0], 188);
+    assert!(preview.seen.0.lock().unwrap().is_empty());
+}
+
+#[test]
+fn a_message_goes_out_before_its_picture() {
+    let mut bench = Bench::new();
+    bench.control.messages.push("hi").unwrap();
+    bench.process(0, jpeg(80));
+    bench.process(1, jpeg(80));
+    assert_eq!(bench.seen.0.lock().unwrap().len(), 2);
+    let bytes = bench.counters.bytes.load(Relaxed);
+    // Two pictures of 6 bytes, and 4 + 6 bytes of the message.
+    assert_eq!(bytes, 22);
 }

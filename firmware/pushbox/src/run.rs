@@ -39,7 +39,7 @@ pub(crate) fn run(config: Config) -> anyhow::Result<()> {
         let counters = Arc::<VideoCounters>::default();
         let pipeline = opened.pipeline(&properties, QueueSink(Arc::clone(&queue)), Arc::clone(&counters))?;
         video = Some((counters, Arc::clone(&frames)));
-        start("video", &failed, video::encode(pipeline, Arc::clone(&frames)))?;
+        start("video", &failed, video::encode(pipeline, Arc::clone(&frames), opened.quarter_turns()))?;
         start("camera", &failed, opened.capture(frames))?;
     }
 

@@ -52,6 +52,10 @@ impl Opened {
         if self.camera.format().pixels == PixelFormat::H264 { ACCESS_UNITS } else { PICTURES }
     }
 
+    pub(crate) fn quarter_turns(&self) -> u8 {
+        self.config.mount_rotation.quarter_turns()
+    }
+
     pub(crate) fn fps(&self) -> u32 {
         self.fps
     }
@@ -74,7 +78,7 @@ impl Opened {
         let quarter_turns = self.config.mount_rotation.quarter_turns();
         let geometry = GeometrySettings { width, height, quarter_turns, mirror: properties.mirror };
         let control = Arc::new(VideoControl::new(bitrate, self.fps, properties.mirror));
-        Ok(VideoPipeline::new(geometry, encoder, sink, control, counters))
+        Ok(VideoPipeline::new(geometry, Some(encoder), sink, control, counters))
     }
 
     /// The camera thread: pictures into `frames`, for as long as there is a camera or one may come back.
@@ -117,11 +121,12 @@ fn capture_until_lost(mut camera: Box<dyn Camera>, frames: &DropOldest<Frame>) -
 pub(crate) fn encode(
     mut pipeline: VideoPipeline<QueueSink>,
     frames: Arc<DropOldest<Frame>>,
+    quarter_turns: u8,
 ) -> impl FnOnce() -> anyhow::Result<()> + Send {
     move || {
         loop {
             if let Some(frame) = frames.pop(Duration::from_secs(1)) {
-                pipeline.process(frame)?;
+                pipeline.process(frame, quarter_turns)?;
             }
         }
     }

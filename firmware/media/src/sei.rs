@@ -1,0 +1,152 @@
+//! Messages in the video stream: SEI units (H.264 clause 7.3.2.3, spec 10.8).
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+
+use crate::{Timestamp, now};
+
+/// NAL unit type 6, and a payload type that H.264 leaves to its users.
+const SEI: u8 = 6;
+const PAYLOAD_TYPE: u8 = 242;
+/// Messages and bytes in a second, and messages that may wait.
+const MESSAGES: usize = 30;
+const BYTES: usize = 8 << 10;
+const WAITING: usize = 60;
+const SECOND: i64 = 1_000_000;
+
+/// More messages than may go out in a second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("too many messages: send at most {MESSAGES}, or {BYTES} bytes, in a second")]
+pub struct TooMany;
+
+/// Messages on their way into the stream, in their order.
+#[derive(Default)]
+pub struct Messages(Mutex<Waiting>);
+
+#[derive(Default)]
+struct Waiting {
+    units: VecDeque<Vec<u8>>,
+    /// When each of the last second came, and its length.
+    recent: VecDeque<(Timestamp, usize)>,
+}
+
+impl Messages {
+    /// Takes a message for the next picture.
+    pub fn push(&self, text: &str) -> Result<(), TooMany> {
+        self.push_at(now(), text)
+    }
+
+    fn push_at(&self, now: Timestamp, text: &str) -> Result<(), TooMany> {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        while waiting.recent.front().is_some_and(|(time, _)| now.since(*time) >= SECOND) {
+            waiting.recent.pop_front();
+        }
+        let bytes: usize = waiting.recent.iter().map(|(_, length)| length).sum();
+        let is_full = waiting.recent.len() >= MESSAGES || waiting.units.len() >= WAITING;
+        if is_full || bytes + text.len() > BYTES {
+            return Err(TooMany);
+        }
+        waiting.recent.push_back((now, text.len()));
+        waiting.units.push_back(unit(text.as_bytes()));
+        Ok(())
+    }
+
+    pub fn clear(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Waiting::default();
+    }
+
+    /// Puts what waits before an access unit of NAL units with lengths of four bytes.
+    pub(crate) fn put_before(&self, access_unit: &mut Vec<u8>) {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.units.is_empty() {
+            return;
+        }
+        let units = waiting.units.drain(..);
+        let bytes = units.flat_map(|unit| (unit.len() as u32).to_be_bytes().into_iter().chain(unit));
+        access_unit.splice(..0, bytes);
+    }
+}
+
+/// A NAL unit with one message.
+fn unit(text: &[u8]) -> Vec<u8> {
+    let mut payload = vec![PAYLOAD_TYPE];
+    payload.extend(std::iter::repeat_n(0xff, text.len() / 255));
+    payload.push((text.len() % 255) as u8);
+    payload.extend_from_slice(text);
+    // rbsp_trailing_bits
+    payload.push(0x80);
+    let mut unit = vec![SEI];
+    let mut zeros = 0;
+    for byte in payload {
+        // Emulation prevention (clause 7.4.1): no start code inside.
+        if zeros == 2 && byte <= 3 {
+            unit.push(3);
+            zeros = 0;
+        }
+        zeros = if byte == 0 { zeros + 1 } else { 0 };
+        unit.push(byte);
+    }
+    unit
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What a receiver reads of a unit.
+    fn read(unit: &[u8]) -> Vec<u8> {
+        let (mut bytes, mut zeros) = (Vec::new(), 0);
+        for byte in &unit[1..] {
+            let is_emulation_prevention = zeros == 2 && *byte == 3;
+            zeros = if *byte == 0 { zeros + 1 } else { 0 };
+            if !is_emulation_prevention {
+                bytes.push(*byte);
+            }
+        }
+        assert_eq!((unit[0], bytes[0]), (SEI, PAYLOAD_TYPE));
+        let longs = bytes[1..].iter().take_while(|byte| **byte == 0xff).count();
+        let length = longs * 255 + usize::from(bytes[1 + longs]);
+        bytes[2 + longs..][..length].to_vec()
+    }
+
+    proptest! {
+        #[test]
+        fn m6_a_message_is_read_as_it_was_sent(text in prop::collection::vec(prop_oneof![Just(0), Just(1), Just(4), any::<u8>()], 1..1024)) {
+            let unit = unit(&text);
+            prop_assert!(!unit.windows(3).any(|bytes| bytes[..2] == [0, 0] && bytes[2] < 3), "a start code");
+            prop_assert_eq!(read(&unit), text);
+        }
+    }
+
+    #[test]
+    fn m6_messages_stand_before_the_picture_in_their_order() {
+        let messages = Messages::default();
+        messages.push("one").unwrap();
+        messages.push("two").unwrap();
+        let mut data = vec![0, 0, 0, 1, 0x65];
+        messages.put_before(&mut data);
+        let one = [0, 0, 0, 7, SEI, PAYLOAD_TYPE, 3, b'o', b'n', b'e', 0x80];
+        assert_eq!(data[..11], one);
+        assert_eq!(data[data.len() - 5..], [0, 0, 0, 1, 0x65]);
+        let before = data.clone();
+        messages.put_before(&mut data);
+        assert_eq!(data, before, "each goes out once");
+    }
+
+    #[test]
+    fn m6_a_second_takes_thirty_messages_or_eight_kilobytes() {
+        let at = |milliseconds: i64| Timestamp::from_micros(milliseconds * 1000);
+        let messages = Messages::default();
+        for _ in 0..30 {
+            messages.push_at(at(0), "x").unwrap();
+        }
+        assert_eq!(messages.push_at(at(999), "x"), Err(TooMany));
+        assert_eq!(messages.push_at(at(1000), "x"), Ok(()));
+        messages.clear();
+        let long = "x".repeat(1024);
+        let sent = (0..20).filter(|_| messages.push_at(at(5000), &long).is_ok()).count();
+        assert_eq!(sent, 8);
+    }
+}
