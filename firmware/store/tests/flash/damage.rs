@@ -80,6 +80,7 @@ fn no_mixture_of_the_banks_passes() {
 fn a_damage_is_told_without_contents() {
     let cases = [
         (vec![], Damage::Length, "it is too long or too short"),
+        ([bank(1, 1, 0, b"{}"), vec![0]].concat(), Damage::Length, "it is too long or too short"),
         (vec![0; 40], Damage::Foreign, "it does not begin as a bank does"),
         (bank(2, 1, 0, b"{}"), Damage::Format(2), "it is in format 2, known is 1"),
         (bank(1, 1, 0, br#""secret""#), Damage::Content, "it holds no JSON object"),
@@ -129,6 +130,24 @@ fn on_a_read_only_disk_damage_is_told_and_set_aside_later() {
     assert!(save(&mut store, 3));
     assert_eq!(disk.get("a.corrupt"), Some(a));
     assert!(open_one_of(&disk, &[3].into()).is_some());
+}
+
+/// Otherwise they would be the newer ones when the disk is well again.
+#[test]
+fn banks_that_could_not_be_read_do_not_come_back() {
+    for read_only in [false, true] {
+        let [a, b] = banks();
+        let disk = disk_with([&a, &b]);
+        disk.set_unreadable(true);
+        disk.set_read_only(read_only);
+        let (mut store, found) = Store::open_in(disk.clone(), SCHEMA);
+        assert_eq!((found.origin, found.damaged.len()), (Origin::Lost, 2));
+        disk.set_unreadable(false);
+        disk.set_read_only(false);
+        assert!(save(&mut store, 3));
+        assert!(open_one_of(&disk, &[3].into()).is_some());
+        assert_eq!((disk.get("a.corrupt"), disk.get("b.corrupt")), (Some(a), Some(b)));
+    }
 }
 
 /// A bank as the crate's documentation describes it.

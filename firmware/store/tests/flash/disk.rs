@@ -57,6 +57,7 @@ struct State {
     /// These do nothing and say that it went well.
     idle: &'static [Call],
     read_only: bool,
+    unreadable: bool,
     room: Option<usize>,
 }
 
@@ -86,6 +87,10 @@ impl Disk {
 
     pub(crate) fn set_read_only(&self, read_only: bool) {
         self.0.borrow_mut().read_only = read_only;
+    }
+
+    pub(crate) fn set_unreadable(&self, unreadable: bool) {
+        self.0.borrow_mut().unreadable = unreadable;
     }
 
     /// How many bytes can still be written.
@@ -206,6 +211,9 @@ impl Files for Disk {
 
     fn read(&self, name: &str, limit: usize) -> io::Result<Vec<u8>> {
         let mut bytes = self.get(name).ok_or(ErrorKind::NotFound)?;
+        if self.0.borrow().unreadable {
+            return Err(io::Error::other("input/output error"));
+        }
         bytes.truncate(limit);
         Ok(bytes)
     }

@@ -62,6 +62,19 @@ fn what_lies_in_the_way_is_no_danger() {
 }
 
 #[test]
+fn a_bank_that_was_written_anew_is_not_set_aside_any_more() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a"), "damaged").unwrap();
+    fs::create_dir_all(folder.path().join("a.corrupt/x")).unwrap();
+    let (mut store, found) = Store::open(folder.path(), SCHEMA);
+    assert_eq!(found.damaged[0].aside, folder.path().join("a"));
+    assert!(save(&mut store, 1));
+    fs::remove_dir_all(folder.path().join("a.corrupt")).unwrap();
+    assert!(save(&mut store, 2));
+    assert_eq!(names(folder.path()), ["a", "b"]);
+}
+
+#[test]
 fn a_file_that_others_could_read_is_replaced_by_one_that_they_can_not() {
     let folder = tempfile::tempdir().unwrap();
     let new = folder.path().join("new");

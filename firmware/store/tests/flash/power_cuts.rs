@@ -62,15 +62,18 @@ fn a_call_left_out_is_found() {
 fn the_state_before_stays_if_the_flash_lies() {
     let (mut cuts, mut torn) = (0, 0);
     for change in 1..=CHANGES {
-        for call in 0..16 {
+        for call in 0..20 {
             let disk = Disk::default();
             let (mut store, _) = Store::open_in(disk.clone(), SCHEMA);
             assert!((1..change).all(|change| save(&mut store, change)));
             disk.settle();
+            if call % 2 == 1 {
+                store = Store::open_in(disk.clone(), SCHEMA).0;
+            }
             disk.set_idle(&[Call::Sync, Call::SyncFolder]);
             disk.fail_at(disk.calls() + call, Fault::Power);
             save(&mut store, change);
-            for seed in 0..100 {
+            for seed in 0..80 {
                 let left = disk.after_power_cut(&mut Chance(seed << 32 | change << 8 | call as u64));
                 let (mut store, found, _) = open(&left, &[change - 1, change].into()).expect("either state");
                 for damaged in &found.damaged {
