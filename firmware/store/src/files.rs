@@ -91,5 +91,22 @@ impl Files for Folder {
 
 fn sync_folder(path: &Path) -> io::Result<()> {
     let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-    File::open(path)?.sync_all()
+    match File::open(path)?.sync_all() {
+        // What a file system answers that has no sync for folders.
+        Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(()),
+        result => result,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_system_without_sync_for_folders_will_do() {
+        assert!(File::open("/proc").unwrap().sync_all().is_err());
+        assert!(sync_folder(Path::new("/proc")).is_ok());
+        assert!(sync_folder(Path::new("")).is_ok());
+        assert!(sync_folder(Path::new("/not there")).is_err());
+    }
 }

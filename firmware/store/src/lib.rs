@@ -58,7 +58,7 @@
 //!
 //! The store works on [`Files`]: a [`Folder`], or in the tests a disk in memory that keeps apart what was synced and what was
 //! not. Its power goes at each call; then each name that was not synced is old or new, in order or not, each sector old, new,
-//! torn or rubbish, each length anything: some 15,000 cuts for commits one after another, 9,000 with flash that lies about
+//! torn or rubbish, each length anything: 18,000 cuts of commits one after another, 9,600 with flash that lies about
 //! its syncs, 600 random rows of cuts, ends of the process and errors. Another test leaves out one sync or rename after the
 //! other and sees that this would be found. Banks are opened with each bit flipped, cut at each length, mixed with each other,
 //! and with random contents under a right checksum.

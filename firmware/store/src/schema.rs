@@ -1,6 +1,6 @@
 use serde_json::{Map, Value};
 
-/// Brings a document of one version to the next. It gets what an older firmware wrote, which need not be what was meant.
+/// Brings a document of one version to the next. It gets whatever object is on flash and must not panic on any.
 pub type Migration = fn(&mut Map<String, Value>);
 
 /// What the present firmware makes of a document.
@@ -8,7 +8,8 @@ pub type Migration = fn(&mut Map<String, Value>);
 pub struct Schema {
     /// Number n brings version n to n + 1: a new document has as its version how many there are.
     pub migrations: &'static [Migration],
-    /// Whether a key of the document is one of this firmware's. The others are kept for the firmware that knows them.
+    /// Whether a key is one of this firmware's; only those of the document itself are asked for, not those of objects in it.
+    /// The others are kept for the firmware that knows them.
     pub knows: fn(&str) -> bool,
 }
 

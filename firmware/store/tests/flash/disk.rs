@@ -135,7 +135,8 @@ impl Disk {
         // Journals keep an order, other file systems need not.
         let in_order = chance.one_in(2);
         for (number, change) in state.pending.drain(..).enumerate() {
-            if if in_order { number < until } else { chance.one_in(2) } {
+            let lasts = if in_order { number < until } else { chance.one_in(2) };
+            if lasts {
                 apply(&mut state.durable_names, change);
             }
         }
