@@ -141,8 +141,26 @@ fn to_studio_range(samples: &mut [u8], steps: u32, lowest: u8) {
     }
 }
 
+/// The way back: `steps` around or above `zero` become the full range around or above `full_zero`.
+pub(crate) fn to_full_range(samples: &mut [u8], steps: i32, zero: i32, full_zero: i32) {
+    for sample in samples {
+        let scaled = ((i32::from(*sample) - zero) * 510 + steps).div_euclid(2 * steps);
+        *sample = (scaled + full_zero).clamp(0, 255) as u8;
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn the_studio_range_becomes_the_full_range() {
+        let mut luma = [0, 16, 126, 235, 255];
+        super::to_full_range(&mut luma, 219, 16, 0);
+        assert_eq!(luma, [0, 0, 128, 255, 255]);
+        let mut chroma = [0, 16, 128, 240, 255];
+        super::to_full_range(&mut chroma, 224, 128, 128);
+        assert_eq!(chroma, [0, 1, 128, 255, 255]);
+    }
+
     #[test]
     fn the_full_range_becomes_the_studio_range() {
         let mut luma = [0, 1, 128, 255];

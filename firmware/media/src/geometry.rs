@@ -185,14 +185,14 @@ fn centre_crop(source: (usize, usize), target: (usize, usize), zoom: usize) -> [
 
 /// Part of a plane of `N` interleaved samples.
 #[derive(Clone, Copy)]
-struct Part<'a, const N: usize> {
-    plane: Plane<'a>,
-    width: usize,
-    height: usize,
+pub(crate) struct Part<'a, const N: usize> {
+    pub(crate) plane: Plane<'a>,
+    pub(crate) width: usize,
+    pub(crate) height: usize,
 }
 
 /// Scales a part of a plane; hands the part on where the sizes agree.
-struct PlaneScaler<const N: usize> {
+pub(crate) struct PlaneScaler<const N: usize> {
     from: (usize, usize),
     to: (usize, usize),
     plan: Option<Arc<Resampling<u8, N>>>,
@@ -204,13 +204,13 @@ impl<const N: usize> PlaneScaler<N>
 where
     (): Resample<N>,
 {
-    fn new(from: (usize, usize), to: (usize, usize)) -> Result<Self, GeometryError> {
+    pub(crate) fn new(from: (usize, usize), to: (usize, usize)) -> Result<Self, GeometryError> {
         let plan = if from == to { None } else { Some(<() as Resample<N>>::plan(from, to)?) };
         let (scaled, scratch) = plan.as_ref().map_or((0, 0), |plan| (to.0 * to.1 * N, plan.scratch_size()));
         Ok(Self { from, to, plan, scaled: vec![0; scaled], scratch: vec![0; scratch] })
     }
 
-    fn scale<'a>(&'a mut self, plane: Plane<'a>, left: usize, top: usize) -> Part<'a, N> {
+    pub(crate) fn scale<'a>(&'a mut self, plane: Plane<'a>, left: usize, top: usize) -> Part<'a, N> {
         let (from, to) = (self.from, self.to);
         let start = (top * plane.stride + left * N).min(plane.data.len());
         let part = Plane { data: &plane.data[start..], stride: plane.stride };
@@ -242,7 +242,7 @@ where
 }
 
 /// Plans for planes of `N` samples a pixel.
-trait Resample<const N: usize> {
+pub(crate) trait Resample<const N: usize> {
     fn plan(from: (usize, usize), to: (usize, usize)) -> Result<Arc<Resampling<u8, N>>, GeometryError>;
 }
 
@@ -264,6 +264,13 @@ impl Resample<1> for () {
 impl Resample<2> for () {
     fn plan(from: (usize, usize), to: (usize, usize)) -> Result<Arc<Resampling<u8, 2>>, GeometryError> {
         let plan = scaler().plan_cbcr_resampling(size(from), size(to));
+        plan.map_err(|error| GeometryError::Corrupt(error.to_string()))
+    }
+}
+
+impl Resample<3> for () {
+    fn plan(from: (usize, usize), to: (usize, usize)) -> Result<Arc<Resampling<u8, 3>>, GeometryError> {
+        let plan = scaler().plan_rgb_resampling(size(from), size(to));
         plan.map_err(|error| GeometryError::Corrupt(error.to_string()))
     }
 }

@@ -16,6 +16,7 @@ mod packet;
 mod pool;
 mod queue;
 mod sei;
+pub mod still;
 mod video;
 
 pub use audio::{AacEncoder, AacError, AudioControl, AudioPipeline, AudioSettings, FRAME, Timeline};
