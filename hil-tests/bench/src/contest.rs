@@ -1,6 +1,5 @@
 //! One contestant's run.
 
-use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -9,8 +8,8 @@ use media::now;
 use receiver::Receiver;
 use serde::Serialize;
 
-use crate::feed;
-use crate::peers::{Contestant, PIPE};
+use crate::feed::Pipe;
+use crate::peers::Contestant;
 
 #[derive(Serialize)]
 pub(crate) struct Figures {
@@ -30,18 +29,10 @@ pub(crate) struct Figures {
     pub(crate) missing: u64,
 }
 
-/// Lets a contestant publish for so long; `pipe` is the folder of the named pipe where it wants raw pictures.
-pub(crate) fn run(contestant: Contestant, seconds: u64, pipe: Option<&Path>) -> Result<Figures> {
+/// Lets a contestant publish for so long.
+pub(crate) fn run(contestant: &Contestant, seconds: u64) -> Result<Figures> {
     let receiver = Receiver::bind("127.0.0.1:0", None)?;
-    let feed = match pipe {
-        Some(folder) => {
-            let path = folder.join(PIPE);
-            let _ = std::fs::remove_file(&path);
-            feed::make_pipe(&path)?;
-            Some(feed::start(&path)?)
-        }
-        None => None,
-    };
+    let feed = contestant.pipe.as_ref().map(Pipe::feed).transpose()?;
     let started = (now(), Instant::now());
     let mut child = (contestant.command)(&receiver.url())
         .stdout(Stdio::null())
@@ -57,13 +48,14 @@ pub(crate) fn run(contestant: Contestant, seconds: u64, pipe: Option<&Path>) -> 
     let usage = wait(pid, Duration::from_secs(5));
     let wall = started.1.elapsed().as_secs_f64();
     let _ = child.try_wait();
-    let report = running.with_context(|| format!("{} did not publish", contestant.name))?;
+    running.with_context(|| format!("{} did not publish", contestant.name))?;
+    let report = receiver.finish();
     if let Some(feed) = feed {
         let _ = feed.join();
     }
     let usage = usage?;
     let cpu = seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime);
-    let latency = report.latency_ms.filter(|_| pipe.is_some());
+    let latency = report.latency_ms.filter(|_| contestant.pipe.is_some());
     Ok(Figures {
         name: contestant.name,
         what: contestant.what,

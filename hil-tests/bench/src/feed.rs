@@ -1,39 +1,58 @@
-//! Pictures in real time through a named pipe, as a capture program would write them.
+//! What goes in: pictures in real time through a named pipe, as a capture program would write them, or a file of access
+//! units.
 
 use std::ffi::CString;
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::thread::{self, JoinHandle};
 
 use anyhow::{Context, Result, ensure};
 use board::{CameraConfig, CameraSource, Position, SimCamera};
 use media::PixelFormat;
 
-pub(crate) fn make_pipe(path: &Path) -> Result<()> {
-    let name = CString::new(path.as_os_str().as_bytes())?;
-    // SAFETY: `name` is a C string.
-    let made = unsafe { libc::mkfifo(name.as_ptr(), 0o600) };
-    ensure!(made == 0, "mkfifo {}: {}", path.display(), std::io::Error::last_os_error());
-    Ok(())
+use crate::peers::{KBPS, RATE};
+
+/// A named pipe.
+#[derive(Clone)]
+pub(crate) struct Pipe {
+    pub(crate) path: PathBuf,
+    /// Pictures a second.
+    pub(crate) rate: u32,
 }
 
-/// Writes marked 720p30 pictures until the reader goes.
-pub(crate) fn start(path: &Path) -> Result<JoinHandle<()>> {
-    let path = path.to_owned();
-    let config = CameraConfig {
-        position: Position::Front,
-        source: CameraSource::Sim(SimCamera {
-            width: 1280,
-            height: 720,
-            rate: 30,
-            pixels: PixelFormat::I420,
-        }),
-        mount_rotation: board::MountRotation::default(),
-    };
-    let work = move || -> Result<()> {
-        let mut pipe = OpenOptions::new().write(true).open(&path)?;
+impl Pipe {
+    /// Makes it anew and writes marked 720p pictures until the reader goes.
+    pub(crate) fn feed(&self) -> Result<JoinHandle<()>> {
+        let _ = fs::remove_file(&self.path);
+        let name = CString::new(self.path.as_os_str().as_bytes())?;
+        // SAFETY: `name` is a C string.
+        let made = unsafe { libc::mkfifo(name.as_ptr(), 0o600) };
+        ensure!(made == 0, "mkfifo {}: {}", self.path.display(), std::io::Error::last_os_error());
+        let pipe = self.clone();
+        thread::Builder::new()
+            .name("feed".into())
+            .spawn(move || {
+                // A reader that goes is how each feed ends.
+                let _ = pipe.write();
+            })
+            .context("feed")
+    }
+
+    fn write(&self) -> Result<()> {
+        let config = CameraConfig {
+            position: Position::Front,
+            source: CameraSource::Sim(SimCamera {
+                width: 1280,
+                height: 720,
+                rate: self.rate,
+                pixels: PixelFormat::I420,
+            }),
+            mount_rotation: board::MountRotation::default(),
+        };
+        let mut pipe = OpenOptions::new().write(true).open(&self.path)?;
         // The clock begins when the reader has come.
         let mut camera = board::open_camera(&config)?;
         loop {
@@ -42,12 +61,34 @@ pub(crate) fn start(path: &Path) -> Result<JoinHandle<()>> {
                 pipe.write_all(frame.plane(plane).data)?;
             }
         }
-    };
-    thread::Builder::new()
-        .name("feed".into())
-        .spawn(move || {
-            // A reader that goes is how each feed ends.
-            let _ = work();
-        })
-        .context("feed")
+    }
+}
+
+/// Access units for so many seconds, with a silent AAC track.
+pub(crate) fn record(folder: &Path, seconds: u64) -> Result<PathBuf> {
+    let file = folder.join("pictures.flv");
+    let source = format!("testsrc2=size=1280x720:rate={RATE}:duration={seconds}");
+    let rate = format!("{KBPS}k");
+    let status = Command::new("ffmpeg")
+        .args(["-nostdin", "-loglevel", "error", "-f", "lavfi", "-i", &source])
+        .args(["-f", "lavfi", "-i", "anullsrc=r=48000:cl=mono", "-shortest"])
+        .args(["-pix_fmt", "yuv420p", "-c:a", "aac", "-b:a", "64k"])
+        .args([
+            "-c:v",
+            "libx264",
+            "-preset",
+            "ultrafast",
+            "-profile:v",
+            "baseline",
+            "-g",
+            "90",
+            "-b:v",
+            &rate,
+        ])
+        .args(["-maxrate", &rate, "-bufsize", &rate])
+        .arg(&file)
+        .status()
+        .context("ffmpeg")?;
+    ensure!(status.success(), "ffmpeg could not make the pictures");
+    Ok(file)
 }
