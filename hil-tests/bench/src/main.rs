@@ -1,5 +1,6 @@
 //! Pushbox beside FFmpeg and GStreamer: the same pictures in, the same server, one run.
 
+mod arm;
 mod contest;
 mod feed;
 mod peers;
@@ -23,14 +24,23 @@ struct Arguments {
     seconds: u64,
     #[arg(long)]
     pushbox: PathBuf,
+    /// Counts instructions of ARM binaries, with the emulator in this folder
+    #[arg(long, value_name = "FOLDER")]
+    arm: Option<PathBuf>,
     /// Where the figures go, as JSON and as text
     #[arg(long)]
     out: PathBuf,
 }
 
 fn main() -> Result<()> {
-    let Arguments { seconds, pushbox, out } = Arguments::parse();
-    compare(&pushbox, seconds, &out)
+    let Arguments { seconds, pushbox, arm, out } = Arguments::parse();
+    match arm {
+        Some(emulator) => {
+            let costs = arm::measure(&emulator, &pushbox, seconds)?;
+            keep(&out, "arm", &arm::text(&costs, seconds), &costs)
+        }
+        None => compare(&pushbox, seconds, &out),
+    }
 }
 
 fn compare(pushbox: &Path, seconds: u64, out: &Path) -> Result<()> {
