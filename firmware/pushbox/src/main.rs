@@ -10,6 +10,8 @@ mod sink;
 mod status;
 mod uplink;
 mod video;
+#[cfg_attr(not(test), expect(dead_code, reason = "nothing shows a waiting image yet"))]
+mod waiting_image;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -37,3 +37,19 @@ pub(super) fn of_tiff(tiff: &[u8]) -> Option<u8> {
         .find(|entry| short(*entry) == Some(ORIENTATION))?;
     short(entry + 8)?.try_into().ok().filter(|orientation| (1..=8).contains(orientation))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_taken(length in 0_u8..40, bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+            let tiff = [b"II*\0\x08\0\0\0", &bytes[..]].concat();
+            let _ = super::of_tiff(&bytes);
+            let _ = super::of_tiff(&tiff);
+            let _ = super::of_jpeg(&bytes);
+            let _ = super::of_jpeg(&[b"\xff\xd8\xff\xe1\0", &[length][..], b"Exif\0\0", &tiff].concat());
+        }
+    }
+}
