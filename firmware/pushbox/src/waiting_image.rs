@@ -22,11 +22,11 @@ const REDIRECTS: u32 = 5;
 pub(crate) enum LoadError {
     #[error("no address: give a path, or file://, http:// or https://")]
     Address,
-    #[error("the file can't be read: {0}")]
-    Missing(#[source] io::Error),
-    #[error("the server answers with HTTP status {0}")]
+    #[error("the file can't be read: {0}; check the path")]
+    Missing(io::Error),
+    #[error("the server answers with HTTP status {0}: check the address")]
     Status(u16),
-    #[error("the server can't be asked: {0}")]
+    #[error("the server gives no file ({0}): check address, network and clock")]
     Network(String),
     #[error("the image is not there in time: use a nearer or faster server, or a smaller file")]
     Timeout,
@@ -89,6 +89,7 @@ impl Loader {
                 let _ = sender.send(loaded);
             })
             .map_err(LoadError::Missing)?;
+        // A file system may hang too.
         let Ok(Ok(loaded)) = time::timeout(limit, receiver).await else {
             return Err(LoadError::Timeout);
         };
