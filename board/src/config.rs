@@ -59,6 +59,22 @@ pub struct CameraConfig {
     pub mount_rotation: MountRotation,
 }
 
+impl CameraConfig {
+    /// What it is opened by.
+    pub fn device(&self) -> String {
+        match &self.source {
+            CameraSource::V4l2(source) => source.device.display().to_string(),
+            CameraSource::Sim(_) => "simulated".into(),
+            CameraSource::File(file) => file.path.display().to_string(),
+        }
+    }
+
+    /// Whether it encodes by itself.
+    pub fn encodes(&self) -> bool {
+        matches!(&self.source, CameraSource::File(FileCamera { pixels: PixelFormat::H264, .. }))
+    }
+}
+
 /// Degrees clockwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "u16")]

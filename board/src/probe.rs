@@ -12,8 +12,8 @@ use media::{AudioBlock, Camera, Microphone};
 use crate::lines::Line;
 use crate::panel::{OledPanel, ScreenPanel};
 use crate::{
-    Board, CameraConfig, CameraSource, LineConfig, MicrophoneConfig, MicrophoneSource, OledConfig, OpenError,
-    ScreenConfig, open_camera, open_microphone,
+    Board, CameraConfig, LineConfig, MicrophoneConfig, MicrophoneSource, OledConfig, OpenError, ScreenConfig,
+    open_camera, open_microphone,
 };
 
 /// How long a device is watched, and a screen can be looked at.
@@ -84,12 +84,7 @@ impl Findings {
 }
 
 fn camera_name(config: &CameraConfig) -> String {
-    let source = match &config.source {
-        CameraSource::V4l2(source) => source.device.display().to_string(),
-        CameraSource::Sim(_) => "simulated".into(),
-        CameraSource::File(file) => file.path.display().to_string(),
-    };
-    format!("{} camera {source}", config.position)
+    format!("{} camera {}", config.position, config.device())
 }
 
 fn microphone_name(config: &MicrophoneConfig) -> String {
@@ -205,6 +200,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::CameraSource;
 
     #[test]
     fn the_simulated_board_passes_and_a_missing_camera_is_named_with_a_remedy() {

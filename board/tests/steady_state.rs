@@ -81,7 +81,7 @@ fn sound(muted: bool) -> (u64, u64) {
     config.source = MicrophoneSource::Sim(SimMicrophone { rate: 48_000, ppm: 200.0 });
     let mut microphone = board::open_microphone(&config, 48_000).unwrap();
     let settings = AudioSettings { rate: 48_000, bitrate: 64_000 };
-    let control = Arc::new(AudioControl { muted: muted.into() });
+    let control = Arc::new(AudioControl { muted: muted.into(), ..AudioControl::default() });
     let taken = Arc::default();
     let mut pipeline =
         AudioPipeline::new(microphone.format(), settings, Holding::new(&taken), control).unwrap();

@@ -1,9 +1,11 @@
 use std::fmt;
 
+use serde_json::{Map, Value, json};
+
 use crate::{Aspect, Mode, Orientation, Properties};
 
 /// The published picture, in pixels; both sides are even.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Size {
     pub width: u32,
     pub height: u32,
@@ -22,11 +24,26 @@ impl Size {
             (Some(width), Some(height)) => (width.min(height), width.max(height)),
             (Some(width), None) => (width, properties.aspect.long_side(width)),
             (None, Some(height)) => (properties.aspect.short_side(height), height),
-            (None, None) => largest_inside(properties.mode.portrait_box(), properties.aspect),
+            (None, None) => return Self::of_mode(properties),
         };
+        Self::oriented(short, long, properties.orientation)
+    }
+
+    /// The size of their mode, whatever sides they name: what is used where the encoder refuses those (4.28).
+    pub fn of_mode(properties: &Properties) -> Self {
+        let (short, long) = largest_inside(properties.mode.portrait_box(), properties.aspect);
+        Self::oriented(short, long, properties.orientation)
+    }
+
+    /// As in the parameters of status events.
+    pub fn params(self) -> Map<String, Value> {
+        Map::from_iter([("width".to_owned(), json!(self.width)), ("height".to_owned(), json!(self.height))])
+    }
+
+    fn oriented(short: u32, long: u32, orientation: Orientation) -> Self {
         let even = |side: u32| side & !1;
         let (short, long) = (even(short), even(long));
-        match properties.orientation {
+        match orientation {
             Orientation::Vertical => Self { width: short, height: long },
             Orientation::Horizontal => Self { width: long, height: short },
         }

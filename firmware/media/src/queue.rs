@@ -49,13 +49,6 @@ impl<T> DropOldest<T> {
         self.ready.notify_one();
     }
 
-    /// Drops what waits, uncounted.
-    pub fn clear(&self) {
-        let items = std::mem::take(&mut self.lock().items);
-        self.lock().items = VecDeque::with_capacity(self.capacity + 1);
-        drop(items);
-    }
-
     /// Items dropped because the queue was full.
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)

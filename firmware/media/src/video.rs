@@ -64,6 +64,10 @@ pub struct VideoCounters {
     pub encoded: AtomicU64,
     /// Of the packets.
     pub bytes: AtomicU64,
+    /// Width and height of the last packet's picture, in the upper and the lower half.
+    pub size: AtomicU64,
+    /// Microseconds between the last two IDR pictures.
+    pub idr_distance: AtomicU64,
     /// Left out by the encoder to keep its bitrate.
     pub skipped: AtomicU64,
     /// Corrupt, the last good one was repeated.
@@ -87,6 +91,7 @@ pub struct VideoPipeline<S> {
     counters: Arc<VideoCounters>,
     last_good: Option<Frame>,
     last_sequence: Option<u32>,
+    last_idr: Option<Timestamp>,
 }
 
 impl<S: PacketSink> VideoPipeline<S> {
@@ -112,6 +117,7 @@ impl<S: PacketSink> VideoPipeline<S> {
             counters,
             last_good: None,
             last_sequence: None,
+            last_idr: None,
         }
     }
 
@@ -182,11 +188,22 @@ impl<S: PacketSink> VideoPipeline<S> {
             self.sink.configure(Track::Video, &configuration);
         }
         self.control.messages.put_before(&mut data);
-        self.counters.encoded.fetch_add(1, Relaxed);
-        self.counters.bytes.fetch_add(data.len() as u64, Relaxed);
         let sync = encoded == Encoded::Idr;
+        self.account(picture, data.len(), sync);
         self.sink.push(Packet { track: Track::Video, sync, time: picture.captured, data });
         Ok(true)
+    }
+
+    fn account(&mut self, picture: &Frame, bytes: usize, is_idr: bool) {
+        let counters = &self.counters;
+        counters.encoded.fetch_add(1, Relaxed);
+        counters.bytes.fetch_add(bytes as u64, Relaxed);
+        counters
+            .size
+            .store(u64::from(picture.layout.width) << 32 | u64::from(picture.layout.height), Relaxed);
+        if is_idr && let Some(last) = self.last_idr.replace(picture.captured) {
+            counters.idr_distance.store(picture.captured.since(last).max(0) as u64, Relaxed);
+        }
     }
 
     fn count(&mut self, sequence: u32) {

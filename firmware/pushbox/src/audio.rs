@@ -1,107 +1,114 @@
-//! The microphone thread and the audio thread.
+//! The audio thread: sound of the microphone, or silence, through the pipeline.
 
-use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use board::MicrophoneConfig;
-use live_pusher::Properties;
-use media::{
-    AudioBlock, AudioControl, AudioFormat, AudioPipeline, AudioSettings, CaptureError, DropOldest,
-    Microphone, Pool, Pooled, now,
-};
-use tracing::{info, warn};
+use ::uplink::AudioMetadata;
+use live_pusher::{AudioQuality, Code, Input, Kbps};
+use media::{AacError, AudioControl, AudioFormat, AudioPipeline, AudioSettings, DropOldest, now};
+use tracing::warn;
 
-use crate::reopen::reopen;
-use crate::sink::QueueSink;
+use crate::microphone::Captured;
+use crate::news::{News, Reporter};
+use crate::sink::{Description, QueueSink};
 
+/// Periods of 10 ms between microphone and audio thread.
+const BLOCKS: usize = 32;
 /// Without a block for so long there is silence in the stream,
 const PATIENCE: Duration = Duration::from_millis(500);
 /// which is then put out in pieces of this length.
 const SILENCE: Duration = Duration::from_millis(80);
-/// Blocks on loan between the threads.
-const BLOCKS: usize = 40;
+/// How long the thread sleeps where nothing is to be heard.
+const IDLE: Duration = Duration::from_secs(10);
 
-/// A period of sound and the format of the microphone it came from.
-pub(crate) struct Captured {
-    format: AudioFormat,
-    block: Pooled<AudioBlock>,
+/// What is encoded: in which session, and how.
+type Plan = (u32, AudioQuality);
+
+/// The audio thread, from outside.
+pub(crate) struct AudioStage {
+    order: Mutex<Option<Plan>>,
+    pub(crate) blocks: Arc<DropOldest<Captured>>,
+    control: Arc<AudioControl>,
+    reporter: Reporter,
+    description: Arc<Description>,
 }
 
-/// A microphone that was opened.
-pub(crate) struct Opened {
-    config: MicrophoneConfig,
-    rate: u32,
-    microphone: Box<dyn Microphone>,
-}
-
-impl Opened {
-    /// `rate` in Hz is what would suit; the microphone may deliver another.
-    pub(crate) fn open(config: MicrophoneConfig, rate: u32) -> anyhow::Result<Self> {
-        let microphone = board::open_microphone(&config, rate)?;
-        info!(format = %microphone.format(), "microphone opened");
-        Ok(Self { config, rate, microphone })
+impl AudioStage {
+    pub(crate) fn new(description: Arc<Description>, reporter: Reporter) -> Arc<Self> {
+        let control = Arc::new(AudioControl { muted: true.into(), ..AudioControl::default() });
+        let blocks = Arc::new(DropOldest::new(BLOCKS));
+        Arc::new(Self { order: Mutex::default(), blocks, control, reporter, description })
     }
 
-    /// The microphone thread: sound into `blocks`, for as long as there is a microphone or one may come back.
-    pub(crate) fn capture(
-        self,
-        blocks: Arc<DropOldest<Captured>>,
-    ) -> impl FnOnce() -> anyhow::Result<()> + Send {
-        let Self { config, rate, mut microphone } = self;
-        move || {
-            let pool = Pool::new(BLOCKS, AudioBlock::default);
-            loop {
-                let error = capture_until_lost(microphone, &pool, &blocks);
-                warn!(code = -1302, %error, "microphone lost, it is opened again when it is back");
-                microphone = reopen("microphone", || board::open_microphone(&config, rate));
-                info!(format = %microphone.format(), "microphone opened");
-            }
-        }
+    /// Encodes for that session, or not at all.
+    pub(crate) fn encode(&self, plan: Option<Plan>) {
+        *self.order.lock().unwrap_or_else(PoisonError::into_inner) = plan;
+        self.blocks.wake();
     }
-}
 
-fn capture_until_lost(
-    mut microphone: Box<dyn Microphone>,
-    pool: &Arc<Pool<AudioBlock>>,
-    blocks: &DropOldest<Captured>,
-) -> CaptureError {
-    let format = microphone.format();
-    loop {
-        let mut block = pool.take();
-        if let Err(error) = microphone.read(&mut block) {
-            return error;
-        }
-        if block.overrun {
-            warn!("the microphone's buffer overran, silence fills the hole");
-        }
-        blocks.push(Captured { format, block });
+    pub(crate) fn set_audible(&self, audible: bool) {
+        self.control.muted.store(!audible, Relaxed);
     }
-}
 
-pub(crate) fn pipeline(properties: &Properties, sink: QueueSink) -> anyhow::Result<AudioPipeline<QueueSink>> {
-    let quality = properties.audio_quality;
-    let settings = AudioSettings { rate: quality.rate(), bitrate: quality.bitrate().bits() };
-    let silence = AudioFormat { rate: quality.rate(), channels: 1 };
-    let control = Arc::new(AudioControl { muted: properties.muted.into() });
-    Ok(AudioPipeline::new(silence, settings, sink, control)?)
-}
+    /// Linear, 0 to 1.
+    pub(crate) fn set_volume(&self, volume: f64) {
+        self.control.attenuation.store((1000.0 * (1.0 - volume)).round() as u32, Relaxed);
+    }
 
-/// The audio thread: sound from `blocks` through the pipeline, silence while there is none.
-pub(crate) fn encode(
-    mut pipeline: AudioPipeline<QueueSink>,
-    blocks: Arc<DropOldest<Captured>>,
-) -> impl FnOnce() -> anyhow::Result<()> + Send {
-    move || {
-        let mut wait = PATIENCE;
+    /// Of the packets that went out.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.control.bytes.load(Relaxed)
+    }
+
+    /// The thread's work.
+    pub(crate) fn run(self: Arc<Self>) -> ! {
+        let (mut made, mut wait) = (None, IDLE);
         loop {
-            if let Some(Captured { format, block }) = blocks.pop(wait) {
-                pipeline.set_format(format)?;
-                pipeline.process(&block)?;
-                wait = PATIENCE;
-            } else {
-                pipeline.advance(now())?;
-                wait = SILENCE;
+            let captured = self.blocks.pop(wait);
+            let order = *self.order.lock().unwrap_or_else(PoisonError::into_inner);
+            if made.as_ref().map(|(plan, _)| *plan) != order {
+                made = order.map(|plan| (plan, self.open(plan)));
+            }
+            let heard = captured.is_some();
+            let result = match &mut made {
+                Some((_, Some(pipeline))) => feed(pipeline, captured),
+                _ => Ok(()),
+            };
+            wait = match (order, heard) {
+                (None, _) => IDLE,
+                (Some(_), true) => PATIENCE,
+                (Some(_), false) => SILENCE,
+            };
+            if let Err(error) = result {
+                self.failed(&error);
+                made = order.map(|plan| (plan, None));
             }
         }
+    }
+
+    fn open(&self, (_, quality): Plan) -> Option<AudioPipeline<QueueSink>> {
+        let (rate, Kbps(kbps)) = (quality.rate(), quality.bitrate());
+        self.description.set_audio(AudioMetadata { rate, kbps, stereo: false });
+        let settings = AudioSettings { rate, bitrate: quality.bitrate().bits() };
+        let silence = AudioFormat { rate, channels: 1 };
+        let sink = QueueSink(Arc::clone(self.description.queue()));
+        let pipeline = AudioPipeline::new(silence, settings, sink, Arc::clone(&self.control));
+        pipeline.map_err(|error| self.failed(&error)).ok()
+    }
+
+    fn failed(&self, error: &AacError) {
+        warn!(%error, "the audio encoder failed");
+        self.reporter.tell(News::Input(Input::EncoderFailed(Code::AudioEncoderFailed)));
+    }
+}
+
+fn feed(pipeline: &mut AudioPipeline<QueueSink>, captured: Option<Captured>) -> Result<(), AacError> {
+    match captured {
+        Some(Captured { format, block }) => {
+            pipeline.set_format(format)?;
+            pipeline.process(&block)
+        }
+        None => pipeline.advance(now()),
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use ::uplink::Address;
 use anyhow::anyhow;
 use board::Board;
-use live_pusher::{Properties, Refusal, Store};
+use live_pusher::{Refusal, Store};
 use serde_json::{Map, Value};
 
 /// What can't be run as given: the user must change it. Exit code 2.
@@ -15,32 +15,39 @@ pub(crate) struct UsageError(String);
 
 pub(crate) struct Config {
     pub(crate) board: Board,
-    pub(crate) properties: Properties,
-    pub(crate) address: Address,
+    pub(crate) store: Store,
+    /// Whether it was told to publish to one address only: the program ends when that does.
+    pub(crate) once: bool,
 }
 
 impl Config {
     pub(crate) fn read(board: &Path, props: Option<&Path>, url: Option<&str>) -> anyhow::Result<Self> {
         let board = read_board(board)?;
-        let properties = match props {
+        let mut store = match props {
             Some(path) => board::read_values("property file", path, take).map_err(usage)?,
-            None => Properties::default(),
+            None => Store::default(),
         };
-        let (source, text) = match url {
-            Some(url) => ("--url", url),
-            None => ("property url", properties.url.as_str()),
-        };
-        let address = Address::parse(text).map_err(|error| usage(format!("{source}: {error}")))?;
-        Ok(Self { board, properties, address })
+        if let Some(url) = url {
+            store.update(&Map::from_iter([
+                ("url".to_owned(), url.into()),
+                ("autopush".to_owned(), true.into()),
+            ]));
+        }
+        let given = &store.properties().url;
+        if url.is_some() || !given.is_empty() {
+            let source = if url.is_some() { "--url" } else { "property url" };
+            Address::parse(given).map_err(|error| usage(format!("{source}: {error}")))?;
+        }
+        Ok(Self { board, store, once: url.is_some() })
     }
 }
 
 /// The properties that a file sets; unlike a program's, a person's mistakes are not passed over.
-fn take(values: Map<String, Value>) -> Result<Properties, (String, String)> {
+fn take(values: Map<String, Value>) -> Result<Store, (String, String)> {
     let mut store = Store::default();
     match store.update(&values).refused.into_iter().next() {
         Some(Refusal { property, reason, .. }) => Err((property, reason)),
-        None => Ok(store.properties().clone()),
+        None => Ok(store),
     }
 }
 

@@ -1,16 +1,23 @@
 //! Firmware of a live camera box: camera and microphone to an RTMP server.
 
 mod audio;
+mod camera;
 mod config;
+mod control;
+mod device;
+mod engine;
+mod events;
 mod log;
-mod reopen;
+mod meter;
+mod microphone;
+mod news;
 mod run;
 mod selftest;
 mod sink;
+mod snapshot;
 mod status;
 mod uplink;
 mod video;
-#[cfg_attr(not(test), expect(dead_code, reason = "nothing shows a waiting image yet"))]
 mod waiting_image;
 
 use std::path::PathBuf;
@@ -35,7 +42,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Publish until stopped by SIGTERM or Ctrl-C
+    /// Run the box until stopped by SIGTERM or Ctrl-C
     Run {
         /// The board file, see board/boards
         #[arg(long, value_name = "FILE")]
@@ -43,9 +50,12 @@ enum Command {
         /// A TOML file of properties, such as mode = "HD"
         #[arg(long, value_name = "FILE")]
         props: Option<PathBuf>,
-        /// Where to publish, in place of the property url
+        /// Publish there at once, and end when that fails for good
         #[arg(long)]
         url: Option<String>,
+        /// Where the socket for control is made
+        #[arg(long, value_name = "PATH")]
+        control: Option<PathBuf>,
     },
     /// Open each device of a board and tell what it delivers or what is wrong with it
     Selftest {
@@ -60,9 +70,10 @@ enum Command {
 fn main() -> ExitCode {
     board::provide_alsa_configuration();
     let result = match Arguments::parse().command {
-        Command::Run { board, props, url } => {
+        Command::Run { board, props, url, control } => {
             log::start();
-            Config::read(&board, props.as_deref(), url.as_deref()).and_then(run::run)
+            Config::read(&board, props.as_deref(), url.as_deref())
+                .and_then(|config| run::run(config, control.as_deref()))
         }
         Command::Selftest { board } => config::read_board(&board).and_then(|board| selftest::run(&board)),
         Command::Version => {

@@ -1,11 +1,12 @@
-use std::sync::Arc;
+//! Joins the pipelines to the uplink, which knows nothing of them.
 
-use ::uplink::SendQueue;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ::uplink::{AudioMetadata, Metadata, SendQueue, VideoMetadata};
 use media::{Packet, PacketSink, Pooled, Track};
 
 pub(crate) type Queue = SendQueue<Pooled<Vec<u8>>>;
 
-/// Joins a pipeline to the uplink, which knows nothing of it.
 pub(crate) struct QueueSink(pub(crate) Arc<Queue>);
 
 fn track(track: Track) -> ::uplink::Track {
@@ -28,4 +29,56 @@ impl PacketSink for QueueSink {
     fn wants_idr(&mut self) -> bool {
         self.0.wants_idr()
     }
+}
+
+/// What the stream says of itself: each part is set by who makes it.
+pub(crate) struct Description {
+    queue: Arc<Queue>,
+    metadata: Mutex<Metadata>,
+}
+
+impl Description {
+    pub(crate) fn new(queue: Arc<Queue>) -> Self {
+        Self { queue, metadata: Mutex::new(empty()) }
+    }
+
+    pub(crate) fn queue(&self) -> &Arc<Queue> {
+        &self.queue
+    }
+
+    pub(crate) fn set_video(&self, video: VideoMetadata) {
+        self.change(|metadata| metadata.video = Some(video));
+    }
+
+    pub(crate) fn set_audio(&self, audio: AudioMetadata) {
+        self.change(|metadata| metadata.audio = Some(audio));
+    }
+
+    /// Changes the rates of the pictures, where there are any.
+    pub(crate) fn set_rates(&self, fps: u32, kbps: u32) {
+        self.change(|metadata| {
+            if let Some(video) = &mut metadata.video {
+                (video.fps, video.kbps) = (fps, kbps);
+            }
+        });
+    }
+
+    /// A new stream begins.
+    pub(crate) fn clear(&self) {
+        *self.metadata.lock().unwrap_or_else(PoisonError::into_inner) = empty();
+        self.queue.clear();
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Metadata)) {
+        let mut metadata = self.metadata.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = metadata.clone();
+        change(&mut metadata);
+        if *metadata != before {
+            self.queue.set_metadata(&metadata);
+        }
+    }
+}
+
+fn empty() -> Metadata {
+    Metadata { encoder: format!("Pushbox/{}", env!("CARGO_PKG_VERSION")), ..Metadata::default() }
 }

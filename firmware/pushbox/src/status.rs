@@ -5,33 +5,30 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use media::{DropOldest, Frame, VideoCounters};
+use media::VideoCounters;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{debug, warn};
 
-use crate::audio::Captured;
+use crate::audio::AudioStage;
+use crate::engine::Engine;
 use crate::sink::Queue;
+use crate::video::VideoStage;
 
 /// The distance of network status events (spec 9).
 const INTERVAL: Duration = Duration::from_secs(2);
 
-/// What is watched.
-pub(crate) struct Watched {
-    /// Where there is a camera: its pipeline, and the queue before it.
-    pub(crate) video: Option<(Arc<VideoCounters>, Arc<DropOldest<Frame>>)>,
-    pub(crate) blocks: Arc<DropOldest<Captured>>,
-}
-
 /// Figures for the log: quietly, and loudly when something was dropped since the last time.
-pub(crate) struct Status<'a> {
-    queue: &'a Queue,
-    watched: Watched,
+pub(crate) struct Status {
+    queue: Arc<Queue>,
+    video: Arc<VideoStage>,
+    audio: Arc<AudioStage>,
     before: [u64; 7],
 }
 
-impl<'a> Status<'a> {
-    pub(crate) fn new(queue: &'a Queue, watched: Watched) -> Self {
-        Self { queue, watched, before: [0; 7] }
+impl Status {
+    pub(crate) fn new(engine: &Engine) -> Self {
+        let (video, audio) = (Arc::clone(&engine.video), Arc::clone(&engine.audio));
+        Self { queue: Arc::clone(&engine.queue), video, audio, before: [0; 7] }
     }
 
     /// Tells them for as long as it is polled.
@@ -45,19 +42,16 @@ impl<'a> Status<'a> {
     }
 
     pub(crate) fn tell(&mut self) {
-        let Watched { video, blocks } = &self.watched;
         let sent = self.queue.dropped();
-        let count = |of: fn(&VideoCounters) -> &AtomicU64| {
-            video.as_ref().map_or(0, |(counters, _)| of(counters).load(Relaxed))
-        };
+        let count = |of: fn(&VideoCounters) -> &AtomicU64| of(&self.video.counters).load(Relaxed);
         let (captured, encoded) = (count(|counters| &counters.captured), count(|counters| &counters.encoded));
         let queued_ms = self.queue.queued().as_millis() as u64;
         debug!(captured, encoded, queued_ms, "status");
-        let waiting = video.as_ref().map_or(0, |(_, frames)| frames.dropped());
+        let waiting = self.video.frames.dropped();
         // A picture that was dropped between the threads leaves a hole in the sensor's sequence too.
         let sensor = count(|counters| &counters.lost).saturating_sub(waiting);
         let (corrupt, skipped) = (count(|counters| &counters.repeated), count(|counters| &counters.skipped));
-        let drops = [sensor, corrupt, waiting, skipped, blocks.dropped(), sent.video, sent.audio];
+        let drops = [sensor, corrupt, waiting, skipped, self.audio.blocks.dropped(), sent.video, sent.audio];
         if drops != self.before {
             let [sensor, corrupt, waiting, skipped, sound, network_video, network_audio] = drops;
             warn!(sensor, corrupt, waiting, skipped, sound, network_video, network_audio, "dropped so far");

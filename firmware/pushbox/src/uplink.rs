@@ -1,63 +1,100 @@
-//! Keeps the box published: connects, and tries again a few times when a connection is lost (spec 10.4).
+//! One connection to the server at a time, each in a task.
 
-use std::future::Future;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::Instant;
 
 use ::uplink::{Address, PublishError, Published, publish};
-use anyhow::bail;
-use tokio::time::{Instant, sleep};
+use live_pusher::{Code, ConnectionId, Input, NetworkEvent};
+use serde_json::{Map, json};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
+use crate::news::{News, Reporter};
 use crate::sink::Queue;
 
-const RETRIES: u32 = 3;
-const INTERVAL: Duration = Duration::from_secs(3);
-/// Publishing for so long makes up for earlier failures.
-const SETTLED: Duration = Duration::from_secs(10);
+/// A connection that goes on until it is closed or fails.
+pub(crate) struct Connection {
+    close: Option<oneshot::Sender<()>>,
+    task: JoinHandle<()>,
+}
 
-pub(crate) async fn run(
-    address: &Address,
+impl Connection {
+    /// Begins once the one before, which uses the same queue, has said farewell.
+    pub(crate) fn start(
+        number: ConnectionId,
+        url: String,
+        queue: Arc<Queue>,
+        reporter: Reporter,
+        before: Option<Self>,
+    ) -> Self {
+        let (close, closed) = oneshot::channel();
+        let task = tokio::spawn(async move {
+            if let Some(before) = before {
+                before.end().await;
+            }
+            connect(number, &url, &queue, &reporter, closed).await;
+        });
+        Self { close: Some(close), task }
+    }
+
+    /// Unpublishes.
+    pub(crate) fn close(&mut self) {
+        self.close = None;
+    }
+
+    /// Unpublishes, and waits for the end.
+    pub(crate) async fn end(mut self) {
+        self.close();
+        let _ = self.task.await;
+    }
+}
+
+async fn connect(
+    connection: ConnectionId,
+    url: &str,
     queue: &Queue,
-    shutdown: impl Future<Output = ()>,
-) -> anyhow::Result<()> {
-    tokio::pin!(shutdown);
-    let mut retries = 0;
-    loop {
-        let mut started = None;
-        let report = |progress| match progress {
-            Published::Connected(peer) => info!(code = 1001, %peer, "connected"),
+    reporter: &Reporter,
+    closed: oneshot::Receiver<()>,
+) {
+    let started = Instant::now();
+    let failed = |code, reason: String| {
+        News::Input(Input::Network { connection, event: NetworkEvent::Failed { code, reason } })
+    };
+    let address = match Address::parse(url) {
+        Ok(address) => address,
+        Err(error) => return reporter.send(failed(Code::ServerRefused, error.to_string())).await,
+    };
+    let report = |progress| {
+        let elapsed = ("ms".to_owned(), json!(started.elapsed().as_millis() as u64));
+        let event = match progress {
+            Published::Connected(peer) => NetworkEvent::Connected(Map::from_iter([
+                ("remote".to_owned(), json!(peer.to_string())),
+                elapsed,
+            ])),
             Published::Started => {
-                started = Some(Instant::now());
-                info!(code = 1002, %address, "publishing");
+                info!(%address, "publishing");
+                NetworkEvent::Published
             }
         };
-        let Err(error) = publish(address, queue, &mut shutdown, report).await else {
-            info!("stopped");
-            return Ok(());
-        };
-        if started.is_some_and(|started| started.elapsed() >= SETTLED) {
-            retries = 0;
-        }
-        warn!(code = code(&error), %error, "not published");
-        if retries == RETRIES {
-            bail!("not published after {RETRIES} retries (-1307): {error}");
-        }
-        tokio::select! {
-            () = &mut shutdown => return Ok(()),
-            () = sleep(INTERVAL) => {}
-        }
-        retries += 1;
-        info!(code = 1102, retry = retries, of = RETRIES, "trying again");
+        reporter.try_send(Input::Network { connection, event });
+    };
+    let shutdown = async {
+        let _ = closed.await;
+    };
+    if let Err(error) = publish(&address, queue, shutdown, report).await {
+        warn!(%error, "not published");
+        reporter.send(failed(code(&error), error.to_string())).await;
     }
 }
 
 /// The status code of spec 7.3.
-fn code(error: &PublishError) -> i32 {
+fn code(error: &PublishError) -> Code {
     match error {
-        PublishError::Resolve { .. } => 3001,
-        PublishError::Connect { .. } => 3002,
-        PublishError::Protocol { .. } => 3003,
-        PublishError::Refused { .. } | PublishError::Closed(_) => 3004,
-        PublishError::Broken(_) => 3005,
+        PublishError::Resolve { .. } => Code::NameNotResolved,
+        PublishError::Connect { .. } => Code::ConnectFailed,
+        PublishError::Protocol { .. } => Code::HandshakeFailed,
+        PublishError::Refused { .. } | PublishError::Closed(_) => Code::ServerRefused,
+        PublishError::Broken(_) => Code::TransferFailed,
     }
 }

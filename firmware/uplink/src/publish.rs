@@ -270,6 +270,7 @@ impl<'a, P: AsRef<[u8]> + Send> Connection<'a, P> {
             };
             match written {
                 Ok(count) => {
+                    self.queue.add_sent(count);
                     if self.chunks.is_done() {
                         self.session.output().drain(..count);
                     } else {

@@ -1,4 +1,5 @@
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -46,10 +47,13 @@ pub struct Dropped {
 pub struct SendQueue<P> {
     state: Mutex<State<P>>,
     changed: Notify,
-    limit: i64,
+    /// Bytes that the network took.
+    sent: AtomicU64,
 }
 
 struct State<P> {
+    /// Microseconds.
+    limit: i64,
     items: VecDeque<Media<P>>,
     metadata: Option<Arc<[u8]>>,
     configurations: [Option<Arc<[u8]>>; 2],
@@ -69,6 +73,7 @@ const CAPACITY: usize = 1024;
 impl<P> SendQueue<P> {
     pub fn new(limit: Duration) -> Self {
         let state = State {
+            limit: limit.as_micros() as i64,
             items: VecDeque::with_capacity(CAPACITY),
             metadata: None,
             configurations: [None, None],
@@ -77,7 +82,7 @@ impl<P> SendQueue<P> {
             wants_idr: false,
             dropped: Dropped::default(),
         };
-        Self { state: Mutex::new(state), changed: Notify::new(), limit: limit.as_micros() as i64 }
+        Self { state: Mutex::new(state), changed: Notify::new(), sent: AtomicU64::new(0) }
     }
 
     /// Sets what each connection begins with, and sends it on the present one.
@@ -116,9 +121,27 @@ impl<P> SendQueue<P> {
             state.await_idr = false;
         }
         state.append(Media::Packet(packet));
-        state.shorten(self.limit);
+        state.shorten();
         drop(state);
         self.changed.notify_one();
+    }
+
+    /// Changes how much may wait, from the next packet on.
+    pub fn set_limit(&self, limit: Duration) {
+        self.lock().limit = limit.as_micros() as i64;
+    }
+
+    /// Forgets what connections begin with, and what waits: another stream comes.
+    pub fn clear(&self) {
+        let mut state = self.lock();
+        (state.metadata, state.configurations) = (None, [None, None]);
+        state.items.clear();
+    }
+
+    /// Pictures and sounds that wait.
+    pub fn waiting(&self) -> [usize; 2] {
+        let state = self.lock();
+        [Track::Video, Track::Audio].map(|track| state.packets().filter(|it| it.track == track).count())
     }
 
     /// Whether an IDR picture is asked for since the last call.
@@ -172,6 +195,15 @@ impl<P> SendQueue<P> {
         self.lock().dropped
     }
 
+    /// Bytes that the network took, of all connections.
+    pub fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn add_sent(&self, bytes: usize) {
+        self.sent.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
     /// Time between the oldest and the newest packet.
     pub fn queued(&self) -> Duration {
         Duration::from_micros(self.lock().span().unsigned_abs())
@@ -216,7 +248,8 @@ impl<P> State<P> {
     }
 
     /// Drops what is older than the limit allows: pictures by whole groups, sound packet by packet.
-    fn shorten(&mut self, limit: i64) {
+    fn shorten(&mut self) {
+        let limit = self.limit;
         let newest = self.packets().next_back().map_or(0, |packet| packet.time);
         let is_old = |packet: &Packet<P>| packet.time < newest - limit;
         while self.first(Track::Video).is_some_and(is_old) {

@@ -1,5 +1,5 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use super::{AacEncoder, AacError, FRAME, Timeline};
 use crate::{AudioBlock, AudioFormat, Packet, PacketSink, Pool, Pooled, Timestamp, Track};
@@ -23,6 +23,18 @@ pub struct AudioSettings {
 #[derive(Debug, Default)]
 pub struct AudioControl {
     pub muted: AtomicBool,
+    /// Thousandths by which the sound is made softer; 0 leaves it as it is.
+    pub attenuation: AtomicU32,
+    /// Of the packets that went out.
+    pub bytes: AtomicU64,
+}
+
+impl AudioControl {
+    /// Linear, 0 to 1.
+    fn gain(&self) -> f32 {
+        let audible = !self.muted.load(Relaxed);
+        if audible { 1.0 - self.attenuation.load(Relaxed) as f32 / 1000.0 } else { 0.0 }
+    }
 }
 
 /// The audio pipeline: microphone blocks in, AAC packets out, without a gap.
@@ -54,7 +66,7 @@ impl<S: PacketSink> AudioPipeline<S> {
     ) -> Result<Self, AacError> {
         let encoder = AacEncoder::new(settings.rate, settings.bitrate)?;
         sink.configure(Track::Audio, encoder.configuration());
-        let gain = if control.muted.load(Relaxed) { 0.0 } else { 1.0 };
+        let gain = control.gain();
         let stage = EncodeStage {
             encoder,
             pool: Pool::new(PACKETS, || Vec::with_capacity(PACKET)),
@@ -105,7 +117,7 @@ fn timeline(format: AudioFormat, settings: AudioSettings) -> Result<Timeline, Aa
 
 impl<S: PacketSink> EncodeStage<S> {
     fn take(&mut self, time: Timestamp, samples: &[f32]) {
-        let target = if self.control.muted.load(Relaxed) { 0.0 } else { 1.0 };
+        let target = self.control.gain();
         for (to, from) in self.frame.iter_mut().zip(samples) {
             self.gain += (target - self.gain).clamp(-self.fade_step, self.fade_step);
             *to = from * self.gain;
@@ -115,6 +127,7 @@ impl<S: PacketSink> EncodeStage<S> {
         match self.silence.encode(&self.frame, &mut self.encoder, &mut data) {
             Ok(()) => {
                 let time = time - self.encoder.delay();
+                self.control.bytes.fetch_add(data.len() as u64, Relaxed);
                 self.sink.push(Packet { track: Track::Audio, sync: true, time, data });
             }
             Err(error) => self.failed = Some(error),

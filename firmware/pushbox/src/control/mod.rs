@@ -1,0 +1,100 @@
+//! Control surfaces: the same JSON-RPC, and the same commands for a person, over socket and serial line. `PROTOCOL.md`
+//! describes them.
+
+mod lines;
+mod person;
+mod rpc;
+mod socket;
+mod view;
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use crate::engine::{Engine, Handle};
+use crate::events::{Event, Listener};
+use lines::{Line, Lines};
+pub(crate) use socket::Socket;
+
+/// Speaks with one client until it hangs up.
+async fn serve(
+    mut reader: impl AsyncRead + Unpin,
+    mut writer: impl AsyncWrite + Unpin,
+    handle: &Handle,
+) -> std::io::Result<()> {
+    let (mut lines, mut buffer) = (Lines::default(), vec![0; 4096]);
+    let mut client = Client { handle: handle.clone(), listener: None, kinds: Vec::new(), is_person: false };
+    loop {
+        let event = async {
+            match &client.listener {
+                Some(listener) => listener.next().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            count = reader.read(&mut buffer) => {
+                let count = count?;
+                if count == 0 {
+                    return Ok(());
+                }
+                for line in lines.take(&buffer[..count]) {
+                    let answer = client.answer(line).await;
+                    writer.write_all(answer.as_bytes()).await?;
+                }
+            }
+            event = event => match event {
+                Some(event) => writer.write_all(client.render(&event).as_bytes()).await?,
+                // It left too many events waiting.
+                None => return Ok(()),
+            },
+        }
+    }
+}
+
+/// One who speaks with the box.
+struct Client {
+    handle: Handle,
+    listener: Option<Arc<Listener>>,
+    /// Of the events that are wanted; all where it is empty.
+    kinds: Vec<String>,
+    /// Whether the last line was a person's.
+    is_person: bool,
+}
+
+impl Client {
+    async fn answer(&mut self, line: Line) -> String {
+        let text = match line {
+            Line::Text(text) => text,
+            Line::TooLong => return rpc::too_long(),
+            Line::Noise if self.is_person => return "? that was no text; type help\n".into(),
+            Line::Noise => return rpc::noise(),
+        };
+        let text = text.trim();
+        if text.is_empty() {
+            return String::new();
+        }
+        self.is_person = !text.starts_with(['{', '[']);
+        if self.is_person { self.obey(text).await } else { self.answer_json(text).await }
+    }
+
+    async fn listen(&mut self, kinds: Vec<String>) {
+        self.kinds = kinds;
+        self.listener = self.handle.ask(Engine::listen).await;
+    }
+
+    fn render(&self, event: &Event) -> String {
+        if !self.kinds.is_empty() && !self.kinds.iter().any(|kind| kind == event.kind) {
+            return String::new();
+        }
+        if self.is_person {
+            return person::event(event);
+        }
+        let notification = json!({"jsonrpc": "2.0", "method": "event", "params": event.to_json()});
+        line(&notification)
+    }
+}
+
+fn line(value: &Value) -> String {
+    format!("{value}\n")
+}

@@ -1,0 +1,136 @@
+//! Commands that a person types.
+
+use live_pusher::Method;
+use serde_json::{Map, Value, json};
+
+use super::Client;
+use super::rpc::Fault;
+use crate::events::Event;
+
+const HELP: &str = "\
+  status                     what the box does
+  get [NAME ...]             properties
+  set NAME VALUE             sets one; also set NAME=VALUE ...
+  reset [NAME ...]           back to the default
+  start, stop, pause, resume, startPreview, stopPreview, switchCamera, snapshot, toggleTorch
+  METHOD NAME=VALUE ...      any method, such as setZoom zoom=2
+  watch, quiet               tells events as they come, or no more
+";
+
+impl Client {
+    pub(super) async fn obey(&mut self, text: &str) -> String {
+        let mut words = text.split_whitespace();
+        let command = words.next().unwrap_or_default();
+        let words: Vec<&str> = words.collect();
+        let result = match command {
+            "help" | "?" => return HELP.into(),
+            "status" => self.execute("status", Map::new()).await,
+            "get" => self.execute("props.get", names(&words)).await,
+            "reset" => self.execute("props.reset", names(&words)).await,
+            "set" => match values(text, &words) {
+                Some(values) => self.execute("props.set", values).await,
+                None => return "? set NAME VALUE, or set NAME=VALUE ...\n".into(),
+            },
+            "watch" => self.execute("subscribe", Map::new()).await,
+            "quiet" => self.execute("unsubscribe", Map::new()).await,
+            method => match pairs(&words) {
+                Some(arguments) => self.execute(&spelled(method), arguments).await,
+                None => return "? METHOD NAME=VALUE ...; type help\n".into(),
+            },
+        };
+        match result {
+            Ok(result) => readable(&result),
+            Err(Fault { code, message }) => format!("? {message} ({code}); type help\n"),
+        }
+    }
+}
+
+/// The name of a method, whatever its case and hyphens.
+fn spelled(name: &str) -> String {
+    let plain = |name: &str| name.to_lowercase().replace(['-', '_'], "");
+    let known = Method::names().find(|known| plain(known) == plain(name));
+    known.unwrap_or(name).to_owned()
+}
+
+fn names(words: &[&str]) -> Map<String, Value> {
+    Map::from_iter([("names".to_owned(), json!(words))])
+}
+
+/// `NAME=VALUE ...`, or `NAME VALUE`, where the value is the rest of the line.
+fn values(text: &str, words: &[&str]) -> Option<Map<String, Value>> {
+    let first = words.first()?;
+    if first.contains('=') {
+        return pairs(words);
+    }
+    let value = text.split_once(first)?.1.trim();
+    (!value.is_empty()).then(|| Map::from_iter([((*first).to_owned(), json!(value))]))
+}
+
+fn pairs(words: &[&str]) -> Option<Map<String, Value>> {
+    let pair = |word: &&str| word.split_once('=').map(|(name, value)| (name.to_owned(), json!(value)));
+    words.iter().map(pair).collect()
+}
+
+/// A result in lines: `ok` where there is nothing to tell.
+fn readable(result: &Value) -> String {
+    let Value::Object(fields) = result else {
+        return format!("{result}\n");
+    };
+    if let Some(Value::Array(refused)) = fields.get("refused") {
+        let line = |it: &Value| format!("? {}: {}\n", plain(&it["property"]), plain(&it["reason"]));
+        return if refused.is_empty() { "ok\n".into() } else { refused.iter().map(line).collect() };
+    }
+    if fields.is_empty() {
+        return "ok\n".into();
+    }
+    let width = fields.keys().map(String::len).max().unwrap_or(0);
+    let lines: Vec<String> =
+        fields.iter().map(|(name, value)| format!("{name:width$}  {}\n", plain(value))).collect();
+    lines.concat()
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// An event in one line.
+pub(super) fn event(event: &Event) -> String {
+    let detail = &event.detail;
+    match (detail["code"].as_i64(), detail["message"].as_str()) {
+        (Some(code), Some(message)) => {
+            let params = match &detail["params"] {
+                Value::Object(params) if !params.is_empty() => format!(" {}", detail["params"]),
+                _ => String::new(),
+            };
+            format!("* {code} {message}{params}\n")
+        }
+        _ => format!("* {} {detail}\n", event.kind),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_pairs_or_the_rest_of_the_line() {
+        let set = |text: &str| values(text, &text.split_whitespace().skip(1).collect::<Vec<_>>());
+        let one = |name: &str, value: &str| Some(Map::from_iter([(name.to_owned(), json!(value))]));
+        assert_eq!(set("set url rtmp://host/app/key?a=b"), one("url", "rtmp://host/app/key?a=b"));
+        assert_eq!(
+            set("set waiting-image /data/my picture.png"),
+            one("waiting-image", "/data/my picture.png")
+        );
+        assert_eq!(set("set fps=15 mode=HD").map(|values| values.len()), Some(2));
+        assert_eq!(set("set url=rtmp://h/a/k?x=y"), one("url", "rtmp://h/a/k?x=y"));
+        assert_eq!((set("set"), set("set fps")), (None, None));
+    }
+
+    #[test]
+    fn methods_are_known_in_any_spelling() {
+        assert_eq!(spelled("startpreview"), "startPreview");
+        assert_eq!(spelled("switch-camera"), "switchCamera");
+        assert_eq!(spelled("Set_BGM_volume"), "setBGMVolume");
+        assert_eq!(spelled("nonsense"), "nonsense");
+    }
+}

@@ -1,0 +1,179 @@
+//! JSON-RPC 2.0.
+
+use live_pusher::{Failure, Input, Machine, Method, Reason, Refusal, TABLE, schema};
+use serde_json::{Map, Value, json};
+
+use super::{Client, line, view};
+
+const PARSE_ERROR: i32 = -32700;
+const INVALID_REQUEST: i32 = -32600;
+const METHOD_NOT_FOUND: i32 = -32601;
+const INVALID_PARAMS: i32 = -32602;
+/// The engine is gone.
+const INTERNAL_ERROR: i32 = -32603;
+
+/// What is answered in place of a result.
+#[derive(Debug)]
+pub(super) struct Fault {
+    pub(super) code: i32,
+    pub(super) message: String,
+}
+
+impl Fault {
+    fn new(code: i32, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+
+    fn ends() -> Self {
+        Self::new(INTERNAL_ERROR, "the program ends")
+    }
+}
+
+impl From<Failure> for Fault {
+    fn from(failure: Failure) -> Self {
+        Self::new(failure.number(), failure.to_string())
+    }
+}
+
+fn error(id: &Value, fault: &Fault) -> Value {
+    json!({"jsonrpc": "2.0", "id": id, "error": {"code": fault.code, "message": fault.message}})
+}
+
+pub(super) fn too_long() -> String {
+    line(&error(&Value::Null, &Fault::new(PARSE_ERROR, "a line of more than 1 MiB")))
+}
+
+pub(super) fn noise() -> String {
+    line(&error(&Value::Null, &Fault::new(PARSE_ERROR, "that was no text")))
+}
+
+impl Client {
+    pub(super) async fn answer_json(&mut self, text: &str) -> String {
+        let answer = match serde_json::from_str(text) {
+            Err(cause) => {
+                // The cause says where, and nothing of what stands there.
+                let place = format!("no JSON at column {}", cause.column());
+                Some(error(&Value::Null, &Fault::new(PARSE_ERROR, place)))
+            }
+            Ok(Value::Array(requests)) if requests.is_empty() => {
+                Some(error(&Value::Null, &Fault::new(INVALID_REQUEST, "an empty batch")))
+            }
+            Ok(Value::Array(requests)) => {
+                let mut answers = Vec::new();
+                for request in requests {
+                    answers.extend(self.answer_request(request).await);
+                }
+                (!answers.is_empty()).then_some(Value::Array(answers))
+            }
+            Ok(request) => self.answer_request(request).await,
+        };
+        answer.map(|answer| line(&answer)).unwrap_or_default()
+    }
+
+    /// None of a notification.
+    async fn answer_request(&mut self, request: Value) -> Option<Value> {
+        let invalid = |message| Some(error(&Value::Null, &Fault::new(INVALID_REQUEST, message)));
+        let Value::Object(mut request) = request else {
+            return invalid("a request is an object");
+        };
+        let Some(Value::String(method)) = request.remove("method") else {
+            return invalid("a request has a method");
+        };
+        let id = request.remove("id");
+        if id.as_ref().is_some_and(|id| !(id.is_string() || id.is_number() || id.is_null())) {
+            return invalid("an id is a text or a number");
+        }
+        let params = match request.remove("params") {
+            None | Some(Value::Null) => Ok(Map::new()),
+            Some(Value::Object(params)) => Ok(params),
+            Some(_) => Err(Fault::new(INVALID_PARAMS, "params is an object")),
+        };
+        let result = match params {
+            Ok(params) => self.execute(&method, params).await,
+            Err(fault) => Err(fault),
+        };
+        let id = id?;
+        Some(match result {
+            Ok(result) => json!({"jsonrpc": "2.0", "id": id, "result": result}),
+            Err(fault) => error(&id, &fault),
+        })
+    }
+
+    /// One method, whichever way it came in.
+    pub(super) async fn execute(&mut self, method: &str, params: Map<String, Value>) -> Result<Value, Fault> {
+        match method {
+            "status" => self.look(view::status).await,
+            "capabilities" => self.look(view::capabilities).await,
+            "props.schema" => Ok(schema()),
+            "props.get" => {
+                let names = texts(&params, "names")?;
+                let values = self.handle.ask(move |engine| view::properties(engine.machine(), &names)).await;
+                let values = values.ok_or_else(Fault::ends)?;
+                values.map(Value::Object).map_err(|message| Fault::new(INVALID_PARAMS, message))
+            }
+            "props.set" => self.set(params).await,
+            "props.reset" => {
+                let mut names = texts(&params, "names")?;
+                if names.is_empty() {
+                    names = TABLE.iter().map(|property| property.name.to_owned()).collect();
+                }
+                self.set(names.into_iter().map(|name| (name, Value::Null)).collect()).await
+            }
+            "subscribe" => {
+                self.listen(texts(&params, "events")?).await;
+                Ok(json!({}))
+            }
+            "unsubscribe" => {
+                self.listener = None;
+                Ok(json!({}))
+            }
+            // The owner of the screen hides the box, or shows it again (12.2).
+            "appHide" | "appShow" => {
+                let holds = method == "appHide";
+                self.give(Input::Condition { reason: Reason::Background, holds }).await
+            }
+            _ => self.call(method, &params).await,
+        }
+    }
+
+    async fn look(&self, view: fn(&Machine) -> Value) -> Result<Value, Fault> {
+        self.handle.ask(move |engine| view(engine.machine())).await.ok_or_else(Fault::ends)
+    }
+
+    /// Sets properties; tells which were not taken, and why.
+    async fn set(&self, values: Map<String, Value>) -> Result<Value, Fault> {
+        let refused = self.handle.ask(|engine| engine.set(values)).await.ok_or_else(Fault::ends)?;
+        let refused: Vec<Value> = refused
+            .into_iter()
+            .map(|Refusal { property, value, reason }| {
+                json!({"property": property, "value": value, "reason": reason})
+            })
+            .collect();
+        Ok(json!({ "refused": refused }))
+    }
+
+    async fn call(&self, name: &str, params: &Map<String, Value>) -> Result<Value, Fault> {
+        let unknown = || Fault::new(METHOD_NOT_FOUND, format!("there is no method {name}"));
+        let method = Method::parse(name, params).ok_or_else(unknown)??;
+        let reply = self.handle.ask(|engine| engine.call(method)).await.ok_or_else(Fault::ends)?;
+        let reply = reply.await.map_err(|_| Fault::ends())??;
+        Ok(Value::Object(reply))
+    }
+
+    async fn give(&self, input: Input) -> Result<Value, Fault> {
+        self.handle.ask(|engine| engine.give(input)).await.ok_or_else(Fault::ends)?;
+        Ok(json!({}))
+    }
+}
+
+/// A list of texts; empty where it is not given.
+fn texts(params: &Map<String, Value>, name: &str) -> Result<Vec<String>, Fault> {
+    let wanted = || Fault::new(INVALID_PARAMS, format!("{name} is a list of texts"));
+    match params.get(name) {
+        None => Ok(Vec::new()),
+        Some(Value::Array(list)) => {
+            list.iter().map(|it| it.as_str().map(str::to_owned).ok_or_else(wanted)).collect()
+        }
+        Some(_) => Err(wanted()),
+    }
+}

@@ -1,0 +1,70 @@
+//! What the box tells of itself.
+
+use live_pusher::{Code, Machine, Property};
+use serde_json::{Map, Value, json};
+
+/// State, reasons, camera in use, last error.
+pub(super) fn status(machine: &Machine) -> Value {
+    let properties = machine.store().properties();
+    json!({
+        "state": machine.state().name(),
+        "paused": machine.reasons().names(),
+        "url": masked(&properties.url),
+        "devicePosition": machine.position().name(),
+        "lastError": machine.last_error().map_or(0, Code::number),
+        "version": env!("CARGO_PKG_VERSION"),
+    })
+}
+
+/// What this box can do (1.2).
+pub(super) fn capabilities(machine: &Machine) -> Value {
+    let hardware = machine.hardware();
+    let cameras: Vec<Value> = hardware
+        .cameras
+        .iter()
+        .map(|camera| {
+            json!({"position": camera.name(), "torch": hardware.torch == Some(*camera), "focus": false, "maxZoom": 5.0})
+        })
+        .collect();
+    json!({
+        "cameras": cameras,
+        "display": false,
+        "hwEncoder": false,
+        "beauty": false,
+        "faceEffects": false,
+        "voiceChanger": false,
+        "reverb": false,
+        "backgroundMusic": hardware.music,
+        "customRender": false,
+        "room": false,
+        "screenSource": false,
+        "flvPublish": false,
+        "sei": true,
+        "pictureInPicture": false,
+    })
+}
+
+/// All properties, or those of `names`. The address is shown without its secrets.
+pub(super) fn properties(machine: &Machine, names: &[String]) -> Result<Map<String, Value>, String> {
+    let mut values = machine.store().values();
+    if let Some(url) = values.get_mut("url") {
+        *url = json!(masked(&machine.store().properties().url));
+    }
+    if names.is_empty() {
+        return Ok(values);
+    }
+    let find = |name: &String| {
+        let property = Property::find(name).ok_or_else(|| format!("there is no property {name}"))?;
+        Ok((property.name.to_owned(), values[property.name].clone()))
+    };
+    names.iter().map(find).collect()
+}
+
+/// An address without what may be secret.
+fn masked(url: &str) -> String {
+    match ::uplink::Address::parse(url) {
+        Ok(address) => address.to_string(),
+        Err(_) if url.is_empty() => String::new(),
+        Err(_) => "***".into(),
+    }
+}

@@ -1,0 +1,468 @@
+//! The engine: carries out what the machine decides, and gives it the world's news.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc::sync_channel;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow};
+use board::{Board, CameraConfig, Position};
+use live_pusher::{
+    Action, CallId, Code, Device, DeviceEvent, DevicePosition, Failure, Hardware, Input, Kbps, Machine,
+    Media, Method, Mode, Options, Output, Refusal, Reply, SnapshotQuality, State, Status, Store, Voice,
+};
+use media::still;
+use serde_json::{Map, Value, json};
+use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::time::{Instant as Moment, sleep_until};
+use tracing::{info, warn};
+
+use crate::audio::AudioStage;
+use crate::device::Run;
+use crate::events::{Event, Listener, Listeners};
+use crate::meter::{self, Meter};
+use crate::news::{News, Reporter, channel};
+use crate::sink::{Description, Queue};
+use crate::uplink::Connection;
+use crate::video::VideoStage;
+use crate::waiting_image::{LoadError, Loader};
+use crate::{camera, microphone, snapshot, waiting_image};
+
+/// What a control surface wants done.
+type Job = Box<dyn FnOnce(&mut Engine) + Send>;
+/// Jobs that may wait.
+const JOBS: usize = 64;
+
+pub(crate) struct Engine {
+    machine: Machine,
+    born: Instant,
+    board: Board,
+    pub(crate) queue: Arc<Queue>,
+    description: Arc<Description>,
+    pub(crate) video: Arc<VideoStage>,
+    pub(crate) audio: Arc<AudioStage>,
+    camera: Option<Run>,
+    microphone: Option<Run>,
+    /// Pictures a second that the camera delivers.
+    sensor_fps: u32,
+    connection: Option<Connection>,
+    /// Times that encoding began.
+    sessions: u32,
+    media: Option<Media>,
+    /// Whether the session has pictures.
+    shows: bool,
+    /// When network status is due: from the first 1002 of a session to its end or suspension.
+    measures: Option<Moment>,
+    meter: Meter,
+    loader: Arc<Mutex<Loader>>,
+    /// Waiting images that were asked for.
+    images: u32,
+    calls: HashMap<CallId, oneshot::Sender<Result<Reply, Failure>>>,
+    last_call: CallId,
+    /// Of the update that is carried out.
+    refused: Vec<Refusal>,
+    listeners: Listeners,
+    reporter: Reporter,
+    news: Option<mpsc::Receiver<News>>,
+    jobs: Option<mpsc::Receiver<Job>>,
+    /// Whether the program ends with its session.
+    once: bool,
+}
+
+/// Asks the engine from a task.
+#[derive(Clone)]
+pub(crate) struct Handle(mpsc::Sender<Job>);
+
+impl Handle {
+    /// None at the end of the program.
+    pub(crate) async fn ask<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Engine) -> T + Send + 'static,
+    ) -> Option<T> {
+        let (answer, answered) = oneshot::channel();
+        let job: Job = Box::new(move |engine| {
+            let _ = answer.send(job(engine));
+        });
+        self.0.send(job).await.ok()?;
+        answered.await.ok()
+    }
+}
+
+impl Engine {
+    /// `once`: the program ends when its session does.
+    pub(crate) fn new(board: Board, store: Store, once: bool) -> (Self, Handle) {
+        let (reporter, news) = channel();
+        let (sender, jobs) = mpsc::channel(JOBS);
+        let properties = store.properties().clone();
+        let queue = Arc::new(Queue::new(send_limit(properties.mode)));
+        let description = Arc::new(Description::new(Arc::clone(&queue)));
+        let passes = board.cameras.iter().any(CameraConfig::encodes);
+        let video = VideoStage::new(&properties, passes, Arc::clone(&description), reporter.clone());
+        let audio = AudioStage::new(Arc::clone(&description), reporter.clone());
+        let meter = Meter::new(Arc::clone(&queue), Arc::clone(&video), Arc::clone(&audio));
+        let hardware = Hardware {
+            cameras: board.cameras.iter().map(|camera| position(camera.position)).collect(),
+            ..Hardware::default()
+        };
+        let is_address = |url: &str| ::uplink::Address::parse(url).is_ok();
+        let engine = Self {
+            machine: Machine::new(store, Options::default(), hardware, is_address),
+            born: Instant::now(),
+            board,
+            queue,
+            description,
+            video,
+            audio,
+            camera: None,
+            microphone: None,
+            sensor_fps: u32::MAX,
+            connection: None,
+            sessions: 0,
+            media: None,
+            shows: false,
+            measures: None,
+            meter,
+            loader: Arc::default(),
+            images: 0,
+            calls: HashMap::new(),
+            last_call: 0,
+            refused: Vec::new(),
+            listeners: Listeners::default(),
+            reporter,
+            news: Some(news),
+            jobs: Some(jobs),
+            once,
+        };
+        (engine, Handle(sender))
+    }
+
+    /// Runs until `shutdown` is ready or something fails for good.
+    pub(crate) async fn run(&mut self, shutdown: impl Future<Output = ()>) -> Result<()> {
+        let (mut news, mut jobs) = self.news.take().zip(self.jobs.take()).context("it ran already")?;
+        tokio::pin!(shutdown);
+        let result = async {
+            self.handle(Input::Attach)?;
+            self.load_waiting_image();
+            loop {
+                let deadline = self.machine.deadline().map(|time| Moment::from_std(self.born + time));
+                tokio::select! {
+                    () = &mut shutdown => return Ok(()),
+                    Some(news) = news.recv() => self.hear(news)?,
+                    Some(job) = jobs.recv() => job(self),
+                    () = until(deadline) => self.handle(Input::Timer)?,
+                    () = until(self.measures) => self.measure(),
+                }
+            }
+        }
+        .await;
+        // Threads that still have something to say must not wait for an ear.
+        drop(news);
+        let _ = self.handle(Input::Detach);
+        if let Some(connection) = self.connection.take() {
+            connection.end().await;
+        }
+        result
+    }
+
+    fn hear(&mut self, news: News) -> Result<()> {
+        match news {
+            News::Device { device, run, event } => {
+                let present = match device {
+                    Device::Camera => &self.camera,
+                    Device::Microphone => &self.microphone,
+                };
+                if present.as_ref().is_none_or(|present| present.number() != run) {
+                    return Ok(());
+                }
+                if let (Device::Camera, DeviceEvent::Opened(params)) = (device, &event) {
+                    let fps = params.get("fps").and_then(Value::as_f64).unwrap_or(f64::MAX);
+                    self.sensor_fps = fps.round().max(1.0) as u32;
+                    self.apply();
+                }
+                self.handle(Input::Device { device, event })
+            }
+            News::Input(input) => self.handle(input),
+            News::WaitingImage { number, result } => self.hear_waiting_image(number, result),
+            News::Failed(error) => Err(error),
+        }
+    }
+
+    fn handle(&mut self, input: Input) -> Result<()> {
+        let outputs = self.machine.handle(self.born.elapsed(), input);
+        outputs.into_iter().try_for_each(|output| self.act(output))
+    }
+
+    fn act(&mut self, output: Output) -> Result<()> {
+        match output {
+            Output::Status(status) => return self.tell_status(&status),
+            Output::Reply { id, result } => {
+                // Who does not wait any longer needs none.
+                let _ = self.calls.remove(&id).map(|answer| answer.send(result));
+            }
+            Output::Perform { id, action } => self.perform(id, action),
+            Output::Open(device) => return self.open(device),
+            Output::Close(device) => {
+                let run = match device {
+                    Device::Camera => &self.camera,
+                    Device::Microphone => &self.microphone,
+                };
+                run.iter().for_each(Run::close);
+            }
+            Output::Connect { connection, url } => {
+                let (queue, reporter) = (Arc::clone(&self.queue), self.reporter.clone());
+                let before = self.connection.take();
+                self.connection = Some(Connection::start(connection, url, queue, reporter, before));
+            }
+            Output::Disconnect { .. } => {
+                if let Some(connection) = &mut self.connection {
+                    connection.close();
+                }
+            }
+            Output::Media(media) => self.set_media(media),
+            Output::Zoom(zoom) => self.video.control.zoom.store((zoom * 10.0).round() as u32, Relaxed),
+            Output::Volume(Voice::Microphone, volume) => self.audio.set_volume(volume),
+            Output::Updated { changed, refused } => self.updated(&changed, refused),
+            // The machine was told that there is no such thing.
+            Output::Torch(_) | Output::Volume(Voice::Music, _) | Output::Music(_) => {}
+        }
+        Ok(())
+    }
+
+    fn tell_status(&mut self, status: &Status) -> Result<()> {
+        let (code, text) = (status.code.number(), status.code.text());
+        let params = Value::Object(status.params.clone());
+        if (1001..=1099).contains(&code) {
+            info!(code, %params, "{text}");
+        } else {
+            warn!(code, %params, "{text}");
+        }
+        for event in Event::of_status(status) {
+            self.listeners.tell(&event);
+        }
+        if status.code == Code::Publishing && self.measures.is_none() {
+            self.measures = Some(Moment::now() + meter::INTERVAL);
+            self.meter.reset();
+        }
+        if self.once && status.code == Code::Disconnected {
+            return Err(anyhow!("{text} ({code})"));
+        }
+        Ok(())
+    }
+
+    fn measure(&mut self) {
+        self.measures = Some(Moment::now() + meter::INTERVAL);
+        let info = self.meter.measure(self.machine.state() == State::Reconnecting);
+        self.listeners.tell(&Event::new("netstatus", json!({ "info": info })));
+    }
+
+    fn open(&mut self, device: Device) -> Result<()> {
+        let reporter = self.reporter.clone();
+        match device {
+            Device::Camera => {
+                let Some(config) = self.camera_config() else {
+                    return self.refuse(device, "the board file has no camera: add one");
+                };
+                let (frames, before) = (Arc::clone(&self.video.frames), self.camera.take());
+                self.camera = Some(camera::start(config, before, reporter, frames)?);
+            }
+            Device::Microphone => {
+                let Some(config) = self.board.microphone.clone() else {
+                    return self.refuse(device, "the board file has no microphone: add one");
+                };
+                let rate = self.machine.store().properties().audio_quality.rate();
+                let (blocks, before) = (Arc::clone(&self.audio.blocks), self.microphone.take());
+                self.microphone = Some(microphone::start(config, rate, before, reporter, blocks)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn refuse(&mut self, device: Device, reason: &str) -> Result<()> {
+        let event = DeviceEvent::Refused { forbidden: true, reason: reason.into() };
+        self.handle(Input::Device { device, event })
+    }
+
+    fn camera_config(&self) -> Option<CameraConfig> {
+        let wanted = match self.machine.position() {
+            DevicePosition::Front => Position::Front,
+            DevicePosition::Back => Position::Back,
+        };
+        self.board.camera(wanted).cloned()
+    }
+
+    fn set_media(&mut self, media: Option<Media>) {
+        let begins = self.media.is_none() && media.is_some();
+        self.media = media;
+        let Some(Media { live, audible }) = media else {
+            self.measures = None;
+            self.video.control.messages.clear();
+            self.video.change(|order| order.session = None);
+            self.audio.encode(None);
+            return;
+        };
+        let properties = self.machine.store().properties();
+        if begins {
+            self.sessions += 1;
+            self.shows = properties.enable_camera;
+            self.description.clear();
+            self.audio.encode(Some((self.sessions, properties.audio_quality)));
+        }
+        let session = self.shows.then_some(self.sessions);
+        self.video.change(|order| (order.session, order.live) = (session, live));
+        self.audio.set_audible(audible);
+    }
+
+    fn updated(&mut self, changed: &[&str], refused: Vec<Refusal>) {
+        for Refusal { property, reason, .. } in &refused {
+            warn!(property, reason, "property not taken");
+        }
+        self.refused = refused;
+        if changed.iter().any(|name| name.starts_with("waiting-image")) {
+            self.load_waiting_image();
+        }
+        if !changed.is_empty() {
+            info!(?changed, "properties");
+        }
+        if self.media.is_some() && self.machine.store().properties().enable_camera {
+            self.shows = true;
+            let session = Some(self.sessions);
+            self.video.change(|order| order.session = session);
+        }
+        self.apply();
+    }
+
+    /// Brings the pipelines in line with the properties.
+    fn apply(&mut self) {
+        let properties = self.machine.store().properties().clone();
+        let control = &self.video.control;
+        let passes = self.camera_config().is_some_and(|config| config.encodes());
+        let fps = if passes { self.sensor_fps } else { properties.fps.min(self.sensor_fps) };
+        let Kbps(kbps) = properties.start_bitrate();
+        let before = control.bitrate.swap(kbps * 1000, Relaxed) / 1000;
+        control.fps.store(fps, Relaxed);
+        control.mirror.store(properties.mirror, Relaxed);
+        self.queue.set_limit(send_limit(properties.mode));
+        self.description.set_rates(fps, kbps);
+        self.video.change(|order| order.follow(&properties));
+        if before.abs_diff(kbps) * 10 >= before.max(1) {
+            let params = [("kbps".to_owned(), json!(kbps)), ("cause".to_owned(), json!("property"))];
+            let notice = Input::Notice { code: Code::BitrateChanged, params: Map::from_iter(params) };
+            // It fails at the end of a session only, which no notice brings about.
+            let _ = self.handle(notice);
+        }
+    }
+
+    /// The file of the placeholder, and whether it can be shown. One that can't leaves the one before.
+    fn load_waiting_image(&mut self) {
+        let properties = self.machine.store().properties();
+        let (address, hash) = (properties.waiting_image.clone(), properties.waiting_image_hash.clone());
+        self.images += 1;
+        if address.is_empty() {
+            self.video.change(|order| order.waiting_image = None);
+            return;
+        }
+        let (number, loader, reporter) = (self.images, Arc::clone(&self.loader), self.reporter.clone());
+        tokio::spawn(async move {
+            let result = loader.lock().await.load(&address, &hash, waiting_image::LIMIT).await;
+            let look = |file: Arc<[u8]>| Ok(still::decode(&file, 96, 96).map(|_| file)?);
+            let result = tokio::task::spawn_blocking(move || result.and_then(look)).await;
+            let result = result.unwrap_or(Err(LoadError::Timeout));
+            reporter.send(News::WaitingImage { number, result }).await;
+        });
+    }
+
+    fn hear_waiting_image(&mut self, number: u32, result: Result<Arc<[u8]>, LoadError>) -> Result<()> {
+        if number != self.images {
+            return Ok(());
+        }
+        match result {
+            Ok(file) => {
+                self.video.change(|order| order.waiting_image = Some(file));
+                Ok(())
+            }
+            Err(error) => {
+                warn!(%error, "no waiting image");
+                let params = Map::from_iter([("reason".to_owned(), json!(error.reason()))]);
+                self.handle(Input::Notice { code: Code::WaitingImageFailed, params })
+            }
+        }
+    }
+
+    fn perform(&mut self, id: CallId, action: Action) {
+        match action {
+            Action::Message(text) => {
+                let result = self.video.control.messages.push(&text);
+                let result = result.map(|()| Reply::new()).map_err(|_| Failure::Busy);
+                let _ = self.handle(Input::Performed { id, result });
+            }
+            Action::Snapshot(quality) => self.snapshot(id, quality),
+        }
+    }
+
+    fn snapshot(&mut self, id: CallId, quality: SnapshotQuality) {
+        let (sender, picture) = sync_channel(1);
+        *self.video.control.still.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(sender);
+        let reporter = self.reporter.clone();
+        tokio::task::spawn_blocking(move || {
+            let result = snapshot::take(&picture, quality);
+            reporter.tell(News::Input(Input::Performed { id, result }));
+        });
+    }
+
+    /// Calls a method of the context.
+    pub(crate) fn call(&mut self, method: Method) -> oneshot::Receiver<Result<Reply, Failure>> {
+        let (answer, answered) = oneshot::channel();
+        self.last_call += 1;
+        let id = self.last_call;
+        self.calls.insert(id, answer);
+        self.give(Input::Call { id, method });
+        answered
+    }
+
+    /// Sets properties; tells what was not taken.
+    pub(crate) fn set(&mut self, values: Map<String, Value>) -> Vec<Refusal> {
+        self.refused.clear();
+        self.give(Input::Update(values));
+        std::mem::take(&mut self.refused)
+    }
+
+    /// From a control surface: what fails for good ends the program.
+    pub(crate) fn give(&mut self, input: Input) {
+        if let Err(error) = self.handle(input) {
+            let reporter = self.reporter.clone();
+            tokio::task::spawn_blocking(move || reporter.fail(error));
+        }
+    }
+
+    pub(crate) fn reporter(&self) -> Reporter {
+        self.reporter.clone()
+    }
+
+    pub(crate) fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
+    pub(crate) fn listen(&mut self) -> Arc<Listener> {
+        self.listeners.add()
+    }
+}
+
+async fn until(moment: Option<Moment>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// How much media may wait for the network (spec 10.9).
+fn send_limit(mode: Mode) -> Duration {
+    Duration::from_secs(if mode == Mode::Rtc { 1 } else { 3 })
+}
+
+fn position(position: Position) -> DevicePosition {
+    match position {
+        Position::Front => DevicePosition::Front,
+        Position::Back => DevicePosition::Back,
+    }
+}
