@@ -18,7 +18,7 @@ use crate::peers::{self, Contestant, KBPS, Program, Programs, RATE};
 
 /// Each contestant's measurements; the figure is their median.
 const ROUNDS: usize = 3;
-/// A core as on boards with four Cortex-A55: ARMv8.2 without SVE.
+/// Has the instructions of the Cortex-A55, which this QEMU does not know: ARMv8.2 without SVE.
 const CORE: &str = "cortex-a76";
 /// Raw pictures a second, so few that the emulator keeps up with them.
 const SLOW: u32 = 10;
