@@ -139,7 +139,7 @@ impl Bench {
     /// A property file of `properties` and the address of the server.
     pub fn properties(&self, properties: &str) -> String {
         let url = self.server.url().replace(self.board.listen(), &self.board.host());
-        format!("url = '{url}'\n{properties}")
+        format!("url = '{url}'\nautopush = true\n{properties}")
     }
 
     /// Ends the firmware; what it published must have ended in order.

@@ -1,0 +1,400 @@
+//! The box steered over its socket, by a program and by a person.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use receiver::Receiver;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::{Running, SOON, board, pushbox};
+
+/// A box that waits for orders, with its socket.
+struct Boxed {
+    running: Running,
+    folder: TempDir,
+}
+
+impl Boxed {
+    fn start() -> Self {
+        let folder = TempDir::new().unwrap();
+        let log = fs::File::create(folder.path().join("pushbox.log")).unwrap();
+        let mut command = pushbox();
+        command
+            .arg("run")
+            .arg("--board")
+            .arg(board("sim.toml"))
+            .arg("--control")
+            .arg(folder.path().join("control"));
+        // Its snapshots are its own.
+        let running = Running::start(command.env("TMPDIR", folder.path()).stderr(log));
+        Self { running, folder }
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.folder.path().join("control")
+    }
+
+    fn connect(&self) -> Client {
+        let deadline = Instant::now() + SOON;
+        loop {
+            if let Ok(stream) = UnixStream::connect(self.socket()) {
+                stream.set_read_timeout(Some(SOON)).unwrap();
+                return Client { lines: BufReader::new(stream), events: Vec::new(), calls: 0 };
+            }
+            assert!(Instant::now() < deadline, "nobody listens");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("pushbox.log")).unwrap()
+    }
+}
+
+struct Client {
+    lines: BufReader<UnixStream>,
+    events: Vec<Value>,
+    calls: u64,
+}
+
+impl Client {
+    fn send(&mut self, bytes: &[u8]) {
+        self.lines.get_mut().write_all(bytes).unwrap();
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        assert!(self.lines.read_line(&mut line).unwrap() > 0, "it hung up");
+        line
+    }
+
+    /// A call and its answer; events that come between are kept.
+    fn call(&mut self, method: &str, params: Value) -> Value {
+        self.calls += 1;
+        let request = json!({"jsonrpc": "2.0", "id": self.calls, "method": method, "params": params});
+        self.send(format!("{request}\n").as_bytes());
+        loop {
+            let answer: Value = serde_json::from_str(&self.line()).unwrap();
+            if answer["id"] == self.calls {
+                return answer;
+            }
+            self.events.push(answer);
+        }
+    }
+
+    fn result(&mut self, method: &str, params: Value) -> Value {
+        let answer = self.call(method, params);
+        assert_eq!(answer.get("error"), None, "{method}");
+        answer["result"].clone()
+    }
+
+    fn error(&mut self, method: &str, params: Value) -> i64 {
+        self.call(method, params)["error"]["code"].as_i64().unwrap()
+    }
+
+    /// Waits for a status, and returns its event's detail.
+    fn status(&mut self, code: i64) -> Value {
+        loop {
+            for event in std::mem::take(&mut self.events) {
+                let detail = &event["params"]["detail"];
+                if detail["code"] == code {
+                    return detail.clone();
+                }
+            }
+            let event = serde_json::from_str(&self.line()).unwrap();
+            self.events.push(event);
+        }
+    }
+
+    /// A person's line, and the first line of the answer.
+    fn type_in(&mut self, text: &str) -> String {
+        self.send(format!("{text}\r\n").as_bytes());
+        self.line()
+    }
+
+    /// A snapshot's picture, as luma of its middle, and its size.
+    fn snapshot(&mut self, quality: &str) -> (u8, (u64, u64), usize) {
+        let taken = self.result("snapshot", json!({ "quality": quality }));
+        let size = (taken["width"].as_u64().unwrap(), taken["height"].as_u64().unwrap());
+        let file = fs::read(Path::new(taken["tempImagePath"].as_str().unwrap())).unwrap();
+        let picture = media::still::decode(&file, size.0 as u32, size.1 as u32).unwrap();
+        let luma = picture.plane(0);
+        (luma.data[luma.stride * (size.1 as usize / 2) + size.0 as usize / 2], size, file.len())
+    }
+}
+
+/// A server, and the box live at it.
+fn live() -> (Boxed, Client, Receiver) {
+    let (boxed, server) = (Boxed::start(), Receiver::bind("127.0.0.1:0", None).unwrap());
+    let mut client = boxed.connect();
+    client.result("subscribe", json!({}));
+    client.result("props.set", json!({"url": server.url()}));
+    client.result("start", json!({}));
+    client.status(1008);
+    server.wait(SOON, |report| report.frames > 5).unwrap();
+    (boxed, client, server)
+}
+
+/// A grey PNG.
+fn png(folder: &Path, grey: u8) -> PathBuf {
+    let path = folder.join(format!("{grey}.png"));
+    let mut encoder = png::Encoder::new(fs::File::create(&path).unwrap(), 40, 40);
+    encoder.set_color(png::ColorType::Grayscale);
+    encoder.write_header().unwrap().write_image_data(&[grey; 1600]).unwrap();
+    path
+}
+
+#[test]
+fn s5_codes_come_in_their_order_and_a_stop_ends_them() {
+    let (boxed, server) = (Boxed::start(), Receiver::bind("127.0.0.1:0", None).unwrap());
+    let mut client = boxed.connect();
+    client.result("subscribe", json!({"events": ["statechange"]}));
+    client.result("props.set", json!({"url": server.url()}));
+    client.result("start", json!({}));
+    let mut codes = Vec::new();
+    while codes.last() != Some(&1008) {
+        let event: Value = match client.events.pop() {
+            Some(event) => event,
+            None => serde_json::from_str(&client.line()).unwrap(),
+        };
+        codes.push(event["params"]["detail"]["code"].as_i64().unwrap());
+    }
+    let place = |code: i64| codes.iter().position(|it| *it == code).unwrap();
+    assert_eq!(codes.len(), 5, "{codes:?}");
+    assert!(place(1003) < place(1007) && place(1007) < place(1008) && place(1001) < place(1002), "{codes:?}");
+    client.result("stop", json!({}));
+    assert_eq!(server.wait_for_end(SOON).unwrap().faults, [""; 0]);
+    assert_eq!(client.result("status", json!({}))["state"], "idle");
+    assert!(client.events.is_empty(), "{:?}", client.events);
+}
+
+#[test]
+fn p11_a_pause_shows_the_waiting_image_on_the_same_connection() {
+    let (boxed, mut client, server) = live();
+    let image = png(boxed.folder.path(), 200);
+    client.result("props.set", json!({ "waiting-image": image }));
+    client.result("pause", json!({}));
+    let before = server.report().frames + server.report().unreadable;
+    server.wait(SOON, |report| report.frames + report.unreadable > before + 5).unwrap();
+    let (luma, size, _) = client.snapshot("raw");
+    // 16 + 200 * 219 / 255.
+    assert!(luma.abs_diff(188) < 4, "{luma}");
+    assert_eq!(size, (360, 640));
+    client.result("props.set", json!({"waiting-image": png(boxed.folder.path(), 60)}));
+    let deadline = Instant::now() + Duration::from_secs(2);
+    while client.snapshot("raw").0.abs_diff(67) > 4 {
+        assert!(Instant::now() < deadline, "the new picture is not shown");
+    }
+    let begin = Instant::now();
+    client.result("resume", json!({}));
+    client.status(1007);
+    let frames = server.report().frames;
+    let report = server.wait(SOON, |report| report.frames > frames + 10).unwrap();
+    assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
+    assert_eq!(report.faults, [""; 0]);
+}
+
+#[test]
+fn p11_a_waiting_image_that_fails_is_told_and_disturbs_nothing() {
+    let (boxed, mut client, server) = live();
+    let image = png(boxed.folder.path(), 200);
+    let text = boxed.folder.path().join("text");
+    fs::write(&text, "no picture").unwrap();
+    for (values, reason) in [
+        (json!({"waiting-image": "/nonexistent.png"}), "missing"),
+        (json!({"waiting-image": image, "waiting-image-hash": "0".repeat(32)}), "hash"),
+        (json!({"waiting-image": text, "waiting-image-hash": ""}), "decode"),
+    ] {
+        client.result("props.set", values);
+        assert_eq!(client.status(10_004)["params"]["reason"], reason);
+    }
+    let error = client.events.iter().any(|event| event["params"]["type"] == "error");
+    let frames = server.report().frames;
+    server.wait(SOON, |report| report.frames > frames + 5).unwrap();
+    assert!(error || serde_json::from_str::<Value>(&client.line()).unwrap()["params"]["type"] == "error");
+}
+
+#[test]
+fn p4_size_and_rate_change_within_the_connection() {
+    let (_boxed, mut client, server) = live();
+    client.result("props.set", json!({"mode": "SD", "orientation": "horizontal", "fps": 30}));
+    let changed = client.status(1005);
+    assert_eq!(
+        (changed["params"]["width"].as_u64(), changed["params"]["height"].as_u64()),
+        (Some(640), Some(360))
+    );
+    let wanted = |report: &receiver::Report| report.width == 640 && report.fps_now > 27.0;
+    let report = server.wait(SOON, wanted).unwrap();
+    assert_eq!((report.height, report.faults), (360, Vec::<String>::new()));
+    client.result("props.set", json!({"fps": 10, "mirror": true}));
+    server.wait(SOON, |report| report.fps_now < 12.0 && report.mirrored == Some(true)).unwrap();
+    assert_eq!(
+        client.result("props.set", json!({"fps": "many", "mode": "SD"}))["refused"][0]["property"],
+        "fps"
+    );
+    server.wait(SOON, |report| report.fps_now < 12.0).unwrap();
+}
+
+#[test]
+fn m9_the_other_camera_comes_on_the_same_connection() {
+    let (_boxed, mut client, server) = live();
+    assert_eq!(client.result("switchCamera", json!({}))["devicePosition"], "back");
+    assert_eq!(client.status(1003)["params"]["position"], "back");
+    let frames = server.report().frames;
+    let report = server.wait(SOON, |report| report.frames > frames + 10).unwrap();
+    assert_eq!(report.faults, [""; 0]);
+    assert_eq!(client.result("status", json!({}))["devicePosition"], "back");
+}
+
+#[test]
+fn m2_snapshots_have_the_published_size_in_preview_too() {
+    let boxed = Boxed::start();
+    let mut client = boxed.connect();
+    assert_eq!(client.error("snapshot", json!({})), -3);
+    client.result("startPreview", json!({}));
+    let (_, size, raw) = client.snapshot("raw");
+    assert_eq!(size, (360, 640));
+    let (_, size, compressed) = client.snapshot("compressed");
+    assert_eq!(size, (360, 640));
+    assert!(compressed * 2 < raw, "{compressed} and {raw} bytes");
+    assert_eq!(client.error("snapshot", json!({"sourceType": "view"})), -4);
+    assert_eq!(client.error("snapshot", json!({"quality": "best"})), -2);
+    client.result("stopPreview", json!({}));
+    assert_eq!(client.error("snapshot", json!({})), -3);
+}
+
+#[test]
+fn n5_network_status_tells_what_goes_through() {
+    let (_boxed, mut client, server) = live();
+    let mut told = Vec::new();
+    while told.len() < 3 {
+        let event: Value = serde_json::from_str(&client.line()).unwrap();
+        if event["params"]["type"] == "netstatus" {
+            told.push((
+                event["params"]["timeStamp"].as_u64().unwrap(),
+                event["params"]["detail"]["info"].clone(),
+            ));
+        }
+    }
+    for pair in told.windows(2) {
+        assert!((1800..=2200).contains(&(pair[1].0 - pair[0].0)), "{told:?}");
+    }
+    let info = told[2].1.as_object().unwrap();
+    assert_eq!(info.len(), 11);
+    let number = |key: &str| info[key].as_f64().unwrap();
+    assert_eq!((number("videoWidth"), number("videoHeight"), number("videoGOP")), (360.0, 640.0, 3.0));
+    assert!((number("videoFPS") - 15.0).abs() <= 1.0, "{info:?}");
+    assert!((number("audioBitrate") - 64.0).abs() < 7.0, "{info:?}");
+    let media = number("videoBitrate") + number("audioBitrate");
+    assert!((1.0..1.1).contains(&(number("netSpeed") / media)), "{info:?}");
+    drop(server);
+}
+
+#[test]
+fn n8_a_secret_is_shown_nowhere() {
+    let boxed = Boxed::start();
+    let mut client = boxed.connect();
+    client.result("subscribe", json!({}));
+    client.result("props.set", json!({"url": "rtmp://127.0.0.1:9/live/topsecret?sign=hidden"}));
+    client.call("start", json!({}));
+    client.status(1102);
+    let answers = [
+        client.call("props.get", json!({})),
+        client.call("status", json!({})),
+        client.call("props.set", json!({"url": 7, "topsecret": true})),
+    ];
+    client.send(b"{\"method\":\"props.set\",\"params\":{\"url\":\"topsecret\n");
+    let broken = client.line();
+    for text in
+        answers.iter().map(ToString::to_string).chain([broken, boxed.log(), format!("{:?}", client.events)])
+    {
+        let names_it = text.replace("\"property\":\"topsecret\"", "").replace("property=\"topsecret\"", "");
+        assert!(!names_it.contains("topsecret") && !text.contains("hidden"), "{text}");
+    }
+}
+
+#[test]
+fn what_is_no_request_is_answered_and_disturbs_nobody() {
+    let (_boxed, mut client, server) = live();
+    let cases: [(&[u8], i64); 7] = [
+        (b"{\"id\": 1", -32700),
+        (b"[]", -32600),
+        (b"{\"id\": 1}", -32600),
+        (b"{\"id\": [], \"method\": \"status\"}", -32600),
+        (b"{\"id\": 1, \"method\": \"selfDestruct\"}", -32601),
+        (b"{\"id\": 1, \"method\": \"status\", \"params\": 5}", -32602),
+        (b"{\"id\": 1, \"method\": \"setZoom\", \"params\": {\"zoom\": \"NaN\"}}", -2),
+    ];
+    client.result("unsubscribe", json!({}));
+    for (request, code) in cases {
+        client.send(&[request, b"\n"].concat());
+        let answer: Value = serde_json::from_str(&client.line()).unwrap();
+        assert_eq!(answer["error"]["code"], code, "{}", String::from_utf8_lossy(request));
+    }
+    client.send(&vec![b'x'; 2 << 20]);
+    client.send(b"\n\xff\xfe\n");
+    for _ in 0..2 {
+        let answer: Value = serde_json::from_str(&client.line()).unwrap();
+        assert_eq!(answer["error"]["code"], -32700);
+    }
+    client.send(b"[{\"id\":7,\"method\":\"status\"},{\"method\":\"status\"},{\"id\":8,\"method\":\"capabilities\"}]\n");
+    let answers: Value = serde_json::from_str(&client.line()).unwrap();
+    assert_eq!(
+        (answers[0]["id"].as_i64(), answers[1]["id"].as_i64(), &answers[2]),
+        (Some(7), Some(8), &Value::Null)
+    );
+    let frames = server.report().frames;
+    server.wait(SOON, |report| report.frames > frames + 5).unwrap();
+}
+
+#[test]
+fn a_person_types_commands_and_reads_answers() {
+    let boxed = Boxed::start();
+    let server = Receiver::bind("127.0.0.1:0", None).unwrap();
+    let mut client = boxed.connect();
+    assert!(client.type_in("help").contains("status"));
+    while !client.line().contains("watch, quiet") {}
+    assert_eq!(client.type_in("get fps"), "fps  15\n");
+    assert_eq!(client.type_in(&format!("set url {}", server.url())), "ok\n");
+    assert_eq!(client.type_in("set mode XL"), "? mode: give one of QVGA, HVGA, SD, HD, FHD, RTC\n");
+    assert_eq!(client.type_in("dance"), "? there is no method dance (-32601); type help\n");
+    assert_eq!(client.type_in("start"), "ok\n");
+    server.wait(SOON, |report| report.frames > 5).unwrap();
+    assert_eq!(client.type_in("STOP"), "ok\n");
+    assert_eq!(server.wait_for_end(SOON).unwrap().faults, [""; 0]);
+}
+
+#[test]
+fn the_socket_is_for_user_and_group_and_goes_with_the_box() {
+    let mut boxed = Boxed::start();
+    drop(boxed.connect());
+    let mode = fs::metadata(boxed.socket()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o660);
+    let second = pushbox()
+        .args(["run", "--board"])
+        .arg(board("sim.toml"))
+        .arg("--control")
+        .arg(boxed.socket())
+        .output()
+        .unwrap();
+    assert!(!second.status.success());
+    let text = String::from_utf8_lossy(&second.stderr);
+    assert!(text.contains("another pushbox listens there"), "{text}");
+    let (status, took) = boxed.running.terminate();
+    assert!(status.success() && took < Duration::from_millis(500), "{status}, {took:?}");
+    assert!(!boxed.socket().exists());
+    // What one that was killed has left is no hindrance.
+    let mut killed = Boxed::start();
+    drop(killed.connect());
+    killed.running.0.kill().unwrap();
+    killed.running.wait(SOON);
+    let mut command = pushbox();
+    command.arg("run").arg("--board").arg(board("sim.toml")).arg("--control").arg(killed.socket());
+    killed.running = Running::start(&mut command);
+    assert!(killed.connect().type_in("status").starts_with("devicePosition"));
+}
