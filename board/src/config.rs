@@ -213,6 +213,9 @@ pub struct ScreenConfig {
 #[serde(deny_unknown_fields)]
 pub struct SerialLineConfig {
     pub device: PathBuf,
+    /// Bits a second; 8 bits, no parity, one stop bit.
+    #[serde(default = "default_baud")]
+    pub baud: u32,
 }
 
 /// Where settings are kept.
@@ -242,6 +245,10 @@ impl fmt::Display for ScreenConfig {
 
 const fn default_address() -> u8 {
     0x3c
+}
+
+const fn default_baud() -> u32 {
+    115_200
 }
 
 const fn default_width() -> u32 {

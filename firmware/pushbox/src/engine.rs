@@ -23,6 +23,7 @@ use crate::device::Run;
 use crate::events::{Event, Listener, Listeners};
 use crate::meter::{self, Meter};
 use crate::news::{News, Reporter, channel};
+use crate::settings::Settings;
 use crate::sink::{Description, Queue};
 use crate::uplink::Connection;
 use crate::video::VideoStage;
@@ -38,6 +39,7 @@ pub(crate) struct Engine {
     machine: Machine,
     born: Instant,
     board: Board,
+    settings: Option<Settings>,
     pub(crate) queue: Arc<Queue>,
     description: Arc<Description>,
     pub(crate) video: Arc<VideoStage>,
@@ -91,7 +93,7 @@ impl Handle {
 
 impl Engine {
     /// `once`: the program ends when its session does.
-    pub(crate) fn new(board: Board, store: Store, once: bool) -> (Self, Handle) {
+    pub(crate) fn new(board: Board, store: Store, settings: Option<Settings>, once: bool) -> (Self, Handle) {
         let (reporter, news) = channel();
         let (sender, jobs) = mpsc::channel(JOBS);
         let properties = store.properties().clone();
@@ -110,6 +112,7 @@ impl Engine {
             machine: Machine::new(store, Options::default(), hardware, is_address),
             born: Instant::now(),
             board,
+            settings,
             queue,
             description,
             video,
@@ -323,6 +326,9 @@ impl Engine {
         }
         if !changed.is_empty() {
             info!(?changed, "properties");
+            if let Some(settings) = &self.settings {
+                settings.keep(self.machine.store());
+            }
         }
         if self.media.is_some() && self.machine.store().properties().enable_camera {
             self.shows = true;

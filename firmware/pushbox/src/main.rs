@@ -4,6 +4,7 @@ mod audio;
 mod camera;
 mod config;
 mod control;
+mod ctl;
 mod device;
 mod engine;
 mod events;
@@ -13,6 +14,7 @@ mod microphone;
 mod news;
 mod run;
 mod selftest;
+mod settings;
 mod sink;
 mod snapshot;
 mod status;
@@ -23,7 +25,8 @@ mod waiting_image;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 
 use crate::config::{Config, UsageError};
 
@@ -53,7 +56,7 @@ enum Command {
         /// Publish there at once, and end when that fails for good
         #[arg(long)]
         url: Option<String>,
-        /// Where the socket for control is made
+        /// Where the socket for control is made [default: /run/pushbox/control]
         #[arg(long, value_name = "PATH")]
         control: Option<PathBuf>,
     },
@@ -63,6 +66,20 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         board: PathBuf,
     },
+    /// Steer a running box: status, get, set NAME=VALUE, reset, watch, start, stop and all other methods
+    Ctl {
+        /// The socket of the box
+        #[arg(long, value_name = "PATH", default_value = control::SOCKET)]
+        control: PathBuf,
+        /// Answer in JSON
+        #[arg(long)]
+        json: bool,
+        /// What to do, such as: set mode=HD fps=30
+        #[arg(trailing_var_arg = true)]
+        command: Vec<String>,
+    },
+    /// Print the completion of this command for a shell
+    Completions { shell: Shell },
     /// Tell the version
     Version,
 }
@@ -76,6 +93,11 @@ fn main() -> ExitCode {
                 .and_then(|config| run::run(config, control.as_deref()))
         }
         Command::Selftest { board } => config::read_board(&board).and_then(|board| selftest::run(&board)),
+        Command::Ctl { control, json, command } => ctl::run(&control, &command, json),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Arguments::command(), "pushbox", &mut std::io::stdout());
+            Ok(())
+        }
         Command::Version => {
             println!("pushbox {}", env!("CARGO_PKG_VERSION"));
             Ok(())

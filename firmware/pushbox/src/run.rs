@@ -6,20 +6,23 @@ use std::sync::Arc;
 use std::thread;
 
 use anyhow::anyhow;
+use board::SerialLineConfig;
 use tokio::signal::unix::{SignalKind, signal};
+use tracing::info;
 
 use crate::config::Config;
-use crate::control::Socket;
+use crate::control::{SOCKET, Socket, serve_serial_line};
 use crate::engine::Engine;
 use crate::news::Reporter;
 use crate::status::Status;
 
 /// Runs the box until SIGTERM or SIGINT, or until something fails for good.
 pub(crate) fn run(config: Config, control: Option<&Path>) -> anyhow::Result<()> {
-    let Config { board, store, once } = config;
+    let Config { board, store, settings, once } = config;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let result = runtime.block_on(async {
-        let (mut engine, handle) = Engine::new(board, store, once);
+        let serial_line = board.serial_line.clone();
+        let (mut engine, handle) = Engine::new(board, store, settings, once);
         let (video, audio) = (Arc::clone(&engine.video), Arc::clone(&engine.audio));
         start("video", engine.reporter(), move || video.run())?;
         start("audio", engine.reporter(), move || audio.run())?;
@@ -31,9 +34,12 @@ pub(crate) fn run(config: Config, control: Option<&Path>) -> anyhow::Result<()> 
                 _ = interrupt.recv() => {}
             }
         };
-        let socket = control.map(Socket::bind).transpose()?;
-        if let Some(socket) = socket {
+        if let Some(socket) = socket(control)? {
+            let handle = handle.clone();
             tokio::spawn(async move { socket.serve(&handle).await });
+        }
+        if let Some(SerialLineConfig { device, baud }) = serial_line {
+            tokio::spawn(async move { serve_serial_line(&device, baud, &handle).await });
         }
         let mut status = Status::new(&engine);
         let result = tokio::select! {
@@ -46,6 +52,18 @@ pub(crate) fn run(config: Config, control: Option<&Path>) -> anyhow::Result<()> 
     // A name that is still being looked up must not hold up the end.
     runtime.shutdown_background();
     result
+}
+
+/// The control socket: where it was asked for, or else where it is by default, if it can be there.
+fn socket(path: Option<&Path>) -> anyhow::Result<Option<Socket>> {
+    let bound = Socket::bind(path.unwrap_or(Path::new(SOCKET)));
+    match bound {
+        Err(error) if path.is_none() => {
+            info!("no control socket: {error:#}");
+            Ok(None)
+        }
+        bound => bound.map(Some),
+    }
 }
 
 /// Starts a thread that lives as long as the process: its end ends the process too.

@@ -11,15 +11,21 @@ pub(super) enum Line {
     TooLong,
 }
 
+const BACKSPACE: [u8; 2] = [0x08, 0x7f];
+
 /// Puts lines together from what arrives.
 #[derive(Default)]
 pub(super) struct Lines {
     begun: Vec<u8>,
     overflows: bool,
+    /// What a terminal is to show of it.
+    echo: Vec<u8>,
+    /// Whether the last line ended with CR, which LF may follow.
+    ended_by_return: bool,
 }
 
 impl Lines {
-    /// The lines that end within `bytes`: by CR, LF or both, so that an empty line may come between.
+    /// The lines that end within `bytes`: by CR, LF or CR LF.
     pub(super) fn take(&mut self, bytes: &[u8]) -> Vec<Line> {
         let mut lines = Vec::new();
         for part in bytes.split_inclusive(|byte| matches!(byte, b'\r' | b'\n')) {
@@ -27,17 +33,50 @@ impl Lines {
                 [text @ .., b'\r' | b'\n'] => (text, true),
                 text => (text, false),
             };
+            let is_rest = part == b"\n" && std::mem::take(&mut self.ended_by_return);
+            if is_rest {
+                continue;
+            }
             self.overflows |= self.begun.len() + text.len() > LONGEST;
             if self.overflows {
                 self.begun = Vec::new();
             } else {
-                self.begun.extend_from_slice(text);
+                self.extend(text);
             }
+            self.ended_by_return = part.ends_with(b"\r");
             if ends {
+                let is_json = self.begun.starts_with(b"{") || self.begun.starts_with(b"[");
+                self.echo.extend_from_slice(if is_json { b"" } else { b"\r\n" });
                 lines.push(self.end());
             }
         }
         lines
+    }
+
+    /// Takes typed bytes; a backspace takes back the character before it.
+    fn extend(&mut self, text: &[u8]) {
+        for byte in text {
+            let is_json = self.begun.starts_with(b"{") || self.begun.starts_with(b"[");
+            if BACKSPACE.contains(byte) && !is_json {
+                if self.begun.is_empty() {
+                    continue;
+                }
+                // All bytes of a UTF-8 character but the first begin with bits 10.
+                while self.begun.pop().is_some_and(|last| last & 0xc0 == 0x80) {}
+                self.echo.extend_from_slice(b"\x08 \x08");
+                continue;
+            }
+            self.begun.push(*byte);
+            let is_visible = *byte >= 0x20 && !self.begun.starts_with(b"{") && !self.begun.starts_with(b"[");
+            if is_visible {
+                self.echo.push(*byte);
+            }
+        }
+    }
+
+    /// What a terminal is to show of what was taken since the last call: what a person typed, not what a program sent.
+    pub(super) fn echo(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.echo)
     }
 
     fn end(&mut self) -> Line {
@@ -84,6 +123,15 @@ mod tests {
         assert_eq!(lines.take(b"\nstatus\n"), [Line::TooLong, Line::Text("status".into())]);
         let megabyte = "y".repeat(LONGEST);
         assert_eq!(texts(lines.take(format!("{megabyte}\n").as_bytes())), [megabyte]);
+    }
+
+    #[test]
+    fn what_a_person_types_comes_back_and_can_be_taken_back() {
+        let mut lines = Lines::default();
+        assert_eq!(texts(lines.take("x\u{7f}\u{8}stä\u{7f}atus\r\n".as_bytes())), ["status"]);
+        assert_eq!(lines.echo(), "x\u{8} \u{8}stä\u{8} \u{8}atus\r\n".as_bytes());
+        assert_eq!(texts(lines.take(b"{\"id\":1}\n")), ["{\"id\":1}"]);
+        assert_eq!(lines.echo(), b"");
     }
 
     proptest! {

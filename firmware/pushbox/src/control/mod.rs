@@ -4,6 +4,7 @@
 mod lines;
 mod person;
 mod rpc;
+mod serial;
 mod socket;
 mod view;
 
@@ -15,13 +16,28 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use crate::engine::{Engine, Handle};
 use crate::events::{Event, Listener};
 use lines::{Line, Lines};
+pub(crate) use serial::serve_serial_line;
 pub(crate) use socket::Socket;
+
+/// Where the socket is unless told otherwise.
+pub(crate) const SOCKET: &str = "/run/pushbox/control";
+
+/// How lines look at the other end.
+#[derive(Clone, Copy, PartialEq)]
+enum Manner {
+    Plain,
+    /// A terminal, which shows nothing by itself: what a person types comes back, with a prompt after each answer.
+    Terminal,
+}
+
+const PROMPT: &str = "pushbox> ";
 
 /// Speaks with one client until it hangs up.
 async fn serve(
     mut reader: impl AsyncRead + Unpin,
     mut writer: impl AsyncWrite + Unpin,
     handle: &Handle,
+    manner: Manner,
 ) -> std::io::Result<()> {
     let (mut lines, mut buffer) = (Lines::default(), vec![0; 4096]);
     let mut client = Client { handle: handle.clone(), listener: None, kinds: Vec::new(), is_person: false };
@@ -38,13 +54,20 @@ async fn serve(
                 if count == 0 {
                     return Ok(());
                 }
-                for line in lines.take(&buffer[..count]) {
+                let ended = lines.take(&buffer[..count]);
+                if manner == Manner::Terminal {
+                    writer.write_all(&lines.echo()).await?;
+                }
+                for line in ended {
                     let answer = client.answer(line).await;
-                    writer.write_all(answer.as_bytes()).await?;
+                    writer.write_all(client.dress(answer, manner).as_bytes()).await?;
                 }
             }
             event = event => match event {
-                Some(event) => writer.write_all(client.render(&event).as_bytes()).await?,
+                Some(event) => {
+                    let text = client.dress(client.render(&event), manner);
+                    writer.write_all(text.as_bytes()).await?;
+                }
                 // It left too many events waiting.
                 None => return Ok(()),
             },
@@ -71,11 +94,20 @@ impl Client {
             Line::Noise => return rpc::noise(),
         };
         let text = text.trim();
+        self.is_person = !text.starts_with(['{', '[']);
         if text.is_empty() {
             return String::new();
         }
-        self.is_person = !text.starts_with(['{', '[']);
         if self.is_person { self.obey(text).await } else { self.answer_json(text).await }
+    }
+
+    /// As a terminal wants it.
+    fn dress(&self, text: String, manner: Manner) -> String {
+        if manner == Manner::Terminal && self.is_person {
+            format!("{}{PROMPT}", text.replace('\n', "\r\n"))
+        } else {
+            text
+        }
     }
 
     async fn listen(&mut self, kinds: Vec<String>) {

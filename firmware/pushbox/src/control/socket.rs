@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use tokio::net::UnixListener;
 use tracing::debug;
 
-use super::serve;
+use super::{Manner, serve};
 use crate::engine::Handle;
 
 /// Who may speak with the box: its user and its group.
@@ -53,7 +53,7 @@ impl Socket {
                     let handle = handle.clone();
                     tokio::spawn(async move {
                         let (reader, writer) = stream.into_split();
-                        if let Err(error) = serve(reader, writer, &handle).await {
+                        if let Err(error) = serve(reader, writer, &handle, Manner::Plain).await {
                             debug!(%error, "a control client is gone");
                         }
                         drop(place);

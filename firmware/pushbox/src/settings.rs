@@ -1,0 +1,122 @@
+//! Settings on flash: what the properties were set to comes back after the power was away.
+
+use std::fs;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use live_pusher::{Property, Store as Properties};
+use md5::{Digest, Md5};
+use serde_json::{Map, Value, json};
+use store::{Schema, Store};
+use tracing::{info, warn};
+
+/// The digest of the property file that was taken over last.
+const PROVISIONED: &str = "box.provisioned";
+
+const SCHEMA: Schema = Schema { migrations: &[], knows };
+
+fn knows(key: &str) -> bool {
+    key == PROVISIONED || Property::find(key).is_some()
+}
+
+/// The thread that writes them, at its own pace.
+pub(crate) struct Settings {
+    provisioned: Value,
+    changes: Option<Sender<Map<String, Value>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Settings {
+    /// Opens what is in `folder`: the properties that were kept.
+    pub(crate) fn open(folder: &Path) -> Result<(Self, Properties)> {
+        let (store, found) = Store::open(folder, SCHEMA);
+        info!(folder = %folder.display(), "settings: {found}");
+        let mut values = store.document().clone();
+        values.retain(|key, _| knows(key));
+        let provisioned = values.remove(PROVISIONED).unwrap_or_default();
+        let mut properties = Properties::default();
+        for refusal in properties.update(&values).refused {
+            warn!(property = refusal.property, reason = refusal.reason, "a kept setting is left out");
+        }
+        let (changes, changed) = channel();
+        let thread = thread::Builder::new()
+            .name("settings".into())
+            .spawn(move || keep(store, &changed))
+            .context("settings thread")?;
+        Ok((Self { provisioned, changes: Some(changes), thread: Some(thread) }, properties))
+    }
+
+    /// Takes a property file over where it is another than the last one, and writes beside it what became of it.
+    pub(crate) fn provision(
+        &mut self,
+        path: &Path,
+        properties: &mut Properties,
+        take: impl Fn(&Path) -> Result<Properties>,
+    ) {
+        let Ok(bytes) = fs::read(path) else {
+            return;
+        };
+        let digest = json!(format!("{:032x}", u128::from_be_bytes(Md5::digest(&bytes).into())));
+        if digest == self.provisioned {
+            return;
+        }
+        let told = match take(path) {
+            Ok(given) => {
+                *properties = given;
+                "taken over".to_owned()
+            }
+            Err(error) => format!("not taken over: {error:#}"),
+        };
+        info!(file = %path.display(), "property file {told}");
+        let result = path.with_extension("result.txt");
+        if let Err(error) = fs::write(&result, format!("{told}\n")) {
+            warn!(%error, file = %result.display(), "the result can't be written");
+        }
+        self.provisioned = digest;
+        self.keep(properties);
+    }
+
+    /// Keeps what is set.
+    pub(crate) fn keep(&self, properties: &Properties) {
+        let mut document = properties.written().clone();
+        document.insert(PROVISIONED.into(), self.provisioned.clone());
+        // The thread ends with this.
+        let _ = self.changes.as_ref().map(|changes| changes.send(document));
+    }
+}
+
+impl Drop for Settings {
+    /// Waits until all is written.
+    fn drop(&mut self) {
+        self.changes = None;
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+fn keep(mut store: Store, changes: &Receiver<Map<String, Value>>) {
+    loop {
+        let change = match store.deadline() {
+            Some(deadline) => changes.recv_timeout(deadline.saturating_duration_since(Instant::now())),
+            None => changes.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        };
+        let written = match change {
+            Ok(document) => {
+                store.set(Instant::now(), document);
+                Ok(())
+            }
+            Err(RecvTimeoutError::Timeout) => store.commit_due(Instant::now()).map(|_| ()),
+            Err(RecvTimeoutError::Disconnected) => {
+                if let Err(error) = store.flush() {
+                    warn!(%error, "settings are lost");
+                }
+                return;
+            }
+        };
+        if let Err(error) = written {
+            warn!(%error, "settings are not written yet");
+        }
+    }
+}
