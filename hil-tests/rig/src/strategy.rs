@@ -138,8 +138,12 @@ impl Bench {
 
     /// A property file of `properties` and the address of the server.
     pub fn properties(&self, properties: &str) -> String {
-        let url = self.server.url().replace(self.board.listen(), &self.board.host());
-        format!("url = '{url}'\nautopush = true\n{properties}")
+        format!("url = '{}'\nautopush = true\n{properties}", self.url())
+    }
+
+    /// Of the server, as the board reaches it.
+    pub fn url(&self) -> String {
+        self.server.url().replace(self.board.listen(), &self.board.host())
     }
 
     /// Ends the firmware; what it published must have ended in order.

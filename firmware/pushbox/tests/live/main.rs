@@ -4,5 +4,6 @@
 
 mod command_line;
 mod control;
+mod provisioning;
 mod servers;
 mod support;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
-use rig::{Bench, Part, Stage};
+use anyhow::{Context, Result, bail, ensure};
+use rig::{Bench, Console, Part, Stage};
 
 use crate::Test;
 use crate::media::SOON;
@@ -54,18 +54,40 @@ fn privacy(bench: &mut Bench) -> Result<()> {
     Ok(())
 }
 
-/// Each line that comes goes into the property file, up to `end`.
+/// A person types at the second serial line; what was set is there after a power cut.
 fn provisioning(bench: &mut Bench) -> Result<()> {
+    const RUNS: &str = "touch /data/properties.toml; until pidof pushbox; do sleep 0.1; done";
     bench.reach(Stage::System, "")?;
-    let take = "echo ready >&0; sed '/^end/q' | sed '$d' >/data/new; mv /data/new /data/properties.toml";
-    let mut line = bench.board.serial_line().context("no serial line")??;
-    bench.run(&format!("({take}) <>/dev/ttyAMA1 &"))?;
-    line.wait_for("ready", SOON)?;
-    let properties = bench.properties("mode = 'QVGA'");
-    // BusyBox's sed reads a line ahead.
-    line.send(&format!("{properties}\nend\n\n"))?;
-    bench.wait(SOON, |report| report.frames > 0)?;
+    bench.run(RUNS)?;
+    let url = bench.url();
+    let mut line = prompt(bench)?;
+    for (command, answer) in
+        [(format!("set url {url}"), "ok"), ("set mode QVGA".into(), "ok"), ("start".into(), "ok")]
+    {
+        line.send(&format!("{command}\r"))?;
+        line.wait_for(answer, SOON)?;
+    }
+    bench.wait(SOON, |report| report.frames > 0 && report.width == 180)?;
+    bench.run("until [ -e /data/settings/a ]; do sleep 0.2; done")?;
+    bench.power_off();
+    bench.reach(Stage::System, "")?;
+    bench.run(RUNS)?;
+    let mut line = prompt(bench)?;
+    line.send("get mode\r")?;
+    line.wait_for("mode  QVGA", SOON)?;
     Ok(())
+}
+
+/// The firmware's prompt at the second serial line.
+fn prompt(bench: &Bench) -> Result<Console> {
+    let mut line = bench.board.serial_line().context("no serial line")??;
+    for _ in 0..30 {
+        line.send("\r")?;
+        if line.wait_for("pushbox> ", Duration::from_secs(1)).is_ok() {
+            return Ok(line);
+        }
+    }
+    bail!("no prompt: {}", line.log())
 }
 
 fn lamps(bench: &mut Bench) -> Result<()> {

@@ -1,0 +1,184 @@
+//! A box that is provisioned over a serial line and by a file, and keeps what it was told.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, FromRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use std::time::{Duration, Instant};
+
+use receiver::Receiver;
+use tempfile::TempDir;
+
+use crate::support::{Running, SOON, board, pushbox};
+
+/// The simulated board with flash and a serial line.
+struct Provisioned {
+    folder: TempDir,
+    /// The far end of the line; the near end is open too, so that the line is never without one.
+    terminal: fs::File,
+    _line: OwnedFd,
+}
+
+impl Provisioned {
+    fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        let (terminal, line) = pseudo_terminal();
+        let device =
+            fs::read_link(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&line.as_fd())))
+                .unwrap();
+        let sim = fs::read_to_string(board("sim.toml")).unwrap();
+        let more = format!(
+            "[flash]\nfolder = '{}'\n[serial-line]\ndevice = '{}'\n",
+            folder.path().display(),
+            device.display()
+        );
+        fs::write(folder.path().join("board.toml"), format!("{sim}\n{more}")).unwrap();
+        Self { folder, terminal, _line: line }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn run(&self) -> Running {
+        let log = fs::File::options().append(true).create(true).open(self.path("pushbox.log")).unwrap();
+        let mut command = pushbox();
+        command.arg("run").arg("--board").arg(self.path("board.toml"));
+        command.arg("--props").arg(self.path("pushbox.toml")).arg("--control").arg(self.path("control"));
+        let running = Running::start(command.stderr(log));
+        let deadline = Instant::now() + SOON;
+        while !self.path("control").exists() {
+            assert!(Instant::now() < deadline, "{}", fs::read_to_string(self.path("pushbox.log")).unwrap());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        running
+    }
+
+    fn ctl(&self, words: &[&str]) -> Output {
+        pushbox().arg("ctl").arg("--control").arg(self.path("control")).args(words).output().unwrap()
+    }
+
+    fn told(&self, words: &[&str]) -> String {
+        let output = self.ctl(words);
+        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Types a line and reads on until `answer` comes.
+    fn type_in(&mut self, text: &str, answer: &str) -> String {
+        self.terminal.write_all(text.as_bytes()).unwrap();
+        let (mut seen, mut buffer, deadline) = (String::new(), [0; 4096], Instant::now() + SOON);
+        while !seen.contains(answer) {
+            assert!(Instant::now() < deadline, "no {answer:?} in {seen:?}");
+            let count = self.terminal.read(&mut buffer).unwrap();
+            seen.push_str(&String::from_utf8_lossy(&buffer[..count]));
+        }
+        seen
+    }
+}
+
+fn pseudo_terminal() -> (fs::File, OwnedFd) {
+    let (mut master, mut slave) = (0, 0);
+    // SAFETY: both descriptors are written before they are read, and nobody else owns them.
+    unsafe {
+        let null = std::ptr::null_mut();
+        assert_eq!(libc::openpty(&raw mut master, &raw mut slave, null, null.cast(), null.cast()), 0);
+        (fs::File::from_raw_fd(master), OwnedFd::from_raw_fd(slave))
+    }
+}
+
+fn end(running: &mut Running) {
+    assert!(running.terminate().0.success());
+}
+
+#[test]
+fn a_person_provisions_it_with_a_terminal_program() {
+    let mut board = Provisioned::new();
+    let server = Receiver::bind("127.0.0.1:0", None).unwrap();
+    let mut running = board.run();
+    board.type_in("\r", "pushbox> ");
+    // A slip of the finger, and noise on the line.
+    let typed = board.type_in("set moed\x7f\x7fde HD\r", "ok");
+    assert!(typed.contains("set moed\u{8} \u{8}\u{8} \u{8}de HD\r\n"), "{typed:?}");
+    board.terminal.write_all(b"\x00\xff\xfe\x1b[A\r\n").unwrap();
+    board.type_in("", "no text");
+    board.type_in(&format!("set url {}\n", server.url()), "ok");
+    board.type_in("start\r\n", "ok");
+    server.wait(SOON, |report| report.frames > 5 && report.width == 540).unwrap();
+    // A program on the same line.
+    let answer = board.type_in("{\"id\":1,\"method\":\"status\"}\n", "}\n");
+    assert!(
+        answer.contains("\"state\":\"pushing\"") && !answer.contains("{\"id\":1,\"method\""),
+        "{answer:?}"
+    );
+    end(&mut running);
+    // It comes back as it was told, without having to be told again.
+    let mut running = board.run();
+    assert_eq!(board.told(&["get", "mode"]), "mode  HD\n");
+    end(&mut running);
+}
+
+#[test]
+fn a_property_file_is_taken_over_once_and_its_result_is_told() {
+    let board = Provisioned::new();
+    let (file, result) = (board.path("pushbox.toml"), board.path("pushbox.result.txt"));
+    fs::write(&file, "mode = 'SD'\nfps = 20\n").unwrap();
+    let mut running = board.run();
+    assert_eq!(board.told(&["get", "mode"]), "mode  SD\n");
+    assert_eq!(fs::read_to_string(&result).unwrap(), "taken over\n");
+    board.told(&["set", "mode=HD"]);
+    end(&mut running);
+    let mut running = board.run();
+    assert_eq!(board.told(&["get", "mode", "fps"]), "fps   20\nmode  HD\n", "the file is as it was");
+    end(&mut running);
+    fs::write(&file, "mode = 'XL'\n").unwrap();
+    let mut running = board.run();
+    assert_eq!(board.told(&["get", "mode"]), "mode  HD\n", "a file with a mistake changes nothing");
+    let told = fs::read_to_string(&result).unwrap();
+    assert!(told.starts_with("not taken over: ") && told.contains("line 1, mode: give one of"), "{told}");
+    end(&mut running);
+}
+
+#[test]
+fn settings_are_for_their_owner_only_and_ruined_ones_do_not_stop_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let board = Provisioned::new();
+    let mut running = board.run();
+    board.told(&["set", "mode=HD"]);
+    end(&mut running);
+    let banks = |folder: &Path| -> Vec<PathBuf> {
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
+    };
+    for bank in banks(&board.path("settings")) {
+        assert_eq!(fs::metadata(&bank).unwrap().permissions().mode() & 0o777, 0o600);
+        fs::write(&bank, [0x5a; 4000]).unwrap();
+    }
+    let mut running = board.run();
+    assert_eq!(board.told(&["get", "mode"]), "mode  RTC\n");
+    end(&mut running);
+    let log = fs::read_to_string(board.path("pushbox.log")).unwrap();
+    assert!(log.contains("corrupt"), "{log}");
+}
+
+#[test]
+fn ctl_answers_with_lines_json_and_exit_codes() {
+    let board = Provisioned::new();
+    let nobody = board.ctl(&["status"]);
+    let text = String::from_utf8_lossy(&nobody.stderr).into_owned();
+    assert!(nobody.status.code() == Some(1) && text.contains("no pushbox listens at"), "{text}");
+    let mut running = board.run();
+    assert!(board.told(&[]).contains("state           idle"));
+    assert!(board.told(&["--json", "status"]).contains("\"state\":\"idle\""));
+    assert_eq!(board.told(&["set", "mode=HD", "fps=25"]), "ok\n");
+    let wrong = board.ctl(&["set", "mode=XL"]);
+    assert_eq!(wrong.status.code(), Some(1));
+    assert_eq!(
+        String::from_utf8_lossy(&wrong.stderr),
+        "pushbox: mode: give one of QVGA, HVGA, SD, HD, FHD, RTC\n"
+    );
+    assert_eq!(board.ctl(&["pause"]).status.code(), Some(1));
+    let completions = pushbox().args(["completions", "bash"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&completions.stdout).contains("selftest"));
+    end(&mut running);
+}
