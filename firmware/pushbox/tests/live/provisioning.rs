@@ -182,3 +182,34 @@ fn ctl_answers_with_lines_json_and_exit_codes() {
     assert!(String::from_utf8_lossy(&completions.stdout).contains("selftest"));
     end(&mut running);
 }
+
+/// The script of a PC's side, over a cable: two pseudo-terminals back to back.
+#[test]
+fn scripts_provision_sets_properties_and_checks_the_answers() {
+    let box_side = Provisioned::new();
+    let (mut far, near) = pseudo_terminal();
+    let device = fs::read_link(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&near))).unwrap();
+    let (mut from_box, mut to_far) = (box_side.terminal.try_clone().unwrap(), far.try_clone().unwrap());
+    let mut to_box = box_side.terminal.try_clone().unwrap();
+    std::thread::spawn(move || std::io::copy(&mut from_box, &mut to_far));
+    std::thread::spawn(move || std::io::copy(&mut far, &mut to_box));
+    let mut running = box_side.run();
+    let provision = |words: &[&str]| {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/provision");
+        std::process::Command::new(script).args(words).output().unwrap()
+    };
+    let device = device.to_str().unwrap();
+    let done = provision(&["--serial", device, "mode=HD", "url=rtmp://host/live/topsecret?a=b"]);
+    let told = String::from_utf8_lossy(&done.stdout).into_owned() + &String::from_utf8_lossy(&done.stderr);
+    assert_eq!((done.status.code(), told.as_str()), (Some(0), "mode is set\nurl is set\n"));
+    assert_eq!(box_side.told(&["get", "mode", "url"]), "mode  HD\nurl   rtmp://host:1935/live/***\n");
+    let wrong = provision(&["--serial", device, "mode=XL"]);
+    assert_eq!(wrong.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("give one of QVGA"));
+    end(&mut running);
+    let card = box_side.folder.path().to_str().unwrap();
+    assert!(provision(&["--card", card, "mode=SD", "autopush=false"]).status.success());
+    let mut running = box_side.run();
+    assert_eq!(box_side.told(&["get", "mode", "url"]), "mode  SD\nurl   \n");
+    end(&mut running);
+}
