@@ -141,12 +141,14 @@ struct Clock {
 }
 
 impl Clock {
-    /// `None` for what is older than the first packet: it began before the stream did.
+    /// `None` for sound that is older than the first packet: it began before the stream did. Pictures that are older come
+    /// at its beginning: later ones refer to them.
     fn timestamp(&mut self, track: Track, time: i64) -> Option<u32> {
         let since_first = time - *self.first.get_or_insert(time);
-        if since_first < 0 {
+        if since_first < 0 && track == Track::Audio {
             return None;
         }
+        let since_first = since_first.max(0);
         // Modulo 2^32, as in RTMP (section 3).
         let timestamp = (since_first / 1000) as u32;
         let last = &mut self.last[track as usize];
@@ -332,7 +334,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_began_before_the_stream_is_left_out() {
+    fn sound_that_began_before_the_stream_is_left_out_and_pictures_come_at_its_beginning() {
         let mut clock = Clock::default();
         let stamps = [
             (Track::Video, 5_000_000),
@@ -345,5 +347,9 @@ mod tests {
         .map(|(track, time)| clock.timestamp(track, time));
         // The last one would go back: it keeps the time of the one before.
         assert_eq!(stamps, [Some(0), None, Some(0), Some(21), Some(33), Some(21)]);
+        let mut clock = Clock::default();
+        let stamps = [(Track::Audio, 5_000_000), (Track::Video, 4_700_000), (Track::Video, 5_040_000)]
+            .map(|(track, time)| clock.timestamp(track, time));
+        assert_eq!(stamps, [Some(0), Some(0), Some(40)]);
     }
 }
