@@ -30,6 +30,8 @@ pub(crate) struct AudioStage {
     order: Mutex<Option<Plan>>,
     pub(crate) blocks: Arc<DropOldest<Captured>>,
     control: Arc<AudioControl>,
+    /// Sum of squares and number of the samples that came since it was asked for.
+    energy: Mutex<(f64, u64)>,
     reporter: Reporter,
     description: Arc<Description>,
 }
@@ -38,7 +40,14 @@ impl AudioStage {
     pub(crate) fn new(description: Arc<Description>, reporter: Reporter) -> Arc<Self> {
         let control = Arc::new(AudioControl { muted: true.into(), ..AudioControl::default() });
         let blocks = Arc::new(DropOldest::new(BLOCKS));
-        Arc::new(Self { order: Mutex::default(), blocks, control, reporter, description })
+        Arc::new(Self {
+            order: Mutex::default(),
+            blocks,
+            control,
+            energy: Mutex::default(),
+            reporter,
+            description,
+        })
     }
 
     /// Encodes for that session, or not at all.
@@ -56,6 +65,21 @@ impl AudioStage {
         self.control.attenuation.store((1000.0 * (1.0 - volume)).round() as u32, Relaxed);
     }
 
+    /// How loud it was since the last call, 0 to 100 (5.4).
+    pub(crate) fn take_volume(&self) -> u8 {
+        let (squares, count) =
+            std::mem::take(&mut *self.energy.lock().unwrap_or_else(PoisonError::into_inner));
+        let level = 10.0 * (squares / count.max(1) as f64).max(1e-12).log10();
+        (100.0 * ((level + 60.0) / 60.0).clamp(0.0, 1.0)).round() as u8
+    }
+
+    fn listen(&self, captured: &Captured) {
+        let samples = &captured.block.samples;
+        let squares: f64 = samples.iter().map(|sample| f64::from(sample * sample)).sum();
+        let mut energy = self.energy.lock().unwrap_or_else(PoisonError::into_inner);
+        *energy = (energy.0 + squares, energy.1 + samples.len() as u64);
+    }
+
     /// Of the packets that went out.
     pub(crate) fn bytes(&self) -> u64 {
         self.control.bytes.load(Relaxed)
@@ -66,6 +90,9 @@ impl AudioStage {
         let (mut made, mut wait) = (None, IDLE);
         loop {
             let captured = self.blocks.pop(wait);
+            if let Some(captured) = &captured {
+                self.listen(captured);
+            }
             let order = *self.order.lock().unwrap_or_else(PoisonError::into_inner);
             if made.as_ref().map(|(plan, _)| *plan) != order {
                 made = order.map(|plan| (plan, self.open(plan)));

@@ -65,15 +65,22 @@ pub(crate) struct Listeners(Vec<Weak<Listener>>);
 /// The events that wait for one of them.
 #[derive(Default)]
 pub(crate) struct Listener {
+    /// Of the events that are wanted; all where it is empty.
+    kinds: Vec<String>,
     waiting: Mutex<VecDeque<Event>>,
     more: Notify,
 }
 
 impl Listeners {
-    pub(crate) fn add(&mut self) -> Arc<Listener> {
-        let listener = Arc::<Listener>::default();
+    pub(crate) fn add(&mut self, kinds: Vec<String>) -> Arc<Listener> {
+        let listener = Arc::new(Listener { kinds, ..Listener::default() });
         self.0.push(Arc::downgrade(&listener));
         listener
+    }
+
+    /// Whether one wants events of that kind.
+    pub(crate) fn want(&self, kind: &str) -> bool {
+        self.0.iter().filter_map(Weak::upgrade).any(|listener| listener.wants(kind))
     }
 
     /// Never waits.
@@ -83,7 +90,15 @@ impl Listeners {
 }
 
 impl Listener {
+    fn wants(&self, kind: &str) -> bool {
+        self.kinds.is_empty() || self.kinds.iter().any(|wanted| wanted == kind)
+    }
+
+    /// False where it is lost.
     fn take(&self, event: &Event) -> bool {
+        if !self.wants(event.kind) {
+            return true;
+        }
         let mut waiting = self.waiting();
         if waiting.len() >= WAITING
             && let Some(oldest) = waiting.iter().position(Event::is_dispensable)
@@ -137,7 +152,7 @@ mod tests {
     #[tokio::test]
     async fn a_slow_listener_loses_the_states_of_the_network_and_no_status() {
         let mut listeners = Listeners::default();
-        let listener = listeners.add();
+        let listener = listeners.add(Vec::new());
         for number in 0..300 {
             listeners.tell(&Event::new("netstatus", json!(number)));
             listeners.tell(&Event::new("statechange", json!(number)));
@@ -156,7 +171,7 @@ mod tests {
     #[tokio::test]
     async fn who_never_listens_is_given_up_and_costs_no_more() {
         let mut listeners = Listeners::default();
-        let listener = listeners.add();
+        let listener = listeners.add(Vec::new());
         for number in 0..5000 {
             listeners.tell(&Event::new("statechange", json!(number)));
         }

@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use live_pusher::{Property, Store as Properties};
+use live_pusher::{DevicePosition, Property, Store as Properties};
 use md5::{Digest, Md5};
 use serde_json::{Map, Value, json};
 use store::{Schema, Store};
@@ -16,15 +16,39 @@ use tracing::{info, warn};
 /// The digest of the property file that was taken over last.
 const PROVISIONED: &str = "box.provisioned";
 
+/// What else must survive.
+const CAMERA: &str = "box.camera";
+const MICROPHONE_VOLUME: &str = "box.microphone-volume";
+const MUSIC_VOLUME: &str = "box.music-volume";
+
+/// What the box remembers besides its properties.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Memory {
+    /// The one in use, which a switch may have made another than the property names.
+    pub(crate) camera: DevicePosition,
+    /// 0 to 1.
+    pub(crate) microphone_volume: f64,
+    pub(crate) music_volume: f64,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self { camera: DevicePosition::default(), microphone_volume: 1.0, music_volume: 1.0 }
+    }
+}
+
 const SCHEMA: Schema = Schema { migrations: &[], knows };
 
 fn knows(key: &str) -> bool {
-    key == PROVISIONED || Property::find(key).is_some()
+    [PROVISIONED, CAMERA, MICROPHONE_VOLUME, MUSIC_VOLUME].contains(&key) || Property::find(key).is_some()
 }
 
 /// The thread that writes them, at its own pace.
 pub(crate) struct Settings {
     provisioned: Value,
+    pub(crate) memory: Memory,
+    /// Whether the camera was kept, and not another file came since.
+    remembers_camera: bool,
     changes: Option<Sender<Map<String, Value>>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -37,6 +61,17 @@ impl Settings {
         let mut values = store.document().clone();
         values.retain(|key, _| knows(key));
         let provisioned = values.remove(PROVISIONED).unwrap_or_default();
+        let camera = values.remove(CAMERA);
+        let mut volume =
+            |key| values.remove(key).and_then(|it| it.as_f64()).map_or(1.0, |it| it.clamp(0.0, 1.0));
+        let memory = Memory {
+            camera: match camera.as_ref().and_then(Value::as_str) {
+                Some("back") => DevicePosition::Back,
+                _ => DevicePosition::Front,
+            },
+            microphone_volume: volume(MICROPHONE_VOLUME),
+            music_volume: volume(MUSIC_VOLUME),
+        };
         let mut properties = Properties::default();
         for refusal in properties.update(&values).refused {
             warn!(property = refusal.property, reason = refusal.reason, "a kept setting is left out");
@@ -46,7 +81,11 @@ impl Settings {
             .name("settings".into())
             .spawn(move || keep(store, &changed))
             .context("settings thread")?;
-        Ok((Self { provisioned, changes: Some(changes), thread: Some(thread) }, properties))
+        let remembers_camera = camera.is_some();
+        Ok((
+            Self { provisioned, memory, remembers_camera, changes: Some(changes), thread: Some(thread) },
+            properties,
+        ))
     }
 
     /// Takes a property file over where it is another than the last one, and writes beside it what became of it.
@@ -66,6 +105,7 @@ impl Settings {
         let told = match take(path) {
             Ok(given) => {
                 *properties = given;
+                self.remembers_camera = false;
                 "taken over".to_owned()
             }
             Err(error) => format!("not taken over: {error:#}"),
@@ -76,13 +116,21 @@ impl Settings {
             warn!(%error, file = %result.display(), "the result can't be written");
         }
         self.provisioned = digest;
-        self.keep(properties);
+        self.keep(properties, &self.memory);
+    }
+
+    /// The camera that was in use.
+    pub(crate) fn last_camera(&self) -> Option<DevicePosition> {
+        self.remembers_camera.then_some(self.memory.camera)
     }
 
     /// Keeps what is set.
-    pub(crate) fn keep(&self, properties: &Properties) {
+    pub(crate) fn keep(&self, properties: &Properties, memory: &Memory) {
         let mut document = properties.written().clone();
         document.insert(PROVISIONED.into(), self.provisioned.clone());
+        document.insert(CAMERA.into(), json!(memory.camera.name()));
+        document.insert(MICROPHONE_VOLUME.into(), json!(memory.microphone_volume));
+        document.insert(MUSIC_VOLUME.into(), json!(memory.music_volume));
         // The thread ends with this.
         let _ = self.changes.as_ref().map(|changes| changes.send(document));
     }

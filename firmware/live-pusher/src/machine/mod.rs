@@ -48,8 +48,9 @@ pub struct Machine {
     tasks: Vec<Task>,
     camera: Port,
     microphone: Port,
-    /// The camera in use.
+    /// The camera in use, and the one to begin with in place of the property's.
     position: DevicePosition,
+    remembered: Option<DevicePosition>,
     /// Since when the lamp is lit.
     torch: Option<Time>,
     zoom: f64,
@@ -85,6 +86,7 @@ impl Machine {
             camera: Port::default(),
             microphone: Port::default(),
             position: DevicePosition::default(),
+            remembered: None,
             torch: None,
             zoom: 1.0,
             music: Music::default(),
@@ -97,6 +99,11 @@ impl Machine {
             told: Vec::new(),
             outputs: Vec::new(),
         }
+    }
+
+    /// Begins with a camera that was in use before, whatever the property says.
+    pub fn begin_with(&mut self, camera: DevicePosition) {
+        self.remembered = Some(camera);
     }
 
     pub fn state(&self) -> State {
@@ -174,7 +181,8 @@ impl Machine {
         if !self.attached {
             self.attached = true;
             self.store.attach();
-            self.position = self.hardware.nearest(self.store.properties().device_position);
+            let wanted = self.remembered.take().unwrap_or(self.store.properties().device_position);
+            self.position = self.hardware.nearest(wanted);
             self.autopush();
         }
     }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use crate::engine::{Engine, Handle};
+use crate::engine::Handle;
 use crate::events::{Event, Listener};
 use lines::{Line, Lines};
 pub(crate) use serial::serve_serial_line;
@@ -40,7 +40,7 @@ async fn serve(
     manner: Manner,
 ) -> std::io::Result<()> {
     let (mut lines, mut buffer) = (Lines::default(), vec![0; 4096]);
-    let mut client = Client { handle: handle.clone(), listener: None, kinds: Vec::new(), is_person: false };
+    let mut client = Client { handle: handle.clone(), listener: None, is_person: false };
     loop {
         let event = async {
             match &client.listener {
@@ -79,8 +79,6 @@ async fn serve(
 struct Client {
     handle: Handle,
     listener: Option<Arc<Listener>>,
-    /// Of the events that are wanted; all where it is empty.
-    kinds: Vec<String>,
     /// Whether the last line was a person's.
     is_person: bool,
 }
@@ -111,14 +109,10 @@ impl Client {
     }
 
     async fn listen(&mut self, kinds: Vec<String>) {
-        self.kinds = kinds;
-        self.listener = self.handle.ask(Engine::listen).await;
+        self.listener = self.handle.ask(|engine| engine.listen(kinds)).await;
     }
 
     fn render(&self, event: &Event) -> String {
-        if !self.kinds.is_empty() && !self.kinds.iter().any(|kind| kind == event.kind) {
-            return String::new();
-        }
         if self.is_person {
             return person::event(event);
         }

@@ -31,7 +31,10 @@ impl Client {
                 Some(values) => self.execute("props.set", values).await,
                 None => return "? set NAME VALUE, or set NAME=VALUE ...\n".into(),
             },
-            "watch" => self.execute("subscribe", Map::new()).await,
+            "watch" => {
+                let events = json!(["statechange", "error", "netstatus"]);
+                self.execute("subscribe", Map::from_iter([("events".to_owned(), events)])).await
+            }
             "quiet" => self.execute("unsubscribe", Map::new()).await,
             method => match pairs(&words) {
                 Some(arguments) => self.execute(&spelled(method), arguments).await,

@@ -12,6 +12,9 @@ const INVALID_PARAMS: i32 = -32602;
 /// The engine is gone.
 const INTERNAL_ERROR: i32 = -32603;
 
+/// Requests in a batch, whose answers wait for one another.
+const BATCH: usize = 64;
+
 /// What is answered in place of a result.
 #[derive(Debug)]
 pub(super) struct Fault {
@@ -57,6 +60,10 @@ impl Client {
             }
             Ok(Value::Array(requests)) if requests.is_empty() => {
                 Some(error(&Value::Null, &Fault::new(INVALID_REQUEST, "an empty batch")))
+            }
+            Ok(Value::Array(requests)) if requests.len() > BATCH => {
+                let message = format!("more than {BATCH} requests at once");
+                Some(error(&Value::Null, &Fault::new(INVALID_REQUEST, message)))
             }
             Ok(Value::Array(requests)) => {
                 let mut answers = Vec::new();

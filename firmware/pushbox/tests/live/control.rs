@@ -220,7 +220,7 @@ fn p11_a_waiting_image_that_fails_is_told_and_disturbs_nothing() {
 }
 
 #[test]
-fn p4_size_and_rate_change_within_the_connection() {
+fn p4_p10_p13_size_rate_and_mirror_change_within_the_connection() {
     let (_boxed, mut client, server) = live();
     client.result("props.set", json!({"mode": "SD", "orientation": "horizontal", "fps": 30}));
     let changed = client.status(1005);
@@ -231,6 +231,10 @@ fn p4_size_and_rate_change_within_the_connection() {
     let wanted = |report: &receiver::Report| report.width == 640 && report.fps_now > 27.0;
     let report = server.wait(SOON, wanted).unwrap();
     assert_eq!((report.height, report.faults), (360, Vec::<String>::new()));
+    for (fps, range) in [(1, 0.5..1.5), (5, 4.5..5.5)] {
+        client.result("props.set", json!({ "fps": fps }));
+        server.wait(SOON, |report| range.contains(&report.fps_now)).unwrap();
+    }
     client.result("props.set", json!({"fps": 10, "mirror": true}));
     server.wait(SOON, |report| report.fps_now < 12.0 && report.mirrored == Some(true)).unwrap();
     assert_eq!(
@@ -397,4 +401,74 @@ fn the_socket_is_for_user_and_group_and_goes_with_the_box() {
     command.arg("run").arg("--board").arg(board("sim.toml")).arg("--control").arg(killed.socket());
     killed.running = Running::start(&mut command);
     assert!(killed.connect().type_in("status").starts_with("devicePosition"));
+}
+
+#[test]
+fn p9_sound_is_heard_only_unmuted_with_a_microphone_and_not_paused() {
+    let boxed = Boxed::start();
+    let mut client = boxed.connect();
+    for (muted, microphone, paused) in
+        [(false, true, false), (true, true, false), (false, false, false), (false, true, true)]
+    {
+        let server = Receiver::bind("127.0.0.1:0", None).unwrap();
+        client.result("props.set", json!({"url": server.url(), "muted": muted, "enable-mic": microphone}));
+        client.result("start", json!({}));
+        if paused {
+            client.result("pause", json!({}));
+        }
+        server.wait(SOON, |report| report.audio_packets > 100).unwrap();
+        client.result("stop", json!({}));
+        let report = server.wait_for_end(SOON).unwrap();
+        let case = format!("muted {muted}, microphone {microphone}, paused {paused}");
+        assert_eq!(report.tone_hz.is_some(), !muted && microphone && !paused, "{case}");
+        assert_eq!(report.faults, [""; 0], "{case}");
+    }
+}
+
+#[test]
+fn m6_a_message_arrives_as_it_was_sent() {
+    let boxed = Boxed::start();
+    let recording = boxed.folder.path().join("recording.flv");
+    let server = Receiver::bind("127.0.0.1:0", Some(recording.clone())).unwrap();
+    let mut client = boxed.connect();
+    client.result("props.set", json!({"url": server.url()}));
+    assert_eq!(client.error("sendMessage", json!({"msg": "early"})), -3);
+    client.result("subscribe", json!({}));
+    client.result("start", json!({}));
+    client.status(1008);
+    let text = "Grüße aus der Kiste";
+    client.result("sendMessage", json!({"msg": text}));
+    let frames = server.report().frames;
+    server.wait(SOON, |report| report.frames > frames + 3).unwrap();
+    assert_eq!(client.error("sendMessage", json!({"msg": "x".repeat(1025)})), -2);
+    let refused =
+        (0..31).filter(|_| client.call("sendMessage", json!({"msg": "x"})).get("error").is_some()).count();
+    assert!(refused >= 1);
+    client.result("stop", json!({}));
+    assert_eq!(server.wait_for_end(SOON).unwrap().faults, [""; 0]);
+    let unit = [&[6, 242, text.len() as u8], text.as_bytes(), &[0x80]].concat();
+    let recorded = fs::read(recording).unwrap();
+    assert!(recorded.windows(unit.len()).any(|bytes| bytes == unit), "no message in the recording");
+}
+
+#[test]
+fn volume_events_tell_how_loud_it_is() {
+    let boxed = Boxed::start();
+    let mut client = boxed.connect();
+    client.result("startPreview", json!({}));
+    client.result("subscribe", json!({"events": ["audiovolumenotify"]}));
+    let volumes = |client: &mut Client| -> Vec<(u64, u64)> {
+        let event = |client: &mut Client| -> Value { serde_json::from_str(&client.line()).unwrap() };
+        (0..5)
+            .map(|_| event(client)["params"].clone())
+            .map(|event| (event["timeStamp"].as_u64().unwrap(), event["detail"]["volume"].as_u64().unwrap()))
+            .collect()
+    };
+    let heard = volumes(&mut client);
+    assert!(heard.iter().skip(1).all(|(_, volume)| (50..100).contains(volume)), "{heard:?}");
+    assert!(heard.windows(2).all(|pair| (200..=400).contains(&(pair[1].0 - pair[0].0))), "{heard:?}");
+    client.result("props.set", json!({"muted": true}));
+    client.events.clear();
+    let silent = volumes(&mut client);
+    assert!(silent.iter().skip(1).all(|(_, volume)| *volume == 0), "{silent:?}");
 }

@@ -141,6 +141,24 @@ fn a_property_file_is_taken_over_once_and_its_result_is_told() {
 }
 
 #[test]
+fn camera_and_volume_come_back_as_they_were() {
+    let board = Provisioned::new();
+    let mut running = board.run();
+    board.told(&["switchCamera"]);
+    board.told(&["setMICVolume", "volume=0.5"]);
+    end(&mut running);
+    let mut running = board.run();
+    assert!(board.told(&["status"]).contains("devicePosition  back"));
+    assert_eq!(board.told(&["get", "device-position"]), "device-position  front\n");
+    end(&mut running);
+    // Another file has the last word.
+    fs::write(board.path("pushbox.toml"), "device-position = 'front'").unwrap();
+    let mut running = board.run();
+    assert!(board.told(&["status"]).contains("devicePosition  front"));
+    end(&mut running);
+}
+
+#[test]
 fn settings_are_for_their_owner_only_and_ruined_ones_do_not_stop_it() {
     use std::os::unix::fs::PermissionsExt;
     let board = Provisioned::new();

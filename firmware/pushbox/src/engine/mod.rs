@@ -1,21 +1,21 @@
 //! The engine: carries out what the machine decides, and gives it the world's news.
 
+mod pipelines;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use board::{Board, CameraConfig, Position};
 use live_pusher::{
-    Action, CallId, Code, Device, DeviceEvent, DevicePosition, Failure, Hardware, Input, Kbps, Machine,
-    Media, Method, Mode, Options, Output, Refusal, Reply, SnapshotQuality, State, Status, Store, Voice,
+    CallId, Code, Device, DeviceEvent, DevicePosition, Failure, Hardware, Input, Machine, Media, Method,
+    Mode, Options, Output, Refusal, Reply, State, Status, Store, Voice,
 };
-use media::still;
 use serde_json::{Map, Value, json};
 use tokio::sync::{Mutex, mpsc, oneshot};
-use tokio::time::{Instant as Moment, sleep_until};
+use tokio::time::{Instant as Moment, MissedTickBehavior, interval, sleep_until};
 use tracing::{info, warn};
 
 use crate::audio::AudioStage;
@@ -23,23 +23,26 @@ use crate::device::Run;
 use crate::events::{Event, Listener, Listeners};
 use crate::meter::{self, Meter};
 use crate::news::{News, Reporter, channel};
-use crate::settings::Settings;
+use crate::settings::{Memory, Settings};
 use crate::sink::{Description, Queue};
 use crate::uplink::Connection;
 use crate::video::VideoStage;
-use crate::waiting_image::{LoadError, Loader};
-use crate::{camera, microphone, snapshot, waiting_image};
+use crate::waiting_image::Loader;
+use crate::{camera, microphone};
 
 /// What a control surface wants done.
 type Job = Box<dyn FnOnce(&mut Engine) + Send>;
 /// Jobs that may wait.
 const JOBS: usize = 64;
+/// From one volume event to the next (5.4).
+const VOLUMES: Duration = Duration::from_millis(300);
 
 pub(crate) struct Engine {
     machine: Machine,
     born: Instant,
     board: Board,
     settings: Option<Settings>,
+    memory: Memory,
     pub(crate) queue: Arc<Queue>,
     description: Arc<Description>,
     pub(crate) video: Arc<VideoStage>,
@@ -94,6 +97,7 @@ impl Handle {
 impl Engine {
     /// `once`: the program ends when its session does.
     pub(crate) fn new(board: Board, store: Store, settings: Option<Settings>, once: bool) -> (Self, Handle) {
+        let memory = settings.as_ref().map_or_else(Memory::default, |settings| settings.memory);
         let (reporter, news) = channel();
         let (sender, jobs) = mpsc::channel(JOBS);
         let properties = store.properties().clone();
@@ -108,11 +112,17 @@ impl Engine {
             ..Hardware::default()
         };
         let is_address = |url: &str| ::uplink::Address::parse(url).is_ok();
+        audio.set_volume(memory.microphone_volume);
+        let mut machine = Machine::new(store, Options::default(), hardware, is_address);
+        if let Some(camera) = settings.as_ref().and_then(Settings::last_camera) {
+            machine.begin_with(camera);
+        }
         let engine = Self {
-            machine: Machine::new(store, Options::default(), hardware, is_address),
+            machine,
             born: Instant::now(),
             board,
             settings,
+            memory,
             queue,
             description,
             video,
@@ -147,6 +157,8 @@ impl Engine {
         let result = async {
             self.handle(Input::Attach)?;
             self.load_waiting_image();
+            let mut volumes = interval(VOLUMES);
+            volumes.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 let deadline = self.machine.deadline().map(|time| Moment::from_std(self.born + time));
                 tokio::select! {
@@ -155,6 +167,7 @@ impl Engine {
                     Some(job) = jobs.recv() => job(self),
                     () = until(deadline) => self.handle(Input::Timer)?,
                     () = until(self.measures) => self.measure(),
+                    _ = volumes.tick(), if self.listeners.want("audiovolumenotify") => self.tell_volume(),
                 }
             }
         }
@@ -193,7 +206,19 @@ impl Engine {
 
     fn handle(&mut self, input: Input) -> Result<()> {
         let outputs = self.machine.handle(self.born.elapsed(), input);
-        outputs.into_iter().try_for_each(|output| self.act(output))
+        outputs.into_iter().try_for_each(|output| self.act(output))?;
+        if self.machine.position() != self.memory.camera {
+            self.memory.camera = self.machine.position();
+            self.keep();
+        }
+        Ok(())
+    }
+
+    /// What must survive goes to the flash.
+    fn keep(&self) {
+        if let Some(settings) = &self.settings {
+            settings.keep(self.machine.store(), &self.memory);
+        }
     }
 
     fn act(&mut self, output: Output) -> Result<()> {
@@ -224,10 +249,20 @@ impl Engine {
             }
             Output::Media(media) => self.set_media(media),
             Output::Zoom(zoom) => self.video.control.zoom.store((zoom * 10.0).round() as u32, Relaxed),
-            Output::Volume(Voice::Microphone, volume) => self.audio.set_volume(volume),
+            Output::Volume(voice, volume) => {
+                match voice {
+                    Voice::Microphone => {
+                        self.audio.set_volume(volume);
+                        self.memory.microphone_volume = volume;
+                    }
+                    // None is played yet; it is kept for the first.
+                    Voice::Music => self.memory.music_volume = volume,
+                }
+                self.keep();
+            }
             Output::Updated { changed, refused } => self.updated(&changed, refused),
             // The machine was told that there is no such thing.
-            Output::Torch(_) | Output::Volume(Voice::Music, _) | Output::Music(_) => {}
+            Output::Torch(_) | Output::Music(_) => {}
         }
         Ok(())
     }
@@ -257,6 +292,18 @@ impl Engine {
         self.measures = Some(Moment::now() + meter::INTERVAL);
         let info = self.meter.measure(self.machine.state() == State::Reconnecting);
         self.listeners.tell(&Event::new("netstatus", json!({ "info": info })));
+    }
+
+    /// How loud the microphone is, while one is meant to be open (5.4).
+    fn tell_volume(&mut self) {
+        let state = self.machine.state();
+        if state.has_session() || state == State::Previewing {
+            let properties = self.machine.store().properties();
+            let is_heard = properties.enable_mic && !properties.muted && self.machine.reasons().is_empty();
+            let volume = self.audio.take_volume();
+            let detail = json!({"volume": if is_heard { volume } else { 0 }});
+            self.listeners.tell(&Event::new("audiovolumenotify", detail));
+        }
     }
 
     fn open(&mut self, device: Device) -> Result<()> {
@@ -294,128 +341,6 @@ impl Engine {
         self.board.camera(wanted).cloned()
     }
 
-    fn set_media(&mut self, media: Option<Media>) {
-        let begins = self.media.is_none() && media.is_some();
-        self.media = media;
-        let Some(Media { live, audible }) = media else {
-            self.measures = None;
-            self.video.control.messages.clear();
-            self.video.change(|order| order.session = None);
-            self.audio.encode(None);
-            return;
-        };
-        let properties = self.machine.store().properties();
-        if begins {
-            self.sessions += 1;
-            self.shows = properties.enable_camera;
-            self.description.clear();
-            self.audio.encode(Some((self.sessions, properties.audio_quality)));
-        }
-        let session = self.shows.then_some(self.sessions);
-        self.video.change(|order| (order.session, order.live) = (session, live));
-        self.audio.set_audible(audible);
-    }
-
-    fn updated(&mut self, changed: &[&str], refused: Vec<Refusal>) {
-        for Refusal { property, reason, .. } in &refused {
-            warn!(property, reason, "property not taken");
-        }
-        self.refused = refused;
-        if changed.iter().any(|name| name.starts_with("waiting-image")) {
-            self.load_waiting_image();
-        }
-        if !changed.is_empty() {
-            info!(?changed, "properties");
-            if let Some(settings) = &self.settings {
-                settings.keep(self.machine.store());
-            }
-        }
-        if self.media.is_some() && self.machine.store().properties().enable_camera {
-            self.shows = true;
-            let session = Some(self.sessions);
-            self.video.change(|order| order.session = session);
-        }
-        self.apply();
-    }
-
-    /// Brings the pipelines in line with the properties.
-    fn apply(&mut self) {
-        let properties = self.machine.store().properties().clone();
-        let control = &self.video.control;
-        let passes = self.camera_config().is_some_and(|config| config.encodes());
-        let fps = if passes { self.sensor_fps } else { properties.fps.min(self.sensor_fps) };
-        let Kbps(kbps) = properties.start_bitrate();
-        let before = control.bitrate.swap(kbps * 1000, Relaxed) / 1000;
-        control.fps.store(fps, Relaxed);
-        control.mirror.store(properties.mirror, Relaxed);
-        self.queue.set_limit(send_limit(properties.mode));
-        self.description.set_rates(fps, kbps);
-        self.video.change(|order| order.follow(&properties));
-        if before.abs_diff(kbps) * 10 >= before.max(1) {
-            let params = [("kbps".to_owned(), json!(kbps)), ("cause".to_owned(), json!("property"))];
-            let notice = Input::Notice { code: Code::BitrateChanged, params: Map::from_iter(params) };
-            // It fails at the end of a session only, which no notice brings about.
-            let _ = self.handle(notice);
-        }
-    }
-
-    /// The file of the placeholder, and whether it can be shown. One that can't leaves the one before.
-    fn load_waiting_image(&mut self) {
-        let properties = self.machine.store().properties();
-        let (address, hash) = (properties.waiting_image.clone(), properties.waiting_image_hash.clone());
-        self.images += 1;
-        if address.is_empty() {
-            self.video.change(|order| order.waiting_image = None);
-            return;
-        }
-        let (number, loader, reporter) = (self.images, Arc::clone(&self.loader), self.reporter.clone());
-        tokio::spawn(async move {
-            let result = loader.lock().await.load(&address, &hash, waiting_image::LIMIT).await;
-            let look = |file: Arc<[u8]>| Ok(still::decode(&file, 96, 96).map(|_| file)?);
-            let result = tokio::task::spawn_blocking(move || result.and_then(look)).await;
-            let result = result.unwrap_or(Err(LoadError::Timeout));
-            reporter.send(News::WaitingImage { number, result }).await;
-        });
-    }
-
-    fn hear_waiting_image(&mut self, number: u32, result: Result<Arc<[u8]>, LoadError>) -> Result<()> {
-        if number != self.images {
-            return Ok(());
-        }
-        match result {
-            Ok(file) => {
-                self.video.change(|order| order.waiting_image = Some(file));
-                Ok(())
-            }
-            Err(error) => {
-                warn!(%error, "no waiting image");
-                let params = Map::from_iter([("reason".to_owned(), json!(error.reason()))]);
-                self.handle(Input::Notice { code: Code::WaitingImageFailed, params })
-            }
-        }
-    }
-
-    fn perform(&mut self, id: CallId, action: Action) {
-        match action {
-            Action::Message(text) => {
-                let result = self.video.control.messages.push(&text);
-                let result = result.map(|()| Reply::new()).map_err(|_| Failure::Busy);
-                let _ = self.handle(Input::Performed { id, result });
-            }
-            Action::Snapshot(quality) => self.snapshot(id, quality),
-        }
-    }
-
-    fn snapshot(&mut self, id: CallId, quality: SnapshotQuality) {
-        let (sender, picture) = sync_channel(1);
-        *self.video.control.still.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(sender);
-        let reporter = self.reporter.clone();
-        tokio::task::spawn_blocking(move || {
-            let result = snapshot::take(&picture, quality);
-            reporter.tell(News::Input(Input::Performed { id, result }));
-        });
-    }
-
     /// Calls a method of the context.
     pub(crate) fn call(&mut self, method: Method) -> oneshot::Receiver<Result<Reply, Failure>> {
         let (answer, answered) = oneshot::channel();
@@ -449,8 +374,9 @@ impl Engine {
         &self.machine
     }
 
-    pub(crate) fn listen(&mut self) -> Arc<Listener> {
-        self.listeners.add()
+    /// To events of those kinds; to all where there are none.
+    pub(crate) fn listen(&mut self, kinds: Vec<String>) -> Arc<Listener> {
+        self.listeners.add(kinds)
     }
 }
 

@@ -1,0 +1,142 @@
+//! What the pipelines are told, and what is asked of them.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, PoisonError};
+
+use anyhow::Result;
+use live_pusher::{Action, CallId, Code, Failure, Input, Kbps, Media, Refusal, Reply, SnapshotQuality};
+use media::still;
+use serde_json::{Map, json};
+use tracing::{info, warn};
+
+use super::{Engine, send_limit};
+use crate::news::News;
+use crate::snapshot;
+use crate::waiting_image::{self, LoadError};
+
+impl Engine {
+    pub(super) fn set_media(&mut self, media: Option<Media>) {
+        let begins = self.media.is_none() && media.is_some();
+        self.media = media;
+        let Some(Media { live, audible }) = media else {
+            self.measures = None;
+            self.video.control.messages.clear();
+            self.video.change(|order| order.session = None);
+            self.audio.encode(None);
+            return;
+        };
+        let properties = self.machine.store().properties();
+        if begins {
+            self.sessions += 1;
+            self.shows = properties.enable_camera;
+            self.description.clear();
+            self.audio.encode(Some((self.sessions, properties.audio_quality)));
+        }
+        let session = self.shows.then_some(self.sessions);
+        self.video.change(|order| (order.session, order.live) = (session, live));
+        self.audio.set_audible(audible);
+    }
+
+    pub(super) fn updated(&mut self, changed: &[&str], refused: Vec<Refusal>) {
+        for Refusal { property, reason, .. } in &refused {
+            warn!(property, reason, "property not taken");
+        }
+        self.refused = refused;
+        if changed.iter().any(|name| name.starts_with("waiting-image")) {
+            self.load_waiting_image();
+        }
+        if !changed.is_empty() {
+            info!(?changed, "properties");
+            self.keep();
+        }
+        if self.media.is_some() && self.machine.store().properties().enable_camera {
+            self.shows = true;
+            let session = Some(self.sessions);
+            self.video.change(|order| order.session = session);
+        }
+        self.apply();
+    }
+
+    /// Brings the pipelines in line with the properties.
+    pub(super) fn apply(&mut self) {
+        let properties = self.machine.store().properties().clone();
+        let control = &self.video.control;
+        let passes = self.camera_config().is_some_and(|config| config.encodes());
+        let fps = if passes { self.sensor_fps } else { properties.fps.min(self.sensor_fps) };
+        let Kbps(kbps) = properties.start_bitrate();
+        let before = control.bitrate.swap(kbps * 1000, Relaxed) / 1000;
+        control.fps.store(fps, Relaxed);
+        control.mirror.store(properties.mirror, Relaxed);
+        self.queue.set_limit(send_limit(properties.mode));
+        self.description.set_rates(fps, kbps);
+        self.video.change(|order| order.follow(&properties));
+        if before.abs_diff(kbps) * 10 >= before.max(1) {
+            let params = [("kbps".to_owned(), json!(kbps)), ("cause".to_owned(), json!("property"))];
+            let notice = Input::Notice { code: Code::BitrateChanged, params: Map::from_iter(params) };
+            // It fails at the end of a session only, which no notice brings about.
+            let _ = self.handle(notice);
+        }
+    }
+
+    /// The file of the placeholder, and whether it can be shown. One that can't leaves the one before.
+    pub(super) fn load_waiting_image(&mut self) {
+        let properties = self.machine.store().properties();
+        let (address, hash) = (properties.waiting_image.clone(), properties.waiting_image_hash.clone());
+        self.images += 1;
+        if address.is_empty() {
+            self.video.change(|order| order.waiting_image = None);
+            return;
+        }
+        let (number, loader, reporter) = (self.images, Arc::clone(&self.loader), self.reporter.clone());
+        tokio::spawn(async move {
+            let result = loader.lock().await.load(&address, &hash, waiting_image::LIMIT).await;
+            let look = |file: Arc<[u8]>| Ok(still::decode(&file, 96, 96).map(|_| file)?);
+            let result = tokio::task::spawn_blocking(move || result.and_then(look)).await;
+            let result = result.unwrap_or(Err(LoadError::Timeout));
+            reporter.send(News::WaitingImage { number, result }).await;
+        });
+    }
+
+    pub(super) fn hear_waiting_image(
+        &mut self,
+        number: u32,
+        result: Result<Arc<[u8]>, LoadError>,
+    ) -> Result<()> {
+        if number != self.images {
+            return Ok(());
+        }
+        match result {
+            Ok(file) => {
+                self.video.change(|order| order.waiting_image = Some(file));
+                Ok(())
+            }
+            Err(error) => {
+                warn!(%error, "no waiting image");
+                let params = Map::from_iter([("reason".to_owned(), json!(error.reason()))]);
+                self.handle(Input::Notice { code: Code::WaitingImageFailed, params })
+            }
+        }
+    }
+
+    pub(super) fn perform(&mut self, id: CallId, action: Action) {
+        match action {
+            Action::Message(text) => {
+                let result = self.video.control.messages.push(&text);
+                let result = result.map(|()| Reply::new()).map_err(|_| Failure::Busy);
+                let _ = self.handle(Input::Performed { id, result });
+            }
+            Action::Snapshot(quality) => self.snapshot(id, quality),
+        }
+    }
+
+    fn snapshot(&mut self, id: CallId, quality: SnapshotQuality) {
+        let (sender, picture) = sync_channel(1);
+        *self.video.control.still.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
+        let reporter = self.reporter.clone();
+        tokio::task::spawn_blocking(move || {
+            let result = snapshot::take(&picture, quality);
+            reporter.tell(News::Input(Input::Performed { id, result }));
+        });
+    }
+}
