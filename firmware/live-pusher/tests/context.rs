@@ -291,6 +291,32 @@ fn m9_a_switch_needs_another_camera_and_goes_back_where_that_fails() {
 }
 
 #[test]
+fn m9_a_switch_holds_the_last_picture_for_a_second() {
+    let mut world = World::at(State::Pushing);
+    world.set(json!({"muted": true}));
+    world.answer = Answer::Silent;
+    world.call(Method::SwitchCamera);
+    world.pass(Duration::from_millis(900));
+    assert!(world.media().is_some_and(|media| media.live));
+    world.pass(Duration::from_millis(200));
+    assert!(world.media().is_some_and(|media| !media.live), "then the placeholder");
+}
+
+#[test]
+fn m6_a_session_without_pictures_takes_no_message_and_gives_no_snapshot() {
+    let mut world = World::new(json!({"url": world::URL, "enable-camera": false}));
+    world.give(Input::Attach);
+    world.ask(Method::Start).unwrap();
+    world.connected();
+    assert_eq!(world.ask(Method::SendMessage("x".into())), Err(-3));
+    world.ask(Method::Pause).unwrap();
+    assert_eq!(world.ask(Method::Snapshot(SnapshotQuality::Raw)), Err(-3));
+    world.set(json!({"enable-camera": true}));
+    world.call(Method::SendMessage("x".into()));
+    assert!(matches!(world.outputs.last(), Some(Output::Perform { .. })));
+}
+
+#[test]
 fn s3_a_session_goes_on_when_the_last_reason_goes() {
     let reasons = [Reason::Background, Reason::Privacy, Reason::Interrupt];
     for (index, last) in reasons.into_iter().enumerate() {
@@ -364,6 +390,19 @@ fn s4_a_stop_ends_a_start_that_waits_for_devices() {
     assert_eq!(world.ask(Method::Stop), Ok(Map::new()));
     assert_eq!(world.replies(start), [Err(Failure::InvalidState("stopped"))]);
     assert!(world.has(0, &Output::Close(Device::Camera)));
+}
+
+#[test]
+fn s4_a_stop_ends_the_calls_that_wait_behind_a_start_too() {
+    let mut world = World::at(State::Idle);
+    world.answer = Answer::Silent;
+    let waiting = [Method::Start, Method::Start, Method::StartPreview].map(|method| world.call(method));
+    assert_eq!(world.ask(Method::Stop), Ok(Map::new()));
+    for id in waiting {
+        assert_eq!(world.replies(id), [Err(Failure::InvalidState("stopped"))]);
+    }
+    world.pass(60 * SECOND);
+    assert_eq!(world.state(), State::Idle);
 }
 
 #[test]
@@ -476,6 +515,20 @@ fn d1_an_automatic_start_waits_for_its_devices() {
     world.answer = Answer::Granted;
     world.pass(2 * SECOND);
     assert_eq!(world.state(), State::Connecting);
+    // A start that fails meanwhile leaves it, an address that is none ends it.
+    let mut world = World::new(json!({"url": world::URL, "autopush": true}));
+    world.answer = Answer::Refused { device: Device::Camera, forbidden: true };
+    world.give(Input::Attach);
+    assert_eq!(world.ask(Method::Start), Err(-7));
+    let mut wrong = World::new(json!({"url": world::URL, "autopush": true}));
+    wrong.answer = world.answer;
+    wrong.give(Input::Attach);
+    wrong.set(json!({"url": "nowhere"}));
+    for world in [&mut world, &mut wrong] {
+        world.answer = Answer::Granted;
+        world.pass(3 * SECOND);
+    }
+    assert_eq!((world.state(), wrong.state()), (State::Connecting, State::Idle));
     // One that is called off does not come back.
     let mut world = World::new(json!({"url": world::URL, "autopush": true}));
     world.answer = Answer::Refused { device: Device::Camera, forbidden: true };

@@ -171,7 +171,7 @@ fn p2_what_is_wrong_is_told_and_the_rest_is_applied() {
     let expected = [
         ("colour", "there is no such property"),
         ("fps", "give a number from 1 to 30"),
-        ("url", "give a text"),
+        ("url", "give a text of at most 4096 bytes"),
     ];
     assert_eq!(told, expected);
     assert!(!format!("{outcome:?}").contains("key"), "an address is never told");

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ::uplink::AudioMetadata;
 use live_pusher::{AudioQuality, Code, Input, Kbps};
@@ -87,7 +87,7 @@ impl AudioStage {
 
     /// The thread's work.
     pub(crate) fn run(self: Arc<Self>) -> ! {
-        let (mut made, mut wait) = (None, IDLE);
+        let (mut made, mut wait, mut heard) = (None, IDLE, Instant::now());
         loop {
             let captured = self.blocks.pop(wait);
             if let Some(captured) = &captured {
@@ -96,16 +96,22 @@ impl AudioStage {
             let order = *self.order.lock().unwrap_or_else(PoisonError::into_inner);
             if made.as_ref().map(|(plan, _)| *plan) != order {
                 made = order.map(|plan| (plan, self.open(plan)));
+                heard = Instant::now();
             }
-            let heard = captured.is_some();
-            let result = match &mut made {
-                Some((_, Some(pipeline))) => feed(pipeline, captured),
+            if captured.is_some() {
+                heard = Instant::now();
+            }
+            let is_silent = heard.elapsed() >= PATIENCE;
+            let result = match (&mut made, captured) {
+                (Some((_, Some(pipeline))), Some(captured)) => take(pipeline, captured),
+                // Behind the present, so that sound which comes now finds its place.
+                (Some((_, Some(pipeline))), None) if is_silent => pipeline.advance(now() - SILENCE),
                 _ => Ok(()),
             };
-            wait = match (order, heard) {
-                (None, _) => IDLE,
-                (Some(_), true) => PATIENCE,
-                (Some(_), false) => SILENCE,
+            wait = match order {
+                None => IDLE,
+                Some(_) if is_silent => SILENCE,
+                Some(_) => PATIENCE.saturating_sub(heard.elapsed()),
             };
             if let Err(error) = result {
                 self.failed(&error);
@@ -130,12 +136,8 @@ impl AudioStage {
     }
 }
 
-fn feed(pipeline: &mut AudioPipeline<QueueSink>, captured: Option<Captured>) -> Result<(), AacError> {
-    match captured {
-        Some(Captured { format, block }) => {
-            pipeline.set_format(format)?;
-            pipeline.process(&block)
-        }
-        None => pipeline.advance(now()),
-    }
+fn take(pipeline: &mut AudioPipeline<QueueSink>, captured: Captured) -> Result<(), AacError> {
+    let Captured { format, block } = captured;
+    pipeline.set_format(format)?;
+    pipeline.process(&block)
 }

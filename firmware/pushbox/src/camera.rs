@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use board::CameraConfig;
 use live_pusher::{Device, DeviceEvent};
-use media::{DropOldest, Frame, VideoFormat};
+use media::{CaptureError, DropOldest, Frame, VideoFormat};
 use serde_json::{Map, Value, json};
 use tracing::info;
 
@@ -48,6 +48,8 @@ fn capture(config: &CameraConfig, reports: &Reports, frames: &DropOldest<Capture
                 }
                 frames.push(Captured { frame, quarter_turns });
             }
+            // How long the first one may take, the machine decides (7.1).
+            Err(CaptureError::Timeout { .. }) if first => {}
             Err(error) => return reports.lost(error),
         }
     }

@@ -20,9 +20,10 @@ pub(crate) fn run(socket: &Path, command: &[String], as_json: bool) -> Result<()
         // Then the box hangs up once it has answered.
         lines.get_ref().shutdown(std::net::Shutdown::Write)?;
     }
-    let mut failure = None;
+    let (mut failure, mut is_answered) = (None, false);
     for line in lines.lines() {
         let line = line.context("the box hung up")?;
+        is_answered = true;
         match line.strip_prefix("? ") {
             Some(message) => failure = Some(message.trim_end_matches("; type help").to_owned()),
             None if line.contains("\"error\":") && as_json => failure = Some(line),
@@ -31,7 +32,7 @@ pub(crate) fn run(socket: &Path, command: &[String], as_json: bool) -> Result<()
     }
     match failure {
         Some(message) => bail!("{message}"),
-        None if watches => bail!("the box ended"),
+        None if watches || !is_answered => bail!("the box hung up"),
         None => Ok(()),
     }
 }

@@ -85,8 +85,15 @@ impl Address {
 
     /// What a server says, fit for a log: without the stream's name, control characters and excessive length.
     pub(crate) fn mask(&self, text: &str) -> String {
-        let name = self.stream.split('?').next().unwrap_or_default();
-        let masked = text.replace(&self.stream, "***").replace(name, "***");
+        let (name, query) = self.stream.split_once('?').unwrap_or((&self.stream, ""));
+        let values = query.split('&').filter_map(|pair| pair.split_once('=')).map(|(_, value)| value);
+        // The whole first, and of values those that are long enough to be no word of the server's own.
+        let secrets =
+            [self.stream.as_str(), query, name].into_iter().chain(values.filter(|value| value.len() > 3));
+        let mut masked = text.to_owned();
+        for secret in secrets.filter(|secret| !secret.is_empty()) {
+            masked = masked.replace(secret, "***");
+        }
         masked.chars().filter(|c| !c.is_control()).take(LONGEST_REMARK).collect()
     }
 
@@ -137,6 +144,9 @@ mod tests {
         let address = Address::parse("rtmp://host/live/topsecret?sign=abc").unwrap();
         let text = "NetStream.Publish.BadName topsecret?sign=abc, topsecret is taken\n\x1b[31m";
         assert_eq!(address.mask(text), "NetStream.Publish.BadName ***, *** is taken[31m");
+        let signed = Address::parse("rtmp://host/live/key?sign=abcdef&t=1").unwrap();
+        assert_eq!(signed.mask("invalid sign=abcdef&t=1"), "invalid ***");
+        assert_eq!(signed.mask("signature abcdef expired, t 1"), "signature *** expired, t 1");
         assert_eq!(address.mask(&"x".repeat(5000)).len(), LONGEST_REMARK);
     }
 

@@ -13,6 +13,8 @@ use crate::DevicePosition;
 /// How long a start or a preview may wait for its devices, and a switch of cameras (6.1).
 const OPENING: Duration = Duration::from_secs(5);
 const SWITCHING: Duration = Duration::from_secs(3);
+/// How long the last picture of one camera stands for the other's.
+const HOLD: Duration = Duration::from_secs(1);
 /// How long the world may take for a call.
 const TASK: Duration = Duration::from_secs(2);
 
@@ -59,6 +61,14 @@ impl Pending {
     /// Whether devices are opened for it.
     pub(super) fn opens(&self) -> bool {
         !self.is_switch()
+    }
+
+    /// Until when a switch of cameras shows the last picture (6.4).
+    pub(super) fn holds_picture_until(&self) -> Option<Time> {
+        match self {
+            Self::Switch { since, .. } => Some(*since + HOLD),
+            Self::Start { .. } | Self::Preview { .. } => None,
+        }
     }
 
     pub(super) fn deadline(&self) -> Time {
@@ -115,7 +125,7 @@ impl Machine {
         if !(self.is_address)(&url) {
             return self.reply(id, Err(Failure::InvalidArgument("invalid url")));
         }
-        (self.last_error, self.automatic, self.restart, self.restarts) = (None, false, None, 0);
+        (self.last_error, self.restart, self.restarts) = (None, None, 0);
         if self.session.is_some() {
             self.restart_session(url);
             self.reply(id, Ok(Reply::new()));
@@ -144,6 +154,7 @@ impl Machine {
 
     fn start_automatically(&mut self, url: String) {
         if !(self.is_address)(&url) {
+            self.automatic = false;
             self.emit(Code::AddressInvalid, Map::new());
             return;
         }
@@ -171,6 +182,9 @@ impl Machine {
         self.end_session();
         self.stop_music();
         self.set_ratio(1.0);
+        for (waiting, _) in std::mem::take(&mut self.waiting) {
+            self.reply(waiting, Err(Failure::InvalidState("stopped")));
+        }
         self.abandon(Failure::InvalidState("stopped"));
         self.reply(id, Ok(Reply::new()));
     }
@@ -200,7 +214,7 @@ impl Machine {
     fn snapshot(&mut self, id: CallId, quality: SnapshotQuality) {
         let shows_camera = self.camera.is_running();
         let result = match self.state() {
-            State::Paused => Ok(()),
+            State::Paused if self.has_pictures() => Ok(()),
             State::Previewing | State::Connecting | State::Pushing | State::Reconnecting if shows_camera => {
                 Ok(())
             }
@@ -213,6 +227,10 @@ impl Machine {
         }
     }
 
+    fn has_pictures(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| session.has_pictures)
+    }
+
     fn perform(&mut self, id: CallId, action: Action) {
         let is_snapshot = matches!(action, Action::Snapshot(_));
         self.tasks.push(Task { id, until: self.now + TASK, is_snapshot });
@@ -220,7 +238,7 @@ impl Machine {
     }
 
     fn send_message(&mut self, id: CallId, text: String) {
-        if matches!(self.state(), State::Pushing | State::Paused) {
+        if matches!(self.state(), State::Pushing | State::Paused) && self.has_pictures() {
             self.perform(id, Action::Message(text));
         } else {
             self.reply(id, Err(Failure::InvalidState("not pushing")));

@@ -167,6 +167,7 @@ impl Machine {
             self.tasks.iter().map(|task| task.until).min(),
             self.music.deadline(),
             self.pending.as_ref().map(Pending::deadline),
+            self.pending.as_ref().and_then(Pending::holds_picture_until).filter(|until| self.now < *until),
             self.session.as_ref().and_then(Session::deadline),
             self.pause_limit(),
             self.restart,
@@ -245,10 +246,20 @@ impl Machine {
         self.settle_media();
     }
 
+    /// A switch of cameras shows the last picture, if there was one, for a moment.
+    fn holds_picture(&self) -> bool {
+        let until = self.pending.as_ref().and_then(Pending::holds_picture_until);
+        self.media.is_some_and(|media| media.live) && until.is_some_and(|until| self.now < until)
+    }
+
     fn settle_media(&mut self) {
+        let enable_camera = self.store.properties().enable_camera;
+        if let Some(session) = &mut self.session {
+            session.has_pictures |= enable_camera;
+        }
         let is_shown = self.session.as_ref().is_some_and(|session| !session.is_suspended());
         let media = is_shown.then(|| Media {
-            live: self.reasons.is_empty() && self.camera.is_running(),
+            live: self.reasons.is_empty() && (self.camera.is_running() || self.holds_picture()),
             audible: self.reasons.is_empty()
                 && self.microphone.is_running()
                 && !self.store.properties().muted,

@@ -17,6 +17,8 @@ pub(super) struct Session {
     connection: ConnectionId,
     phase: Phase,
     retries: u32,
+    /// Whether there is a video track: once it had pictures, it has them to its end (4.6).
+    pub(super) has_pictures: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +66,9 @@ impl Session {
 
 impl Machine {
     pub(super) fn begin_session(&mut self, url: String) {
-        self.session = Some(Session { url, connection: 0, phase: Phase::Connecting, retries: 0 });
+        let has_pictures = self.store.properties().enable_camera;
+        self.session =
+            Some(Session { url, connection: 0, phase: Phase::Connecting, retries: 0, has_pictures });
         self.connect(Phase::Connecting);
     }
 

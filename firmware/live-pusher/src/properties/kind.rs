@@ -4,6 +4,9 @@ use serde_json::{Map, Value, json};
 
 use super::table::{Kind, Rounding};
 
+/// Bytes: of a text that is too long nothing could be kept.
+const LONGEST_TEXT: usize = 4096;
+
 impl Kind {
     /// The value as it is kept, or what would be right instead.
     pub(crate) fn coerce(self, given: &Value) -> Result<Value, String> {
@@ -18,7 +21,9 @@ impl Kind {
             Self::Choice(words) => {
                 given.as_str().map(str::trim).filter(|word| words.contains(word)).map(|word| json!(word))
             }
-            Self::Text => given.as_str().map(|text| json!(trimmed(text))),
+            Self::Text => {
+                given.as_str().filter(|text| text.len() <= LONGEST_TEXT).map(|text| json!(trimmed(text)))
+            }
             Self::Md5 => {
                 given.as_str().map(trimmed).filter(|text| is_md5(text)).map(|text| json!(text.to_lowercase()))
             }
@@ -37,7 +42,7 @@ impl Kind {
                 format!("give one of {}", codes.iter().map(u8::to_string).collect::<Vec<_>>().join(", "))
             }
             Self::Choice(words) => format!("give one of {}", words.join(", ")),
-            Self::Text => "give a text".into(),
+            Self::Text => format!("give a text of at most {LONGEST_TEXT} bytes"),
             Self::Md5 => "give the 32 hexadecimal digits of an MD5".into(),
             Self::Words(words) => format!("give a list of {}", words.join(", ")),
         }
@@ -53,7 +58,7 @@ impl Kind {
             }
             Self::Code(codes) => json!({ "enum": codes }),
             Self::Choice(words) => json!({ "enum": words }),
-            Self::Text => json!({ "type": "string" }),
+            Self::Text => json!({ "type": "string", "maxLength": LONGEST_TEXT }),
             Self::Md5 => json!({ "type": "string", "pattern": "^([0-9a-fA-F]{32})?$" }),
             Self::Words(words) => json!({ "type": "array", "items": { "enum": words }, "uniqueItems": true }),
         };

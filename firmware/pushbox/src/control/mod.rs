@@ -9,9 +9,11 @@ mod socket;
 mod view;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout;
 
 use crate::engine::Handle;
 use crate::events::{Event, Listener};
@@ -55,24 +57,32 @@ async fn serve(
                     return Ok(());
                 }
                 let ended = lines.take(&buffer[..count]);
+                let echo = lines.echo();
                 if manner == Manner::Terminal {
-                    writer.write_all(&lines.echo()).await?;
+                    send(&mut writer, &echo).await?;
                 }
                 for line in ended {
                     let answer = client.answer(line).await;
-                    writer.write_all(client.dress(answer, manner).as_bytes()).await?;
+                    send(&mut writer, client.dress(answer, manner).as_bytes()).await?;
                 }
             }
             event = event => match event {
                 Some(event) => {
                     let text = client.dress(client.render(&event), manner);
-                    writer.write_all(text.as_bytes()).await?;
+                    send(&mut writer, text.as_bytes()).await?;
                 }
                 // It left too many events waiting.
                 None => return Ok(()),
             },
         }
     }
+}
+
+/// One who does not read for so long is hung up on.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+async fn send(writer: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> std::io::Result<()> {
+    timeout(PATIENCE, writer.write_all(bytes)).await?
 }
 
 /// One who speaks with the box.

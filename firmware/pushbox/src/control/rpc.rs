@@ -122,7 +122,9 @@ impl Client {
             "props.reset" => {
                 let mut names = texts(&params, "names")?;
                 if names.is_empty() {
-                    names = TABLE.iter().map(|property| property.name.to_owned()).collect();
+                    // What counts at the start only can't be changed any more (4.34).
+                    let names_of_all = TABLE.iter().map(|property| property.name);
+                    names = names_of_all.filter(|name| *name != "custom-effect").map(str::to_owned).collect();
                 }
                 self.set(names.into_iter().map(|name| (name, Value::Null)).collect()).await
             }

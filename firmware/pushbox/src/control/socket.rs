@@ -2,11 +2,15 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use tokio::net::UnixListener;
+use tokio::sync::Semaphore;
+use tokio::time::sleep;
 use tracing::debug;
 
 use super::{Manner, serve};
@@ -32,7 +36,9 @@ impl Socket {
         // What a program that was killed has left; one that lives answers.
         match std::os::unix::net::UnixStream::connect(path) {
             Ok(_) => bail!("{}: another pushbox listens there; end it, or give --control", name()),
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path)?,
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused && is_socket(path) => {
+                fs::remove_file(path)?;
+            }
             Err(_) => {}
         }
         let listener = UnixListener::bind(path)
@@ -43,13 +49,14 @@ impl Socket {
 
     /// Serves each client in a task of its own.
     pub(crate) async fn serve(&self, handle: &Handle) {
-        let places = std::sync::Arc::new(tokio::sync::Semaphore::new(CLIENTS));
+        let places = Arc::new(Semaphore::new(CLIENTS));
         loop {
-            let Ok(place) = std::sync::Arc::clone(&places).acquire_owned().await else {
-                return;
-            };
             match self.listener.accept().await {
                 Ok((stream, _)) => {
+                    let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+                        debug!("more than {CLIENTS} control clients");
+                        continue;
+                    };
                     let handle = handle.clone();
                     tokio::spawn(async move {
                         let (reader, writer) = stream.into_split();
@@ -62,11 +69,15 @@ impl Socket {
                 // Out of files, perhaps: later there may be some.
                 Err(error) => {
                     debug!(%error, "no control client");
-                    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                    sleep(Duration::from_millis(100)).await;
                 }
             }
         }
     }
+}
+
+fn is_socket(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket())
 }
 
 impl Drop for Socket {

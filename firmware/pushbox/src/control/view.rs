@@ -47,8 +47,10 @@ pub(super) fn capabilities(machine: &Machine) -> Value {
 /// All properties, or those of `names`. The address is shown without its secrets.
 pub(super) fn properties(machine: &Machine, names: &[String]) -> Result<Map<String, Value>, String> {
     let mut values = machine.store().values();
-    if let Some(url) = values.get_mut("url") {
-        *url = json!(masked(&machine.store().properties().url));
+    for name in ["url", "waiting-image"] {
+        let text = values.get(name).and_then(Value::as_str).unwrap_or_default();
+        let masked = if name == "url" { masked(text) } else { without_secrets(text) };
+        values.insert(name.to_owned(), json!(masked));
     }
     if names.is_empty() {
         return Ok(values);
@@ -58,6 +60,17 @@ pub(super) fn properties(machine: &Machine, names: &[String]) -> Result<Map<Stri
         Ok((property.name.to_owned(), values[property.name].clone()))
     };
     names.iter().map(find).collect()
+}
+
+/// A path as it is, an address without user, password and query.
+fn without_secrets(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return text.to_owned();
+    };
+    let rest = rest.split_once('?').map_or(rest.to_owned(), |(path, _)| format!("{path}?***"));
+    let (host, path) = rest.split_once('/').unwrap_or((&rest, ""));
+    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+    format!("{scheme}://{host}/{path}")
 }
 
 /// An address without what may be secret.

@@ -2,7 +2,7 @@
 
 mod pipelines;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
@@ -15,7 +15,8 @@ use live_pusher::{
 };
 use serde_json::{Map, Value, json};
 use tokio::sync::{Mutex, mpsc, oneshot};
-use tokio::time::{Instant as Moment, MissedTickBehavior, interval, sleep_until};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant as Moment, MissedTickBehavior, interval, sleep_until, timeout};
 use tracing::{info, warn};
 
 use crate::audio::AudioStage;
@@ -34,6 +35,8 @@ use crate::{camera, microphone};
 type Job = Box<dyn FnOnce(&mut Engine) + Send>;
 /// Jobs that may wait.
 const JOBS: usize = 64;
+/// How long the end waits for settings to be written.
+const LAST_WRITE: Duration = Duration::from_secs(3);
 /// From one volume event to the next (5.4).
 const VOLUMES: Duration = Duration::from_millis(300);
 
@@ -61,8 +64,10 @@ pub(crate) struct Engine {
     measures: Option<Moment>,
     meter: Meter,
     loader: Arc<Mutex<Loader>>,
-    /// Waiting images that were asked for.
+    /// Waiting images that were asked for, the load of the last one, and whether that is there.
     images: u32,
+    loading: Option<JoinHandle<()>>,
+    has_image: bool,
     calls: HashMap<CallId, oneshot::Sender<Result<Reply, Failure>>>,
     last_call: CallId,
     /// Of the update that is carried out.
@@ -71,8 +76,12 @@ pub(crate) struct Engine {
     reporter: Reporter,
     news: Option<mpsc::Receiver<News>>,
     jobs: Option<mpsc::Receiver<Job>>,
-    /// Whether the program ends with its session.
+    /// Inputs that wait, and whether one is carried out.
+    inputs: VecDeque<Input>,
+    is_busy: bool,
+    /// Whether the program ends with its session, and whether that was.
     once: bool,
+    is_over: bool,
 }
 
 /// Asks the engine from a task.
@@ -138,6 +147,8 @@ impl Engine {
             meter,
             loader: Arc::default(),
             images: 0,
+            loading: None,
+            has_image: false,
             calls: HashMap::new(),
             last_call: 0,
             refused: Vec::new(),
@@ -145,7 +156,10 @@ impl Engine {
             reporter,
             news: Some(news),
             jobs: Some(jobs),
+            inputs: VecDeque::new(),
+            is_busy: false,
             once,
+            is_over: false,
         };
         (engine, Handle(sender))
     }
@@ -159,7 +173,7 @@ impl Engine {
             self.load_waiting_image();
             let mut volumes = interval(VOLUMES);
             volumes.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            loop {
+            while !self.is_over {
                 let deadline = self.machine.deadline().map(|time| Moment::from_std(self.born + time));
                 tokio::select! {
                     () = &mut shutdown => return Ok(()),
@@ -170,14 +184,19 @@ impl Engine {
                     _ = volumes.tick(), if self.listeners.want("audiovolumenotify") => self.tell_volume(),
                 }
             }
+            self.machine.last_error().map_or(Ok(()), |code| Err(anyhow!("{} ({code})", code.text())))
         }
         .await;
         // Threads that still have something to say must not wait for an ear.
         drop(news);
         let _ = self.handle(Input::Detach);
+        let settings = self.settings.take();
+        let written = tokio::task::spawn_blocking(move || drop(settings));
         if let Some(connection) = self.connection.take() {
             connection.end().await;
         }
+        // Flash that hangs must not keep the program.
+        let _ = timeout(LAST_WRITE, written).await;
         result
     }
 
@@ -204,14 +223,25 @@ impl Engine {
         }
     }
 
+    /// What comes of an input while another is carried out waits for its turn.
     fn handle(&mut self, input: Input) -> Result<()> {
-        let outputs = self.machine.handle(self.born.elapsed(), input);
-        outputs.into_iter().try_for_each(|output| self.act(output))?;
+        self.inputs.push_back(input);
+        if std::mem::replace(&mut self.is_busy, true) {
+            return Ok(());
+        }
+        let mut result = Ok(());
+        while let Some(input) = self.inputs.pop_front().filter(|_| result.is_ok()) {
+            let had_session = self.machine.state().has_session();
+            let outputs = self.machine.handle(self.born.elapsed(), input);
+            result = outputs.into_iter().try_for_each(|output| self.act(output));
+            self.is_over |= self.once && had_session && !self.machine.state().has_session();
+        }
+        self.is_busy = false;
         if self.machine.position() != self.memory.camera {
             self.memory.camera = self.machine.position();
             self.keep();
         }
-        Ok(())
+        result
     }
 
     /// What must survive goes to the flash.
@@ -223,7 +253,7 @@ impl Engine {
 
     fn act(&mut self, output: Output) -> Result<()> {
         match output {
-            Output::Status(status) => return self.tell_status(&status),
+            Output::Status(status) => self.tell_status(&status),
             Output::Reply { id, result } => {
                 // Who does not wait any longer needs none.
                 let _ = self.calls.remove(&id).map(|answer| answer.send(result));
@@ -267,7 +297,7 @@ impl Engine {
         Ok(())
     }
 
-    fn tell_status(&mut self, status: &Status) -> Result<()> {
+    fn tell_status(&mut self, status: &Status) {
         let (code, text) = (status.code.number(), status.code.text());
         let params = Value::Object(status.params.clone());
         if (1001..=1099).contains(&code) {
@@ -282,10 +312,6 @@ impl Engine {
             self.measures = Some(Moment::now() + meter::INTERVAL);
             self.meter.reset();
         }
-        if self.once && status.code == Code::Disconnected {
-            return Err(anyhow!("{text} ({code})"));
-        }
-        Ok(())
     }
 
     fn measure(&mut self) {

@@ -8,6 +8,7 @@ use anyhow::Result;
 use live_pusher::{Action, CallId, Code, Failure, Input, Kbps, Media, Refusal, Reply, SnapshotQuality};
 use media::still;
 use serde_json::{Map, json};
+use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
 use super::{Engine, send_limit};
@@ -34,6 +35,10 @@ impl Engine {
             self.audio.encode(Some((self.sessions, properties.audio_quality)));
         }
         let session = self.shows.then_some(self.sessions);
+        // What could not be loaded before may be there now.
+        if begins && !self.has_image && self.loading.as_ref().is_none_or(JoinHandle::is_finished) {
+            self.load_waiting_image();
+        }
         self.video.change(|order| (order.session, order.live) = (session, live));
         self.audio.set_audible(audible);
     }
@@ -84,18 +89,23 @@ impl Engine {
         let properties = self.machine.store().properties();
         let (address, hash) = (properties.waiting_image.clone(), properties.waiting_image_hash.clone());
         self.images += 1;
+        if let Some(before) = self.loading.take() {
+            before.abort();
+        }
+        self.has_image = address.is_empty();
         if address.is_empty() {
             self.video.change(|order| order.waiting_image = None);
             return;
         }
         let (number, loader, reporter) = (self.images, Arc::clone(&self.loader), self.reporter.clone());
-        tokio::spawn(async move {
+        let load = tokio::spawn(async move {
             let result = loader.lock().await.load(&address, &hash, waiting_image::LIMIT).await;
             let look = |file: Arc<[u8]>| Ok(still::decode(&file, 96, 96).map(|_| file)?);
             let result = tokio::task::spawn_blocking(move || result.and_then(look)).await;
             let result = result.unwrap_or(Err(LoadError::Timeout));
             reporter.send(News::WaitingImage { number, result }).await;
         });
+        self.loading = Some(load);
     }
 
     pub(super) fn hear_waiting_image(
@@ -108,6 +118,7 @@ impl Engine {
         }
         match result {
             Ok(file) => {
+                self.has_image = true;
                 self.video.change(|order| order.waiting_image = Some(file));
                 Ok(())
             }

@@ -304,7 +304,11 @@ fn n8_a_secret_is_shown_nowhere() {
     let boxed = Boxed::start();
     let mut client = boxed.connect();
     client.result("subscribe", json!({}));
-    client.result("props.set", json!({"url": "rtmp://127.0.0.1:9/live/topsecret?sign=hidden"}));
+    let image = "http://user:hidden@127.0.0.1:9/a.png?token=hidden";
+    client.result(
+        "props.set",
+        json!({"url": "rtmp://127.0.0.1:9/live/topsecret?sign=hidden", "waiting-image": image}),
+    );
     client.call("start", json!({}));
     client.status(1102);
     let answers = [
@@ -393,6 +397,12 @@ fn the_socket_is_for_user_and_group_and_goes_with_the_box() {
     assert!(status.success() && took < Duration::from_millis(500), "{status}, {took:?}");
     assert!(!boxed.socket().exists());
     // What one that was killed has left is no hindrance.
+    // A file that is no socket stays.
+    fs::write(boxed.socket(), "a file").unwrap();
+    let mut command = pushbox();
+    command.arg("run").arg("--board").arg(board("sim.toml")).arg("--control").arg(boxed.socket());
+    assert!(!command.output().unwrap().status.success());
+    assert_eq!(fs::read_to_string(boxed.socket()).unwrap(), "a file");
     let mut killed = Boxed::start();
     drop(killed.connect());
     killed.running.0.kill().unwrap();
