@@ -14,8 +14,8 @@ pub use machine::{
     Action, CallId, ConnectionId, Device, DeviceEvent, Hardware, Input, Machine, Media, Method, MusicCommand,
     MusicEvent, NetworkEvent, Output, Reason, Reasons, Reply, SnapshotQuality, State, Status, Time, Voice,
 };
-pub use network::{Quality, Sample};
-pub use options::{Options, Profile};
+pub use network::{Congestion, Quality, Sample};
+pub use options::{DegradedStart, Options, Profile};
 pub use properties::{
     Aspect, AudioQuality, BeautyStyle, DefaultValue, DevicePosition, Filter, Kbps, Kind, LocalMirror, Mode,
     Orientation, Outcome, Properties, Property, Refusal, Rounding, Store, TABLE, Transition, VolumeType,

@@ -51,6 +51,39 @@ fn level(sample: &Sample) -> u8 {
     LEVELS.iter().find(fits).map_or(WORST, |(level, ..)| *level)
 }
 
+/// Whether the uplink is too narrow (section 7.3, code 1101), from samples two seconds apart.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Congestion {
+    /// Samples in a row in which too much waited, and in which hardly anything did.
+    full: u32,
+    calm: u32,
+    /// Samples since it was told; none while the uplink is wide enough.
+    told: Option<u32>,
+}
+
+/// Pictures and time in the queue: so much is too much, and less than so much is calm.
+const FULL: (usize, Duration) = (10, Duration::from_secs(1));
+const CALM: (usize, Duration) = (3, Duration::from_millis(300));
+/// Samples until it is told again, and calm ones until it is over.
+const AGAIN: u32 = 5;
+const OVER: u32 = 2;
+
+impl Congestion {
+    /// Takes a sample with the pictures that wait, and tells whether 1101 is due.
+    pub fn is_due(&mut self, sample: &Sample, waiting: usize) -> bool {
+        let is_full = waiting >= FULL.0 || sample.queued >= FULL.1;
+        let is_calm = waiting < CALM.0 && sample.queued < CALM.1 && sample.dropped == 0.0;
+        self.full = if is_full { self.full + 1 } else { 0 };
+        self.calm = if is_calm { self.calm + 1 } else { 0 };
+        self.told = match self.told {
+            Some(_) if self.calm >= OVER => None,
+            Some(samples) => Some((samples + 1) % AGAIN),
+            None => (self.full >= 2 || sample.dropped > 0.0).then_some(0),
+        };
+        self.told == Some(0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,6 +115,28 @@ mod tests {
         let silent = Sample { unacknowledged: SILENCE, ..Sample::default() };
         let reconnecting = Sample { reconnecting: true, ..Sample::default() };
         assert_eq!([silent, reconnecting].map(|it| Quality::default().after(&it).level()), [6, 6]);
+    }
+
+    #[test]
+    fn n4_1101_is_told_on_entry_and_every_ten_seconds_until_the_queue_is_calm() {
+        let (calm, full, between) = (sample(0, 0, 0.0), sample(1000, 0, 0.0), sample(500, 0, 0.0));
+        let mut congestion = Congestion::default();
+        let told = |congestion: &mut Congestion, samples: &[(Sample, usize)]| -> Vec<bool> {
+            samples.iter().map(|(sample, waiting)| congestion.is_due(sample, *waiting)).collect()
+        };
+        assert_eq!(
+            told(&mut congestion, &[(full, 0), (between, 0), (calm, 10), (full, 0)]),
+            [false, false, false, true]
+        );
+        assert_eq!(
+            told(&mut congestion, &[(between, 5); 10]),
+            [false, false, false, false, true, false, false, false, false, true]
+        );
+        assert_eq!(
+            told(&mut congestion, &[(calm, 2), (calm, 0), (full, 0), (full, 0)]),
+            [false, false, false, true]
+        );
+        assert_eq!(told(&mut Congestion::default(), &[(sample(0, 0, 0.01), 0)]), [true]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 
 /// Which of the surfaces known in the field is spoken (2.4).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -20,17 +20,31 @@ impl Profile {
     }
 }
 
-/// Choices of whoever sets up the box.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What becomes of a start where a device refuses (7.6).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DegradedStart {
+    #[default]
+    Abort,
+    /// The session starts with the placeholder, or with silence.
+    Placeholder,
+}
+
+/// Choices of whoever sets up the box. Times are given in seconds.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Options {
     pub profile: Profile,
-    /// Whether a session starts without a device that refuses (7.6).
-    pub degraded_start: bool,
+    pub degraded_start: DegradedStart,
     /// How long a session stays paused for a reason of the box; zero: without limit (10.5).
+    #[serde(deserialize_with = "seconds::<0, 3600, _>")]
     pub background_limit: Duration,
     /// The same of method `pause`.
+    #[serde(deserialize_with = "seconds::<0, 86_400, _>")]
     pub api_pause_limit: Duration,
+    #[serde(deserialize_with = "count::<1, 10, _>")]
     pub retry_count: u32,
+    #[serde(deserialize_with = "seconds::<3, 30, _>")]
     pub retry_interval: Duration,
     /// Whether an automatic session that failed for good is started again (4.3).
     pub unattended_restart: bool,
@@ -42,13 +56,48 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             profile: Profile::default(),
-            degraded_start: false,
+            degraded_start: DegradedStart::default(),
             background_limit: Duration::from_secs(180),
             api_pause_limit: Duration::ZERO,
             retry_count: 3,
             retry_interval: Duration::from_secs(3),
             unattended_restart: false,
             resume_after_interrupt: true,
+        }
+    }
+}
+
+fn count<'de, const LOW: u32, const HIGH: u32, D: Deserializer<'de>>(given: D) -> Result<u32, D::Error> {
+    let value = u32::deserialize(given)?;
+    let wanted = || de::Error::custom(format!("give a number from {LOW} to {HIGH}"));
+    (LOW..=HIGH).contains(&value).then_some(value).ok_or_else(wanted)
+}
+
+fn seconds<'de, const LOW: u32, const HIGH: u32, D: Deserializer<'de>>(
+    given: D,
+) -> Result<Duration, D::Error> {
+    count::<LOW, HIGH, D>(given).map(|value| Duration::from_secs(value.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{from_value, json};
+
+    use super::*;
+
+    #[test]
+    fn options_have_their_ranges_and_what_is_unknown_is_told() {
+        let options: Options = from_value(json!({"retry-count": 10, "background-limit": 0})).unwrap();
+        assert_eq!((options.retry_count, options.background_limit), (10, Duration::ZERO));
+        assert_eq!(options.retry_interval, Duration::from_secs(3));
+        for (wrong, told) in [
+            (json!({"retry-count": 11}), "give a number from 1 to 10"),
+            (json!({"retry-interval": 2}), "give a number from 3 to 30"),
+            (json!({"degraded-start": "never"}), "abort"),
+            (json!({"colour": 1}), "unknown field `colour`"),
+        ] {
+            let error = from_value::<Options>(wrong).unwrap_err().to_string();
+            assert!(error.contains(told), "{error}");
         }
     }
 }

@@ -6,8 +6,8 @@ mod world;
 use std::time::Duration;
 
 use live_pusher::{
-    Action, Code, Device, DeviceEvent, DevicePosition, Failure, Hardware, Input, Media, Method, MusicCommand,
-    MusicEvent, NetworkEvent, Options, Output, Profile, Reason, SnapshotQuality, State,
+    Action, Code, DegradedStart, Device, DeviceEvent, DevicePosition, Failure, Hardware, Input, Media,
+    Method, MusicCommand, MusicEvent, NetworkEvent, Options, Output, Profile, Reason, SnapshotQuality, State,
 };
 use serde_json::{Map, Value, json};
 use world::{Answer, World, hardware, object};
@@ -541,7 +541,7 @@ fn d1_an_automatic_start_waits_for_its_devices() {
 
 #[test]
 fn d1_a_session_may_start_without_a_device_that_refuses() {
-    let options = Options { degraded_start: true, ..Options::default() };
+    let options = Options { degraded_start: DegradedStart::Placeholder, ..Options::default() };
     let mut world = World::with(json!({"url": world::URL}), options, hardware());
     world.give(Input::Attach);
     world.answer = Answer::Refused { device: Device::Camera, forbidden: false };

@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use live_pusher::{
-    CallId, Code, ConnectionId, Device, DeviceEvent, Input, Machine, Media, Method, NetworkEvent, Options,
-    Output, Reason, State, Store, Time,
+    CallId, Code, ConnectionId, DegradedStart, Device, DeviceEvent, Input, Machine, Media, Method,
+    NetworkEvent, Options, Output, Reason, State, Store, Time,
 };
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -35,6 +35,9 @@ struct Witness {
     told_connected: bool,
     /// Whether 1003 was told and 1007 not yet.
     camera_starts: bool,
+    now: Time,
+    /// When 1003 was told last: within a second it is not told again (5.4).
+    opened: Option<Time>,
     media: Option<Media>,
     torch: bool,
 }
@@ -127,6 +130,7 @@ impl Fuzz {
             self.machine.state() == State::Unbound && input != Input::Attach,
             matches!(input, Input::Call { method: Method::Stop, .. }),
         );
+        self.witness.now = self.now;
         self.witness.hear(&input);
         let outputs = self.machine.handle(self.now, input);
         for output in outputs {
@@ -203,7 +207,13 @@ impl Witness {
             Input::Device { device, event } => {
                 let (open, delivers) = (&mut self.open[index(*device)], &mut self.delivers[index(*device)]);
                 match event {
-                    DeviceEvent::Opened(_) => *delivers = *open,
+                    DeviceEvent::Opened(_) => {
+                        *delivers = *open;
+                        let is_repeated = self
+                            .opened
+                            .is_some_and(|told| self.now.saturating_sub(told) < Duration::from_secs(1));
+                        self.camera_starts |= *device == Device::Camera && is_repeated;
+                    }
                     DeviceEvent::Lost { .. } => (*open, *delivers) = (false, false),
                     DeviceEvent::Refused { .. } => *open &= *delivers,
                     DeviceEvent::FirstFrame(_) | DeviceEvent::Silent => {}
@@ -241,7 +251,7 @@ impl Witness {
         match code {
             Code::Connected => self.told_connected = true,
             Code::Publishing => assert!(self.connected.is_some(), "1002 of no connection"),
-            Code::CameraOpened => self.camera_starts = true,
+            Code::CameraOpened => (self.camera_starts, self.opened) = (true, Some(self.now)),
             Code::FirstFrame => assert!(std::mem::take(&mut self.camera_starts), "1007 before 1003"),
             Code::CameraFailed | Code::CameraForbidden => self.camera_starts = false,
             _ => {}
@@ -279,7 +289,7 @@ proptest! {
     #[test]
     fn s2_so_they_do_with_other_options(steps in steps()) {
         let options = Options {
-            degraded_start: true,
+            degraded_start: DegradedStart::Placeholder,
             unattended_restart: true,
             resume_after_interrupt: false,
             api_pause_limit: Duration::from_secs(30),

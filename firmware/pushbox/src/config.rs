@@ -5,7 +5,7 @@ use std::path::Path;
 use ::uplink::Address;
 use anyhow::anyhow;
 use board::Board;
-use live_pusher::{Refusal, Store};
+use live_pusher::{Options, Refusal, Store};
 use serde_json::{Map, Value};
 
 use crate::settings::Settings;
@@ -18,6 +18,7 @@ pub(crate) struct UsageError(String);
 pub(crate) struct Config {
     pub(crate) board: Board,
     pub(crate) store: Store,
+    pub(crate) options: Options,
     /// Where they are kept; none of a board without flash, or where only one address counts.
     pub(crate) settings: Option<Settings>,
     /// Whether it was told to publish to one address only: the program ends when that does.
@@ -28,16 +29,18 @@ impl Config {
     pub(crate) fn read(board: &Path, props: Option<&Path>, url: Option<&str>) -> anyhow::Result<Self> {
         let board = read_board(board)?;
         let flash = board.flash.as_ref().filter(|_| url.is_none());
-        let (settings, mut store) = match flash {
+        let (settings, given) = match flash {
             Some(flash) => {
-                let (mut settings, mut store) = Settings::open(&flash.folder.join("settings"))?;
+                let (mut settings, mut given) = Settings::open(&flash.folder.join("settings"))?;
                 if let Some(path) = props {
-                    settings.provision(path, &mut store, read_properties);
+                    settings.provision(path, &mut given, Given::read);
                 }
-                (Some(settings), store)
+                (Some(settings), given)
             }
-            None => (None, props.map_or_else(|| Ok(Store::default()), read_properties)?),
+            None => (None, props.map_or_else(|| Ok(Given::default()), Given::read)?),
         };
+        let Given { mut store, options } = given;
+        let options = parse_options(&options).map_err(usage)?;
         if let Some(url) = url {
             store.update(&Map::from_iter([
                 ("url".to_owned(), url.into()),
@@ -49,21 +52,43 @@ impl Config {
             let source = if url.is_some() { "--url" } else { "property url" };
             Address::parse(given).map_err(|error| usage(format!("{source}: {error}")))?;
         }
-        Ok(Self { board, store, settings, once: url.is_some() })
+        Ok(Self { board, store, options, settings, once: url.is_some() })
     }
 }
 
-fn read_properties(path: &Path) -> anyhow::Result<Store> {
-    board::read_values("property file", path, take).map_err(usage)
+/// What a property file sets.
+#[derive(Clone, Default)]
+pub(crate) struct Given {
+    pub(crate) store: Store,
+    /// Its table `options`, which was looked at.
+    pub(crate) options: Value,
 }
 
-/// The properties that a file sets; unlike a program's, a person's mistakes are not passed over.
-fn take(values: Map<String, Value>) -> Result<Store, (String, String)> {
-    let mut store = Store::default();
-    match store.update(&values).refused.into_iter().next() {
-        Some(Refusal { property, reason, .. }) => Err((property, reason)),
-        None => Ok(store),
+impl Given {
+    fn read(path: &Path) -> anyhow::Result<Self> {
+        board::read_values("property file", path, Self::take).map_err(usage)
     }
+
+    /// Unlike a program's, a person's mistakes are not passed over.
+    fn take(mut values: Map<String, Value>) -> Result<Self, (String, String)> {
+        let options = values.remove(OPTIONS).unwrap_or_default();
+        parse_options(&options).map_err(|reason| (OPTIONS.to_owned(), reason))?;
+        let mut store = Store::default();
+        match store.update(&values).refused.into_iter().next() {
+            Some(Refusal { property, reason, .. }) => Err((property, reason)),
+            None => Ok(Self { store, options }),
+        }
+    }
+}
+
+const OPTIONS: &str = "options";
+
+/// `Null` stands for the defaults.
+pub(crate) fn parse_options(options: &Value) -> Result<Options, String> {
+    if options.is_null() {
+        return Ok(Options::default());
+    }
+    serde_json::from_value(options.clone()).map_err(|error| error.to_string())
 }
 
 pub(crate) fn read_board(path: &Path) -> anyhow::Result<Board> {

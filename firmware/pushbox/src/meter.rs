@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use live_pusher::{Quality, Sample};
+use live_pusher::{Congestion, Quality, Sample};
 use serde_json::{Value, json};
 
 use crate::audio::AudioStage;
@@ -20,6 +20,7 @@ pub(crate) struct Meter {
     audio: Arc<AudioStage>,
     before: Reading,
     quality: Quality,
+    congestion: Congestion,
     /// When bytes went out last, or none waited.
     moved: Instant,
 }
@@ -38,17 +39,26 @@ struct Reading {
 impl Meter {
     pub(crate) fn new(queue: Arc<Queue>, video: Arc<VideoStage>, audio: Arc<AudioStage>) -> Self {
         let before = Reading::take(&queue, &video, &audio);
-        Self { queue, video, audio, before, quality: Quality::default(), moved: before.at }
+        Self {
+            queue,
+            video,
+            audio,
+            before,
+            quality: Quality::default(),
+            congestion: Congestion::default(),
+            moved: before.at,
+        }
     }
 
     /// A stream begins.
     pub(crate) fn reset(&mut self) {
         self.before = Reading::take(&self.queue, &self.video, &self.audio);
-        (self.quality, self.moved) = (Quality::default(), self.before.at);
+        (self.quality, self.congestion, self.moved) =
+            (Quality::default(), Congestion::default(), self.before.at);
     }
 
-    /// The eleven figures since the last call.
-    pub(crate) fn measure(&mut self, reconnecting: bool) -> Value {
+    /// The eleven figures since the last call, and whether the uplink is too narrow (1101).
+    pub(crate) fn measure(&mut self, reconnecting: bool) -> (Value, bool) {
         let now = Reading::take(&self.queue, &self.video, &self.audio);
         let before = std::mem::replace(&mut self.before, now);
         let queued = self.queue.queued();
@@ -68,9 +78,10 @@ impl Meter {
         let kbps =
             |bytes: u64| if reconnecting { 0 } else { (bytes as f64 / 125.0 / seconds).round() as u64 };
         let [video_cache, audio_cache] = self.queue.waiting();
+        let is_narrow = !reconnecting && self.congestion.is_due(&sample, video_cache);
         let counters = &self.video.counters;
         let size = counters.size.load(Relaxed);
-        json!({
+        let info = json!({
             "videoBitrate": kbps(now.video - before.video),
             "audioBitrate": kbps(now.audio - before.audio),
             "videoFPS": if reconnecting { 0 } else { (pictures as f64 / seconds).round() as u64 },
@@ -82,7 +93,8 @@ impl Meter {
             "videoHeight": size & 0xffff_ffff,
             "videoCache": video_cache,
             "audioCache": audio_cache,
-        })
+        });
+        (info, is_narrow)
     }
 }
 

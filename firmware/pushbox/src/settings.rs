@@ -13,6 +13,8 @@ use serde_json::{Map, Value, json};
 use store::{Schema, Store};
 use tracing::{info, warn};
 
+use crate::config::{Given, parse_options};
+
 /// The digest of the property file that was taken over last.
 const PROVISIONED: &str = "box.provisioned";
 
@@ -20,6 +22,7 @@ const PROVISIONED: &str = "box.provisioned";
 const CAMERA: &str = "box.camera";
 const MICROPHONE_VOLUME: &str = "box.microphone-volume";
 const MUSIC_VOLUME: &str = "box.music-volume";
+const OPTIONS: &str = "box.options";
 
 /// What the box remembers besides its properties.
 #[derive(Clone, Copy, Debug)]
@@ -40,12 +43,14 @@ impl Default for Memory {
 const SCHEMA: Schema = Schema { migrations: &[], knows };
 
 fn knows(key: &str) -> bool {
-    [PROVISIONED, CAMERA, MICROPHONE_VOLUME, MUSIC_VOLUME].contains(&key) || Property::find(key).is_some()
+    [PROVISIONED, CAMERA, MICROPHONE_VOLUME, MUSIC_VOLUME, OPTIONS].contains(&key)
+        || Property::find(key).is_some()
 }
 
 /// The thread that writes them, at its own pace.
 pub(crate) struct Settings {
     provisioned: Value,
+    options: Value,
     pub(crate) memory: Memory,
     /// Whether the camera was kept, and not another file came since.
     remembers_camera: bool,
@@ -55,13 +60,18 @@ pub(crate) struct Settings {
 
 impl Settings {
     /// Opens what is in `folder`: the properties that were kept.
-    pub(crate) fn open(folder: &Path) -> Result<(Self, Properties)> {
+    pub(crate) fn open(folder: &Path) -> Result<(Self, Given)> {
         let (store, found) = Store::open(folder, SCHEMA);
         info!(folder = %folder.display(), "settings: {found}");
         let mut values = store.document().clone();
         values.retain(|key, _| knows(key));
         let provisioned = values.remove(PROVISIONED).unwrap_or_default();
         let camera = values.remove(CAMERA);
+        let mut options = values.remove(OPTIONS).unwrap_or_default();
+        if let Err(reason) = parse_options(&options) {
+            warn!(reason, "the kept options are left out");
+            options = Value::Null;
+        }
         let mut volume =
             |key| values.remove(key).and_then(|it| it.as_f64()).map_or(1.0, |it| it.clamp(0.0, 1.0));
         let memory = Memory {
@@ -82,9 +92,17 @@ impl Settings {
             .spawn(move || keep(store, &changed))
             .context("settings thread")?;
         let remembers_camera = camera.is_some();
+        let given = Given { store: properties, options: options.clone() };
         Ok((
-            Self { provisioned, memory, remembers_camera, changes: Some(changes), thread: Some(thread) },
-            properties,
+            Self {
+                provisioned,
+                options,
+                memory,
+                remembers_camera,
+                changes: Some(changes),
+                thread: Some(thread),
+            },
+            given,
         ))
     }
 
@@ -92,8 +110,8 @@ impl Settings {
     pub(crate) fn provision(
         &mut self,
         path: &Path,
-        properties: &mut Properties,
-        take: impl Fn(&Path) -> Result<Properties>,
+        given: &mut Given,
+        read: impl Fn(&Path) -> Result<Given>,
     ) {
         let Ok(bytes) = fs::read(path) else {
             return;
@@ -102,9 +120,10 @@ impl Settings {
         if digest == self.provisioned {
             return;
         }
-        let told = match take(path) {
-            Ok(given) => {
-                *properties = given;
+        let told = match read(path) {
+            Ok(new) => {
+                *given = new;
+                self.options = given.options.clone();
                 self.remembers_camera = false;
                 "taken over".to_owned()
             }
@@ -116,7 +135,7 @@ impl Settings {
             warn!(%error, file = %result.display(), "the result can't be written");
         }
         self.provisioned = digest;
-        self.keep(properties, &self.memory);
+        self.keep(&given.store, &self.memory);
     }
 
     /// The camera that was in use.
@@ -128,6 +147,7 @@ impl Settings {
     pub(crate) fn keep(&self, properties: &Properties, memory: &Memory) {
         let mut document = properties.written().clone();
         document.insert(PROVISIONED.into(), self.provisioned.clone());
+        document.insert(OPTIONS.into(), self.options.clone());
         document.insert(CAMERA.into(), json!(memory.camera.name()));
         document.insert(MICROPHONE_VOLUME.into(), json!(memory.microphone_volume));
         document.insert(MUSIC_VOLUME.into(), json!(memory.music_volume));

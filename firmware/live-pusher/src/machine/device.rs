@@ -7,6 +7,8 @@ use serde_json::{Map, json};
 use super::call::Pending;
 use super::{Code, Device, DeviceEvent, Failure, Machine, Output, Reason, State, Time};
 
+use crate::DegradedStart;
+
 /// Between two tries to open a device that was lost.
 const RETRY: Duration = Duration::from_secs(2);
 /// A camera must deliver within this time (7.1).
@@ -87,7 +89,7 @@ impl Machine {
     }
 
     pub(super) fn devices_are_ready(&self) -> bool {
-        let degraded = self.options.degraded_start;
+        let degraded = self.options.degraded_start == DegradedStart::Placeholder;
         let ready = |device, port: Port| {
             let is_given_up = degraded && matches!(port, Port::Broken { .. });
             !self.is_wanted(device) || port.is_running() || is_given_up
@@ -147,7 +149,9 @@ impl Machine {
         *self.port(device) = Port::Broken { until: self.now + RETRY };
         let is_fatal = match &self.pending {
             Some(Pending::Switch { .. }) => device == Device::Camera,
-            Some(Pending::Start { .. } | Pending::Preview { .. }) => !self.options.degraded_start,
+            Some(Pending::Start { .. } | Pending::Preview { .. }) => {
+                self.options.degraded_start == DegradedStart::Abort
+            }
             None => false,
         };
         if is_fatal {

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, anyhow};
 use board::{Board, CameraConfig, Position};
 use live_pusher::{
     CallId, Code, Device, DeviceEvent, DevicePosition, Failure, Hardware, Input, Machine, Media, Method,
-    Mode, Options, Output, Refusal, Reply, State, Status, Store, Voice,
+    Mode, Output, Refusal, Reply, State, Status, Voice,
 };
 use serde_json::{Map, Value, json};
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -20,6 +20,7 @@ use tokio::time::{Instant as Moment, MissedTickBehavior, interval, sleep_until, 
 use tracing::{info, warn};
 
 use crate::audio::AudioStage;
+use crate::config::Config;
 use crate::device::Run;
 use crate::events::{Event, Listener, Listeners};
 use crate::meter::{self, Meter};
@@ -105,7 +106,8 @@ impl Handle {
 
 impl Engine {
     /// `once`: the program ends when its session does.
-    pub(crate) fn new(board: Board, store: Store, settings: Option<Settings>, once: bool) -> (Self, Handle) {
+    pub(crate) fn new(config: Config) -> (Self, Handle) {
+        let Config { board, store, options, settings, once } = config;
         let memory = settings.as_ref().map_or_else(Memory::default, |settings| settings.memory);
         let (reporter, news) = channel();
         let (sender, jobs) = mpsc::channel(JOBS);
@@ -122,7 +124,7 @@ impl Engine {
         };
         let is_address = |url: &str| ::uplink::Address::parse(url).is_ok();
         audio.set_volume(memory.microphone_volume);
-        let mut machine = Machine::new(store, Options::default(), hardware, is_address);
+        let mut machine = Machine::new(store, options, hardware, is_address);
         if let Some(camera) = settings.as_ref().and_then(Settings::last_camera) {
             machine.begin_with(camera);
         }
@@ -316,8 +318,11 @@ impl Engine {
 
     fn measure(&mut self) {
         self.measures = Some(Moment::now() + meter::INTERVAL);
-        let info = self.meter.measure(self.machine.state() == State::Reconnecting);
+        let (info, is_narrow) = self.meter.measure(self.machine.state() == State::Reconnecting);
         self.listeners.tell(&Event::new("netstatus", json!({ "info": info })));
+        if is_narrow {
+            self.give(Input::Notice { code: Code::UplinkTooNarrow, params: Map::new() });
+        }
     }
 
     /// How loud the microphone is, while one is meant to be open (5.4).

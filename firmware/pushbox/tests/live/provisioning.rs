@@ -138,6 +138,17 @@ fn a_property_file_is_taken_over_once_and_its_result_is_told() {
     let told = fs::read_to_string(&result).unwrap();
     assert!(told.starts_with("not taken over: ") && told.contains("line 1, mode: give one of"), "{told}");
     end(&mut running);
+    // Options are looked at too, and act.
+    fs::write(&file, "autopush = true\nurl = 'nowhere'\n[options]\nretry-count = 11\n").unwrap();
+    end(&mut board.run());
+    assert!(fs::read_to_string(&result).unwrap().contains("options: give a number from 1 to 10"));
+    fs::write(&file, "autopush = true\nurl = 'nowhere'\n[options]\nprofile = 'wechat-strict'\n").unwrap();
+    end(&mut board.run());
+    assert_eq!(fs::read_to_string(&result).unwrap(), "taken over\n");
+    let before = fs::read_to_string(board.path("pushbox.log")).unwrap().matches("-1313").count();
+    end(&mut board.run());
+    let after = fs::read_to_string(board.path("pushbox.log")).unwrap().matches("-1313").count();
+    assert_eq!((before, after), (0, 0), "an extended code in the strict profile");
 }
 
 #[test]
