@@ -1,6 +1,6 @@
 //! The simulated board published to real servers; what they record is decoded and looked at picture by picture.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::support::{SOON, Server, decode, dropped_pictures, publish};
 
@@ -48,9 +48,15 @@ const BUSY: u64 = 8;
 fn check(mut server: Server, case: &Case) {
     let folder = tempfile::TempDir::new().unwrap();
     let mut pushbox = publish(&server.url(), case.properties, folder.path());
-    std::thread::sleep(Duration::from_secs(6));
+    let log = || std::fs::read_to_string(folder.path().join("pushbox.log")).unwrap();
+    let deadline = Instant::now() + SOON;
+    while !log().contains("code=1002") {
+        assert!(Instant::now() < deadline, "{}", log());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    std::thread::sleep(Duration::from_secs(5));
     let (status, took) = pushbox.terminate();
-    let log = std::fs::read_to_string(folder.path().join("pushbox.log")).unwrap();
+    let log = log();
     assert!(status.success(), "{status}: {log}");
     assert!(took < Duration::from_millis(500), "it took {took:?} to end");
     let recording = server.recording();
