@@ -50,6 +50,11 @@ fn comes_and_goes(bench: &mut Bench) -> Result<()> {
             "until [ $(grep -c 'code=-1301' /run/pushbox.log) = {round} ]; do sleep 0.1; done"
         ))?;
         bench.run("echo vivid.0 >/sys/bus/platform/drivers/vivid/bind")?;
+        // Until then viewers see the placeholder.
+        bench.run(&format!(
+            "until [ $(grep -c 'code=1007' /run/pushbox.log) = {} ]; do sleep 0.1; done",
+            round + 1
+        ))?;
         let before = bench.server().report();
         bench.wait(SOON, |report| report.frames > before.frames + 5)?;
         let held = "ls /proc/$(pidof pushbox)/fd | wc -l; grep -c . /proc/$(pidof pushbox)/maps";
