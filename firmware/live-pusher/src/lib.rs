@@ -11,8 +11,9 @@ mod size;
 
 pub use code::{Code, Failure};
 pub use machine::{
-    Action, CallId, ConnectionId, Device, DeviceEvent, Hardware, Input, Machine, Media, Method, MusicCommand,
-    MusicEvent, NetworkEvent, Output, Reason, Reasons, Reply, SnapshotQuality, State, Status, Time, Voice,
+    Action, CallId, ConnectionId, Device, DeviceEvent, Hardware, Input, MAX_ZOOM, Machine, Media, Method,
+    MusicCommand, MusicEvent, NetworkEvent, Output, Reason, Reasons, Reply, SnapshotQuality, State, Status,
+    Time, Voice,
 };
 pub use network::{Congestion, Quality, Sample};
 pub use options::{DegradedStart, Options, Profile};

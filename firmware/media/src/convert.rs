@@ -57,19 +57,7 @@ impl Converter {
         let Source { width, height, .. } = source;
         let layout = Layout::packed(PixelFormat::I420, width as u32, height as u32);
         self.planes.resize(layout.size(), 0);
-        let (y, chroma) = self.planes.split_at_mut(layout.planes[1].offset);
-        let (cb, cr) = chroma.split_at_mut(layout.planes[2].offset - layout.planes[1].offset);
-        let [luma_stride, chroma_stride, _] = layout.planes.map(|plane| plane.stride as u32);
-        let mut planar = YuvPlanarImageMut {
-            y_plane: BufferStoreMut::Borrowed(y),
-            y_stride: luma_stride,
-            u_plane: BufferStoreMut::Borrowed(cb),
-            u_stride: chroma_stride,
-            v_plane: BufferStoreMut::Borrowed(cr),
-            v_stride: chroma_stride,
-            width: width as u32,
-            height: height as u32,
-        };
+        let mut planar = planar_target(&layout, &mut self.planes);
         let packed = YuvPackedImage {
             yuy: packed.data,
             yuy_stride: packed.stride as u32,
@@ -138,6 +126,23 @@ impl Converter {
 fn to_studio_range(samples: &mut [u8], steps: u32, lowest: u8) {
     for sample in samples {
         *sample = ((u32::from(*sample) * steps + 127) / 255) as u8 + lowest;
+    }
+}
+
+/// The planes of an I420 picture in `bytes`, to be written.
+pub(crate) fn planar_target<'a>(layout: &Layout, bytes: &'a mut [u8]) -> YuvPlanarImageMut<'a, u8> {
+    let (y, chroma) = bytes.split_at_mut(layout.planes[1].offset);
+    let (cb, cr) = chroma.split_at_mut(layout.planes[2].offset - layout.planes[1].offset);
+    let [luma_stride, chroma_stride, _] = layout.planes.map(|plane| plane.stride as u32);
+    YuvPlanarImageMut {
+        y_plane: BufferStoreMut::Borrowed(y),
+        y_stride: luma_stride,
+        u_plane: BufferStoreMut::Borrowed(cb),
+        u_stride: chroma_stride,
+        v_plane: BufferStoreMut::Borrowed(cr),
+        v_stride: chroma_stride,
+        width: layout.width,
+        height: layout.height,
     }
 }
 

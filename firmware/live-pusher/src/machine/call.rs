@@ -58,11 +58,6 @@ impl Pending {
         matches!(self, Self::Switch { .. })
     }
 
-    /// Whether devices are opened for it.
-    pub(super) fn opens(&self) -> bool {
-        !self.is_switch()
-    }
-
     /// Until when a switch of cameras shows the last picture (6.4).
     pub(super) fn holds_picture_until(&self) -> Option<Time> {
         match self {

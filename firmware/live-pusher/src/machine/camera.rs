@@ -10,7 +10,7 @@ use super::{CallId, Device, Failure, Machine, Output, Reply, Time};
 use crate::DevicePosition;
 
 /// Digital zoom at the most (6.7).
-const MAX_ZOOM: f64 = 5.0;
+pub const MAX_ZOOM: f64 = 5.0;
 /// How long the lamp may be lit (12.9).
 const TORCH_LIMIT: Duration = Duration::from_secs(300);
 

@@ -60,7 +60,7 @@ impl Machine {
     fn is_wanted(&self, device: Device) -> bool {
         let captures = match &self.session {
             Some(session) => !session.is_suspended(),
-            None => self.preview || self.automatic || self.pending.as_ref().is_some_and(Pending::opens),
+            None => self.preview || self.automatic || self.pending.as_ref().is_some_and(|it| !it.is_switch()),
         };
         let properties = self.store.properties();
         let allowed = match device {

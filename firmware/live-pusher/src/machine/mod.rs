@@ -17,6 +17,7 @@ use serde_json::{Map, Value};
 
 use crate::{Code, DevicePosition, Failure, Options, Store};
 use call::{Pending, Task};
+pub use camera::MAX_ZOOM;
 use device::Port;
 pub use io::*;
 pub use method::{Method, Quality as SnapshotQuality};

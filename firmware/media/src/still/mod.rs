@@ -4,9 +4,9 @@ mod exif;
 mod file;
 
 use turbojpeg::{Compressor, Subsamp, YuvImage};
-use yuv::{BufferStoreMut, YuvConversionMode, YuvPlanarImageMut, YuvRange, YuvStandardMatrix, rgb_to_yuv420};
+use yuv::{YuvConversionMode, YuvRange, YuvStandardMatrix, rgb_to_yuv420};
 
-use crate::convert::{Converter, to_full_range};
+use crate::convert::{Converter, planar_target, to_full_range};
 use crate::geometry::{Part, PlaneScaler};
 use crate::{Buffer, Frame, GeometryError, Layout, PixelFormat, Plane, Pool, Timestamp};
 
@@ -127,21 +127,9 @@ fn place(part: Part<'_, 3>, orientation: u8, canvas: &mut [u8], frame: (usize, u
 /// BT.601 in the studio range, as cameras deliver it and as the encoder says.
 fn to_frame(rgb: &[u8], width: u32, height: u32) -> Result<Frame, StillError> {
     let layout = Layout::packed(PixelFormat::I420, width, height);
-    let [luma_stride, chroma_stride, _] = layout.planes.map(|plane| plane.stride as u32);
     let pool = Pool::new(0, move || -> Box<dyn Buffer> { Box::new(vec![0; layout.size()]) });
     let mut buffer = pool.take();
-    let (y, chroma) = buffer.plane_mut(0).split_at_mut(layout.planes[1].offset);
-    let (cb, cr) = chroma.split_at_mut(layout.planes[2].offset - layout.planes[1].offset);
-    let mut planar = YuvPlanarImageMut {
-        y_plane: BufferStoreMut::Borrowed(y),
-        y_stride: luma_stride,
-        u_plane: BufferStoreMut::Borrowed(cb),
-        u_stride: chroma_stride,
-        v_plane: BufferStoreMut::Borrowed(cr),
-        v_stride: chroma_stride,
-        width,
-        height,
-    };
+    let mut planar = planar_target(&layout, buffer.plane_mut(0));
     let (range, matrix) = (YuvRange::Limited, YuvStandardMatrix::Bt601);
     rgb_to_yuv420(&mut planar, rgb, width * 3, range, matrix, YuvConversionMode::Balanced)
         .map_err(|error| StillError::Corrupt(error.to_string()))?;

@@ -45,8 +45,7 @@ impl Lines {
             }
             self.ended_by_return = part.ends_with(b"\r");
             if ends {
-                let is_json = self.begun.starts_with(b"{") || self.begun.starts_with(b"[");
-                self.echo.extend_from_slice(if is_json { b"" } else { b"\r\n" });
+                self.echo.extend_from_slice(if self.is_json() { b"" } else { b"\r\n" });
                 lines.push(self.end());
             }
         }
@@ -56,8 +55,7 @@ impl Lines {
     /// Takes typed bytes; a backspace takes back the character before it.
     fn extend(&mut self, text: &[u8]) {
         for byte in text {
-            let is_json = self.begun.starts_with(b"{") || self.begun.starts_with(b"[");
-            if BACKSPACE.contains(byte) && !is_json {
+            if BACKSPACE.contains(byte) && !self.is_json() {
                 if self.begun.is_empty() {
                     continue;
                 }
@@ -67,11 +65,15 @@ impl Lines {
                 continue;
             }
             self.begun.push(*byte);
-            let is_visible = *byte >= 0x20 && !self.begun.starts_with(b"{") && !self.begun.starts_with(b"[");
-            if is_visible {
+            if *byte >= 0x20 && !self.is_json() {
                 self.echo.push(*byte);
             }
         }
+    }
+
+    /// Whether the line that has begun is a program's.
+    fn is_json(&self) -> bool {
+        matches!(self.begun.first(), Some(b'{' | b'['))
     }
 
     /// What a terminal is to show of what was taken since the last call: what a person typed, not what a program sent.

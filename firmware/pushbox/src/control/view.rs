@@ -1,6 +1,6 @@
 //! What the box tells of itself.
 
-use live_pusher::{Code, Machine, Property};
+use live_pusher::{Code, MAX_ZOOM, Machine, Property};
 use serde_json::{Map, Value, json};
 
 /// State, reasons, camera in use, last error.
@@ -23,7 +23,7 @@ pub(super) fn capabilities(machine: &Machine) -> Value {
         .cameras
         .iter()
         .map(|camera| {
-            json!({"position": camera.name(), "torch": hardware.torch == Some(*camera), "focus": false, "maxZoom": 5.0})
+            json!({"position": camera.name(), "torch": hardware.torch == Some(*camera), "focus": false, "maxZoom": MAX_ZOOM})
         })
         .collect();
     json!({

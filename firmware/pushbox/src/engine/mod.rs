@@ -205,11 +205,7 @@ impl Engine {
     fn hear(&mut self, news: News) -> Result<()> {
         match news {
             News::Device { device, run, event } => {
-                let present = match device {
-                    Device::Camera => &self.camera,
-                    Device::Microphone => &self.microphone,
-                };
-                if present.as_ref().is_none_or(|present| present.number() != run) {
+                if self.run_of(device).is_none_or(|present| present.number() != run) {
                     return Ok(());
                 }
                 if let (Device::Camera, DeviceEvent::Opened(params)) = (device, &event) {
@@ -262,13 +258,7 @@ impl Engine {
             }
             Output::Perform { id, action } => self.perform(id, action),
             Output::Open(device) => return self.open(device),
-            Output::Close(device) => {
-                let run = match device {
-                    Device::Camera => &self.camera,
-                    Device::Microphone => &self.microphone,
-                };
-                run.iter().for_each(Run::close);
-            }
+            Output::Close(device) => self.run_of(device).into_iter().for_each(Run::close),
             Output::Connect { connection, url } => {
                 let (queue, reporter) = (Arc::clone(&self.queue), self.reporter.clone());
                 let before = self.connection.take();
@@ -357,6 +347,13 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    fn run_of(&self, device: Device) -> Option<&Run> {
+        match device {
+            Device::Camera => self.camera.as_ref(),
+            Device::Microphone => self.microphone.as_ref(),
+        }
     }
 
     fn refuse(&mut self, device: Device, reason: &str) -> Result<()> {
