@@ -11,7 +11,6 @@ use uplink::{Address, Packet, Published, SendQueue, Track, publish};
 /// A server that says what a friendly one says, and then only reads.
 fn serve(listener: &TcpListener) -> usize {
     const ANSWERS: &[u8] = include_bytes!("../fuzz/corpus/session/happy");
-    let (mut buffer, mut total) = (vec![0; 64 << 10], 0);
     let (mut stream, _) = listener.accept().unwrap();
     let mut hello = [0; 1537];
     stream.read_exact(&mut hello).unwrap();
@@ -20,6 +19,7 @@ fn serve(listener: &TcpListener) -> usize {
     stream.write_all(&answer).unwrap();
     stream.write_all(&hello[1..]).unwrap();
     stream.write_all(&ANSWERS[1..]).unwrap();
+    let (mut buffer, mut total) = (vec![0; 64 << 10], 0);
     loop {
         match stream.read(&mut buffer).unwrap() {
             0 => return total,

@@ -1,21 +1,27 @@
-//! Counts every allocation of the process it is linked into, of Rust and of C, by standing in front of glibc's allocator.
-//! For tests: one in a process, as the counter is the process's.
+//! Counts the allocations of each thread, of Rust and of C, by standing in front of glibc's allocator. For tests.
 
+use std::cell::Cell;
 use std::ffi::{c_int, c_void};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-static COUNT: AtomicU64 = AtomicU64::new(0);
+thread_local! {
+    // Neither made nor dropped at run time: the allocator may not allocate.
+    static COUNT: Cell<u64> = const { Cell::new(0) };
+}
 
-/// How many allocations `work` makes, on any thread.
+/// How many allocations `work` makes on this thread.
 pub fn during<T>(work: impl FnOnce() -> T) -> (u64, T) {
     let before = so_far();
     let result = work();
     (so_far() - before, result)
 }
 
-/// How many allocations the process has made.
+/// How many allocations this thread has made.
 pub fn so_far() -> u64 {
-    COUNT.load(Relaxed)
+    COUNT.get()
+}
+
+fn add_one() {
+    COUNT.set(COUNT.get() + 1);
 }
 
 unsafe extern "C" {
@@ -29,7 +35,7 @@ unsafe extern "C" {
 /// As malloc(3).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn malloc(size: usize) -> *mut c_void {
-    COUNT.fetch_add(1, Relaxed);
+    add_one();
     // SAFETY: the caller's promise is handed on.
     unsafe { __libc_malloc(size) }
 }
@@ -38,7 +44,7 @@ pub unsafe extern "C" fn malloc(size: usize) -> *mut c_void {
 /// As calloc(3).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn calloc(count: usize, size: usize) -> *mut c_void {
-    COUNT.fetch_add(1, Relaxed);
+    add_one();
     // SAFETY: the caller's promise is handed on.
     unsafe { __libc_calloc(count, size) }
 }
@@ -47,7 +53,7 @@ pub unsafe extern "C" fn calloc(count: usize, size: usize) -> *mut c_void {
 /// As realloc(3).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn realloc(memory: *mut c_void, size: usize) -> *mut c_void {
-    COUNT.fetch_add(1, Relaxed);
+    add_one();
     // SAFETY: the caller's promise is handed on.
     unsafe { __libc_realloc(memory, size) }
 }
@@ -56,7 +62,7 @@ pub unsafe extern "C" fn realloc(memory: *mut c_void, size: usize) -> *mut c_voi
 /// As posix_memalign(3).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn posix_memalign(memory: *mut *mut c_void, alignment: usize, size: usize) -> c_int {
-    COUNT.fetch_add(1, Relaxed);
+    add_one();
     // SAFETY: the caller's promise is handed on; the result has room at `memory`.
     unsafe { *memory = __libc_memalign(alignment, size) };
     // SAFETY: it was just written.
