@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
@@ -47,6 +48,9 @@ fn knows(key: &str) -> bool {
         || Property::find(key).is_some()
 }
 
+/// What is to be written next; what it replaces needs to be no more.
+type Newest = Mutex<Option<Map<String, Value>>>;
+
 /// The thread that writes them, at its own pace.
 pub(crate) struct Settings {
     provisioned: Value,
@@ -54,7 +58,9 @@ pub(crate) struct Settings {
     pub(crate) memory: Memory,
     /// Whether the camera was kept, and not another file came since.
     remembers_camera: bool,
-    changes: Option<Sender<Map<String, Value>>>,
+    newest: Arc<Newest>,
+    /// Tells that there is a newer one.
+    changed: Option<SyncSender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -86,10 +92,14 @@ impl Settings {
         for refusal in properties.update(&values).refused {
             warn!(property = refusal.property, reason = refusal.reason, "a kept setting is left out");
         }
-        let (changes, changed) = channel();
+        let (changed, changes) = sync_channel(1);
+        let newest = Arc::<Newest>::default();
         let thread = thread::Builder::new()
             .name("settings".into())
-            .spawn(move || keep(store, &changed))
+            .spawn({
+                let newest = Arc::clone(&newest);
+                move || keep(store, &newest, &changes)
+            })
             .context("settings thread")?;
         let remembers_camera = camera.is_some();
         let given = Given { store: properties, options: options.clone() };
@@ -99,7 +109,8 @@ impl Settings {
                 options,
                 memory,
                 remembers_camera,
-                changes: Some(changes),
+                newest,
+                changed: Some(changed),
                 thread: Some(thread),
             },
             given,
@@ -151,30 +162,31 @@ impl Settings {
         document.insert(CAMERA.into(), json!(memory.camera.name()));
         document.insert(MICROPHONE_VOLUME.into(), json!(memory.microphone_volume));
         document.insert(MUSIC_VOLUME.into(), json!(memory.music_volume));
-        // The thread ends with this.
-        let _ = self.changes.as_ref().map(|changes| changes.send(document));
+        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(document);
+        // Where it was told before and has not looked yet, it will.
+        let _ = self.changed.as_ref().map(|changed| changed.try_send(()));
     }
 }
 
 impl Drop for Settings {
     /// Waits until all is written.
     fn drop(&mut self) {
-        self.changes = None;
+        self.changed = None;
         let _ = self.thread.take().map(JoinHandle::join);
     }
 }
 
-fn keep(mut store: Store, changes: &Receiver<Map<String, Value>>) {
+fn keep(mut store: Store, newest: &Newest, changes: &Receiver<()>) {
     loop {
         let change = match store.deadline() {
             Some(deadline) => changes.recv_timeout(deadline.saturating_duration_since(Instant::now())),
             None => changes.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
+        if let Some(document) = newest.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            store.set(Instant::now(), document);
+        }
         let written = match change {
-            Ok(document) => {
-                store.set(Instant::now(), document);
-                Ok(())
-            }
+            Ok(()) => Ok(()),
             Err(RecvTimeoutError::Timeout) => store.commit_due(Instant::now()).map(|_| ()),
             Err(RecvTimeoutError::Disconnected) => {
                 if let Err(error) = store.flush() {

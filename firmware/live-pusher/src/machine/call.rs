@@ -222,7 +222,8 @@ impl Machine {
         }
     }
 
-    fn has_pictures(&self) -> bool {
+    /// Whether there is a session that has pictures: its camera was on at some time.
+    pub fn has_pictures(&self) -> bool {
         self.session.as_ref().is_some_and(|session| session.has_pictures)
     }
 

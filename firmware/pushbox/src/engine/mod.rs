@@ -59,8 +59,6 @@ pub(crate) struct Engine {
     /// Times that encoding began.
     sessions: u32,
     media: Option<Media>,
-    /// Whether the session has pictures.
-    shows: bool,
     /// When network status is due: from the first 1002 of a session to its end or suspension.
     measures: Option<Moment>,
     meter: Meter,
@@ -144,7 +142,6 @@ impl Engine {
             connection: None,
             sessions: 0,
             media: None,
-            shows: false,
             measures: None,
             meter,
             loader: Arc::default(),
