@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
 
+use crate::Code;
+
 /// Which of the surfaces known in the field is spoken (2.4).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -17,6 +19,20 @@ pub enum Profile {
 impl Profile {
     pub fn has_extended_codes(self) -> bool {
         self != Self::WechatStrict
+    }
+
+    /// Whether events have keys that the platform does not document (5.4).
+    pub fn has_extension_keys(self) -> bool {
+        self != Self::WechatStrict
+    }
+
+    /// What the error event tells of `code`: the numbers of old where they are wanted (8.1).
+    pub fn error_number(self, code: Code) -> i32 {
+        match (self, code) {
+            (Self::Legacy, Code::CameraForbidden) => 1001,
+            (Self::Legacy, Code::MicrophoneForbidden) => 1002,
+            _ => code.number(),
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, anyhow};
 use board::{Board, CameraConfig, Position};
 use live_pusher::{
     CallId, Code, Device, DeviceEvent, DevicePosition, Failure, Hardware, Input, Machine, Media, Method,
-    Mode, Output, Refusal, Reply, State, Status, Voice,
+    Mode, Output, Profile, Refusal, Reply, State, Status, Voice,
 };
 use serde_json::{Map, Value, json};
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -47,6 +47,7 @@ pub(crate) struct Engine {
     board: Board,
     settings: Option<Settings>,
     memory: Memory,
+    profile: Profile,
     pub(crate) queue: Arc<Queue>,
     description: Arc<Description>,
     pub(crate) video: Arc<VideoStage>,
@@ -122,6 +123,7 @@ impl Engine {
         };
         let is_address = |url: &str| ::uplink::Address::parse(url).is_ok();
         audio.set_volume(memory.microphone_volume);
+        let profile = options.profile;
         let mut machine = Machine::new(store, options, hardware, is_address);
         if let Some(camera) = settings.as_ref().and_then(Settings::last_camera) {
             machine.begin_with(camera);
@@ -132,6 +134,7 @@ impl Engine {
             board,
             settings,
             memory,
+            profile,
             queue,
             description,
             video,
@@ -294,7 +297,7 @@ impl Engine {
         } else {
             warn!(code, %params, "{text}");
         }
-        for event in Event::of_status(status) {
+        for event in Event::of_status(status, self.profile) {
             self.listeners.tell(&event);
         }
         if status.code == Code::Publishing && self.measures.is_none() {
