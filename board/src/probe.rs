@@ -13,7 +13,7 @@ use crate::lines::Line;
 use crate::panel::{OledPanel, ScreenPanel};
 use crate::{
     Board, CameraConfig, LineConfig, MicrophoneConfig, MicrophoneSource, OledConfig, OpenError, ScreenConfig,
-    open_camera, open_microphone,
+    Torch, TorchConfig, open_camera, open_microphone,
 };
 
 /// How long a device is watched, and a screen can be looked at.
@@ -42,10 +42,10 @@ pub fn probe(board: &Board) -> Vec<Finding> {
     }
     let closed = |line: &_| probe_switch(line, ["open", "closed"]);
     findings.each(board.privacy_switch.as_ref(), |it| format!("privacy switch, line {}", it.line), closed);
-    for (name, line) in &board.lamps {
-        findings.add(format!("lamp {name}, line {}", line.line), probe_lamp(line));
+    for (name, lamp) in [("camera", &board.lamps.camera), ("on air", &board.lamps.on_air)] {
+        findings.each(lamp.as_ref(), |it| format!("lamp {name}, line {}", it.line), probe_lamp);
     }
-    findings.each(board.torch.as_ref(), |it| format!("torch, line {}", it.line), probe_lamp);
+    findings.each(board.torch.as_ref(), |it| format!("torch, {}", it.source), probe_torch);
     findings.each(board.oled.as_ref(), ToString::to_string, probe_oled);
     findings.each(board.screen.as_ref(), ToString::to_string, probe_screen);
     findings.each(
@@ -103,6 +103,14 @@ fn probe_lamp(line: &LineConfig) -> Probed {
     lamp.set(true)?;
     thread::sleep(LIT);
     lamp.set(false)?;
+    Ok(format!("lit for {} ms", LIT.as_millis()))
+}
+
+fn probe_torch(config: &TorchConfig) -> Probed {
+    let mut torch = Torch::open(&config.source)?;
+    torch.light(true)?;
+    thread::sleep(LIT);
+    torch.light(false)?;
     Ok(format!("lit for {} ms", LIT.as_millis()))
 }
 

@@ -12,6 +12,8 @@ mod log;
 mod meter;
 mod microphone;
 mod news;
+mod panel;
+mod privacy;
 mod run;
 mod selftest;
 mod settings;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use live_pusher::{Device, DeviceEvent, Input};
 use tokio::sync::mpsc;
 
+use crate::panel::Action;
 use crate::waiting_image::LoadError;
 
 pub(crate) enum News {
@@ -15,6 +16,7 @@ pub(crate) enum News {
         event: DeviceEvent,
     },
     Input(Input),
+    Button(Action),
     /// What became of the load of that number.
     WaitingImage {
         number: u32,
@@ -47,9 +49,9 @@ impl Reporter {
         let _ = self.0.send(news).await;
     }
 
-    /// From a task that can't wait; what there is no room for is told by something else.
-    pub(crate) fn try_send(&self, input: Input) {
-        let _ = self.0.try_send(News::Input(input));
+    /// From one that can't wait: what there is no room for is told by something else, or again.
+    pub(crate) fn try_tell(&self, news: News) {
+        let _ = self.0.try_send(news);
     }
 
     pub(crate) fn fail(&self, error: anyhow::Error) {

@@ -21,7 +21,7 @@ pub(crate) fn run(config: Config, control: Option<&Path>) -> anyhow::Result<()> 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let result = runtime.block_on(async {
         let serial_line = config.board.serial_line.clone();
-        let (mut engine, handle) = Engine::new(config);
+        let (mut engine, handle) = Engine::new(config)?;
         let (video, audio) = (Arc::clone(&engine.video), Arc::clone(&engine.audio));
         start("video", engine.reporter(), move || video.run())?;
         start("audio", engine.reporter(), move || audio.run())?;

@@ -77,7 +77,7 @@ async fn connect(
                 NetworkEvent::Published
             }
         };
-        reporter.try_send(Input::Network { connection, event });
+        reporter.try_tell(News::Input(Input::Network { connection, event }));
     };
     let shutdown = async {
         let _ = closed.await;

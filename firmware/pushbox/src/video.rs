@@ -15,6 +15,7 @@ use tracing::{info, warn};
 
 use crate::camera::Captured;
 use crate::news::{News, Reporter};
+use crate::privacy::Privacy;
 use crate::sink::{Description, QueueSink};
 
 /// Seconds from one IDR picture to the next (spec 10.3).
@@ -57,6 +58,7 @@ pub(crate) struct VideoStage {
     pub(crate) frames: Arc<DropOldest<Captured>>,
     pub(crate) control: Arc<VideoControl>,
     pub(crate) counters: Arc<VideoCounters>,
+    privacy: Privacy,
     reporter: Reporter,
     description: Arc<Description>,
 }
@@ -67,6 +69,7 @@ impl VideoStage {
         passes: bool,
         description: Arc<Description>,
         reporter: Reporter,
+        privacy: Privacy,
     ) -> Arc<Self> {
         let Kbps(kbps) = properties.start_bitrate();
         let control = VideoControl::new(kbps * 1000, properties.fps, properties.mirror);
@@ -77,6 +80,7 @@ impl VideoStage {
             frames: Arc::new(DropOldest::new(if passes { ACCESS_UNITS } else { PICTURES })),
             control: Arc::new(control),
             counters: Arc::default(),
+            privacy,
             reporter,
             description,
         })
@@ -141,6 +145,7 @@ impl Worker {
             };
             let captured = self.stage.frames.pop(wait);
             order = self.stage.order().clone();
+            order.live &= !self.stage.privacy.is_closed();
             let result = match (captured, order.session) {
                 (Some(captured), None) => self.show(captured, &order),
                 (Some(captured), Some(_)) if order.live => self.show(captured, &order),

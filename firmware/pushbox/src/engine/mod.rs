@@ -8,10 +8,10 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
-use board::{Board, CameraConfig, Position};
+use board::{Board, CameraConfig, Position, Torch};
 use live_pusher::{
     CallId, Code, Device, DeviceEvent, DevicePosition, Failure, Hardware, Input, Machine, Media, Method,
-    Mode, Output, Profile, Refusal, Reply, State, Status, Voice,
+    Mode, Output, Profile, Reason, Refusal, Reply, State, Status, Voice,
 };
 use serde_json::{Map, Value, json};
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -25,6 +25,8 @@ use crate::device::Run;
 use crate::events::{Event, Listener, Listeners};
 use crate::meter::{self, Meter};
 use crate::news::{News, Reporter, channel};
+use crate::panel::{self, Lamps};
+use crate::privacy::Privacy;
 use crate::settings::{Memory, Settings};
 use crate::sink::{Description, Queue};
 use crate::uplink::Connection;
@@ -54,6 +56,9 @@ pub(crate) struct Engine {
     pub(crate) audio: Arc<AudioStage>,
     camera: Option<Run>,
     microphone: Option<Run>,
+    torch: Option<Torch>,
+    privacy: Privacy,
+    lamps: Arc<Lamps>,
     /// Pictures a second that the camera delivers.
     sensor_fps: u32,
     connection: Option<Connection>,
@@ -105,8 +110,8 @@ impl Handle {
 
 impl Engine {
     /// `once`: the program ends when its session does.
-    pub(crate) fn new(config: Config) -> (Self, Handle) {
-        let Config { board, store, options, settings, once } = config;
+    pub(crate) fn new(config: Config) -> Result<(Self, Handle)> {
+        let Config { board, store, options, bindings, settings, once } = config;
         let memory = settings.as_ref().map_or_else(Memory::default, |settings| settings.memory);
         let (reporter, news) = channel();
         let (sender, jobs) = mpsc::channel(JOBS);
@@ -114,11 +119,20 @@ impl Engine {
         let queue = Arc::new(Queue::new(send_limit(properties.mode)));
         let description = Arc::new(Description::new(Arc::clone(&queue)));
         let passes = board.cameras.iter().any(CameraConfig::encodes);
-        let video = VideoStage::new(&properties, passes, Arc::clone(&description), reporter.clone());
-        let audio = AudioStage::new(Arc::clone(&description), reporter.clone());
+        let privacy = Privacy::default();
+        let video =
+            VideoStage::new(&properties, passes, Arc::clone(&description), reporter.clone(), privacy.clone());
+        let audio = AudioStage::new(Arc::clone(&description), reporter.clone(), privacy.clone());
         let meter = Meter::new(Arc::clone(&queue), Arc::clone(&video), Arc::clone(&audio));
+        panel::start(&board, &bindings, privacy.clone(), reporter.clone())?;
+        let lamps = Lamps::start(&board.lamps)?;
+        let torch = board.torch.as_ref().and_then(|config| {
+            let torch = Torch::open(&config.source).inspect_err(|error| warn!(%error, "torch")).ok()?;
+            Some((torch, position(config.camera)))
+        });
         let hardware = Hardware {
             cameras: board.cameras.iter().map(|camera| position(camera.position)).collect(),
+            torch: torch.as_ref().map(|(_, camera)| *camera),
             ..Hardware::default()
         };
         let is_address = |url: &str| ::uplink::Address::parse(url).is_ok();
@@ -141,6 +155,9 @@ impl Engine {
             audio,
             camera: None,
             microphone: None,
+            torch: torch.map(|(torch, _)| torch),
+            privacy,
+            lamps,
             sensor_fps: u32::MAX,
             connection: None,
             sessions: 0,
@@ -163,7 +180,7 @@ impl Engine {
             once,
             is_over: false,
         };
-        (engine, Handle(sender))
+        Ok((engine, Handle(sender)))
     }
 
     /// Runs until `shutdown` is ready or something fails for good.
@@ -171,6 +188,9 @@ impl Engine {
         let (mut news, mut jobs) = self.news.take().zip(self.jobs.take()).context("it ran already")?;
         tokio::pin!(shutdown);
         let result = async {
+            let mut privacy = self.privacy.subscribe();
+            let holds = *privacy.borrow_and_update();
+            self.handle(Input::Condition { reason: Reason::Privacy, holds })?;
             self.handle(Input::Attach)?;
             self.load_waiting_image();
             let mut volumes = interval(VOLUMES);
@@ -179,6 +199,10 @@ impl Engine {
                 let deadline = self.machine.deadline().map(|time| Moment::from_std(self.born + time));
                 tokio::select! {
                     () = &mut shutdown => return Ok(()),
+                    Ok(()) = privacy.changed() => {
+                        let closed = *privacy.borrow_and_update();
+                        self.heed_privacy(closed)?;
+                    }
                     Some(news) = news.recv() => self.hear(news)?,
                     Some(job) = jobs.recv() => job(self),
                     () = until(deadline) => self.handle(Input::Timer)?,
@@ -216,9 +240,22 @@ impl Engine {
                 self.handle(Input::Device { device, event })
             }
             News::Input(input) => self.handle(input),
+            News::Button(action) => {
+                self.act_on(action);
+                Ok(())
+            }
             News::WaitingImage { number, result } => self.hear_waiting_image(number, result),
             News::Failed(error) => Err(error),
         }
+    }
+
+    fn heed_privacy(&mut self, closed: bool) -> Result<()> {
+        let reason = Reason::Privacy;
+        if !closed && !self.machine.reasons().contains(reason) {
+            // It was closed for a moment only, in which the devices closed by themselves.
+            self.handle(Input::Condition { reason, holds: true })?;
+        }
+        self.handle(Input::Condition { reason, holds: closed })
     }
 
     /// What comes of an input while another is carried out waits for its turn.
@@ -232,6 +269,7 @@ impl Engine {
             let had_session = self.machine.state().has_session();
             let outputs = self.machine.handle(self.born.elapsed(), input);
             result = outputs.into_iter().try_for_each(|output| self.act(output));
+            self.lamps.show(self.machine.state());
             self.is_over |= self.once && had_session && !self.machine.state().has_session();
         }
         self.is_busy = false;
@@ -283,8 +321,13 @@ impl Engine {
                 self.keep();
             }
             Output::Updated { changed, refused } => self.updated(&changed, refused),
+            Output::Torch(lit) => {
+                if let Some(Err(error)) = self.torch.as_mut().map(|torch| torch.light(lit)) {
+                    warn!(%error, "torch");
+                }
+            }
             // The machine was told that there is no such thing.
-            Output::Torch(_) | Output::Music(_) => {}
+            Output::Music(_) => {}
         }
         Ok(())
     }
@@ -335,7 +378,8 @@ impl Engine {
                     return self.refuse(device, "the board file has no camera: add one");
                 };
                 let (frames, before) = (Arc::clone(&self.video.frames), self.camera.take());
-                self.camera = Some(camera::start(config, before, reporter, frames)?);
+                let (lamps, privacy) = (Arc::clone(&self.lamps), self.privacy.clone());
+                self.camera = Some(camera::start(config, before, reporter, frames, lamps, privacy)?);
             }
             Device::Microphone => {
                 let Some(config) = self.board.microphone.clone() else {
@@ -343,7 +387,8 @@ impl Engine {
                 };
                 let rate = self.machine.store().properties().audio_quality.rate();
                 let (blocks, before) = (Arc::clone(&self.audio.blocks), self.microphone.take());
-                self.microphone = Some(microphone::start(config, rate, before, reporter, blocks)?);
+                let privacy = self.privacy.clone();
+                self.microphone = Some(microphone::start(config, rate, before, reporter, blocks, privacy)?);
             }
         }
         Ok(())
