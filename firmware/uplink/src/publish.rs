@@ -7,20 +7,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::chunk::{Chunks, PIECES, kind};
+use crate::connect::{connect, no_answer};
 use crate::flv;
-use crate::{Address, Event, Media, SendQueue, Session, SessionError, Track};
+use crate::{Address, Event, Media, Options, SendQueue, Session, SessionError, Track};
 
-/// Limits of the steps (spec 10.4).
-const RESOLVE: Duration = Duration::from_secs(5);
-const CONNECT: Duration = Duration::from_secs(5);
-const HANDSHAKE: Duration = Duration::from_secs(8);
-const WRITE_STALL: Duration = Duration::from_secs(10);
-/// For unpublishing and the last bytes.
-const FAREWELL: Duration = Duration::from_millis(400);
+/// For unpublishing and the last bytes: a stop is done within half a second.
+const FAREWELL: Duration = Duration::from_millis(300);
+/// Answers that wait for the server. One that leaves so many is not listened to until it takes some.
+const BACKLOG: usize = 64 << 10;
 
 /// Why a connection ended. Each kind belongs to one status code of spec 7.3.
 #[derive(Debug, thiserror::Error)]
@@ -38,11 +36,26 @@ pub enum PublishError {
     #[error("the server refused: {code} {description}")]
     Refused { code: String, description: String },
     /// 3004
+    #[error("the server ended the stream: {code} {description}")]
+    Ended { code: String, description: String },
+    /// 3004
     #[error("the server closed the connection: {0}")]
     Closed(String),
     /// 3005
     #[error("the connection broke: {0}")]
     Broken(String),
+}
+
+impl PublishError {
+    /// The code and the description of the server's status, where it gave one.
+    pub fn status(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Refused { code, description } | Self::Ended { code, description } => {
+                Some((code, description))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// How far a connection has come.
@@ -58,20 +71,21 @@ pub enum Published {
 /// `report` is told how far it has come.
 pub async fn publish<P: AsRef<[u8]> + Send>(
     address: &Address,
+    options: &Options,
     queue: &SendQueue<P>,
     shutdown: impl Future<Output = ()>,
     mut report: impl FnMut(Published),
 ) -> Result<(), PublishError> {
     tokio::pin!(shutdown);
-    let stream = tokio::select! {
+    let (stream, _) = tokio::select! {
         biased;
         () = &mut shutdown => return Ok(()),
-        stream = connect(address) => stream?,
+        connected = connect(address, options) => connected?,
     };
     if let Ok(peer) = stream.peer_addr() {
         report(Published::Connected(peer));
     }
-    let mut connection = Connection::new(address, stream, queue)?;
+    let mut connection = Connection::new(address, options, stream, queue)?;
     let result = connection.run(&mut shutdown, &mut report).await;
     queue.disconnect();
     if result.is_ok() {
@@ -81,31 +95,9 @@ pub async fn publish<P: AsRef<[u8]> + Send>(
     result
 }
 
-async fn connect(address: &Address) -> Result<TcpStream, PublishError> {
-    let host = || address.host().to_owned();
-    let resolve = |cause: String| PublishError::Resolve { host: host(), cause };
-    let candidates: Vec<SocketAddr> =
-        match timeout(RESOLVE, lookup_host((address.host(), address.port()))).await {
-            Ok(found) => found.map_err(|error| resolve(error.to_string()))?.collect(),
-            Err(_) => return Err(resolve("no answer within 5 s".into())),
-        };
-    let mut last = "no address".to_owned();
-    let deadline = Instant::now() + CONNECT;
-    for candidate in candidates {
-        match tokio::time::timeout_at(deadline, TcpStream::connect(candidate)).await {
-            Ok(Ok(stream)) => {
-                let _ = stream.set_nodelay(true);
-                return Ok(stream);
-            }
-            Ok(Err(error)) => last = error.to_string(),
-            Err(_) => last = "no answer within 5 s".into(),
-        }
-    }
-    Err(PublishError::Connect { host: host(), cause: last })
-}
-
 struct Connection<'a, P> {
     address: &'a Address,
+    options: &'a Options,
     stream: TcpStream,
     session: Session,
     queue: &'a SendQueue<P>,
@@ -159,18 +151,24 @@ impl Clock {
 }
 
 impl<'a, P: AsRef<[u8]> + Send> Connection<'a, P> {
-    fn new(address: &'a Address, stream: TcpStream, queue: &'a SendQueue<P>) -> Result<Self, PublishError> {
+    fn new(
+        address: &'a Address,
+        options: &'a Options,
+        stream: TcpStream,
+        queue: &'a SendQueue<P>,
+    ) -> Result<Self, PublishError> {
         let session = Session::new(address.clone())
             .map_err(|error| PublishError::Protocol { step: "handshake", cause: error.to_string() })?;
         Ok(Self {
             address,
+            options,
             stream,
             session,
             queue,
             outgoing: Outgoing::None,
             chunks: Chunks::default(),
             clock: Clock::default(),
-            deadline: Instant::now() + HANDSHAKE,
+            deadline: Instant::now() + options.handshake,
         })
     }
 
@@ -183,10 +181,11 @@ impl<'a, P: AsRef<[u8]> + Send> Connection<'a, P> {
         loop {
             let blocked = self.write()?;
             let live = self.session.is_publishing();
+            let listens = self.session.output().len() < BACKLOG;
             tokio::select! {
                 biased;
                 () = &mut shutdown => return Ok(()),
-                ready = self.stream.readable() => {
+                ready = self.stream.readable(), if listens => {
                     ready.map_err(broken)?;
                     self.read(&mut buffer, report)?;
                 }
@@ -218,7 +217,8 @@ impl<'a, P: AsRef<[u8]> + Send> Connection<'a, P> {
                     return Err(PublishError::Refused { code, description });
                 }
                 Event::Closed { code, description } => {
-                    return Err(PublishError::Closed(self.address.mask(&format!("{code} {description}"))));
+                    let (code, description) = (self.address.mask(&code), self.address.mask(&description));
+                    return Err(PublishError::Ended { code, description });
                 }
             }
         }
@@ -253,7 +253,7 @@ impl<'a, P: AsRef<[u8]> + Send> Connection<'a, P> {
         let payload = outgoing.payload().len();
         self.session.media(kind, timestamp, &prefix[..length], payload, &mut self.chunks);
         self.outgoing = outgoing;
-        self.deadline = Instant::now() + WRITE_STALL;
+        self.deadline = Instant::now() + self.options.write_stall;
     }
 
     /// Writes what is under way: the message, then the session's own bytes. Returns whether some must wait.
@@ -279,7 +279,7 @@ impl<'a, P: AsRef<[u8]> + Send> Connection<'a, P> {
                         self.chunks.advance(count, self.outgoing.payload());
                     }
                     if self.session.is_publishing() {
-                        self.deadline = Instant::now() + WRITE_STALL;
+                        self.deadline = Instant::now() + self.options.write_stall;
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
@@ -303,9 +303,10 @@ impl<'a, P: AsRef<[u8]> + Send> Connection<'a, P> {
 
     fn late(&self) -> PublishError {
         if self.session.is_publishing() {
-            return PublishError::Broken(format!("nothing could be written for {} s", WRITE_STALL.as_secs()));
+            let limit = self.options.write_stall.as_secs();
+            return PublishError::Broken(format!("nothing could be written for {limit} s"));
         }
-        let cause = format!("no answer within {} s", HANDSHAKE.as_secs());
+        let cause = no_answer(self.options.handshake);
         PublishError::Protocol { step: self.session.step(), cause }
     }
 

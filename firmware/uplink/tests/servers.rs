@@ -6,14 +6,16 @@ use std::net::{TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use uplink::{Address, PublishError, SendQueue, publish};
+use uplink::{Address, Options, PublishError, SendQueue, publish};
 
 /// Publishes to `address` until it ends by itself.
 fn attempt(address: &str) -> PublishError {
     let address = Address::parse(address).unwrap();
     let queue = SendQueue::<Vec<u8>>::new(Duration::from_secs(1));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(publish(&address, &queue, std::future::pending(), |_| {})).unwrap_err()
+    runtime
+        .block_on(publish(&address, &Options::default(), &queue, std::future::pending(), |_| {}))
+        .unwrap_err()
 }
 
 /// A server that does `work` with its first connection.
@@ -104,8 +106,9 @@ fn shutdown_wins_over_a_server_that_says_nothing() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let shutdown = tokio::time::sleep;
     let started = Instant::now();
-    let result = runtime
-        .block_on(async { publish(&address, &queue, shutdown(Duration::from_millis(100)), |_| {}).await });
+    let result = runtime.block_on(async {
+        publish(&address, &Options::default(), &queue, shutdown(Duration::from_millis(100)), |_| {}).await
+    });
     assert!(result.is_ok());
     assert!(started.elapsed() < Duration::from_millis(600), "{:?}", started.elapsed());
 }

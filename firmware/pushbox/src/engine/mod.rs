@@ -2,7 +2,7 @@
 
 mod pipelines;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use anyhow::{Context, Result, anyhow};
 use board::{Board, CameraConfig, Position};
 use live_pusher::{
     CallId, Code, Device, DeviceEvent, DevicePosition, Failure, Hardware, Input, Machine, Media, Method,
-    Mode, Output, Refusal, Reply, State, Status, Voice,
+    Mode, Options, Output, Refusal, Reply, State, Status, Voice,
 };
 use serde_json::{Map, Value, json};
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -56,6 +56,9 @@ pub(crate) struct Engine {
     /// Pictures a second that the camera delivers.
     sensor_fps: u32,
     connection: Option<Connection>,
+    connecting: Arc<::uplink::Options>,
+    /// How often each status was told.
+    told: BTreeMap<i32, u64>,
     /// Times that encoding began.
     sessions: u32,
     media: Option<Media>,
@@ -124,6 +127,7 @@ impl Engine {
         };
         let is_address = |url: &str| ::uplink::Address::parse(url).is_ok();
         audio.set_volume(memory.microphone_volume);
+        let connecting = Arc::new(connecting(&options));
         let mut machine = Machine::new(store, options, hardware, is_address);
         if let Some(camera) = settings.as_ref().and_then(Settings::last_camera) {
             machine.begin_with(camera);
@@ -142,6 +146,8 @@ impl Engine {
             microphone: None,
             sensor_fps: u32::MAX,
             connection: None,
+            connecting,
+            told: BTreeMap::new(),
             sessions: 0,
             media: None,
             shows: false,
@@ -261,8 +267,8 @@ impl Engine {
             Output::Close(device) => self.run_of(device).into_iter().for_each(Run::close),
             Output::Connect { connection, url } => {
                 let (queue, reporter) = (Arc::clone(&self.queue), self.reporter.clone());
-                let before = self.connection.take();
-                self.connection = Some(Connection::start(connection, url, queue, reporter, before));
+                let (options, before) = (Arc::clone(&self.connecting), self.connection.take());
+                self.connection = Some(Connection::start(connection, url, options, queue, reporter, before));
             }
             Output::Disconnect { .. } => {
                 if let Some(connection) = &mut self.connection {
@@ -291,6 +297,7 @@ impl Engine {
 
     fn tell_status(&mut self, status: &Status) {
         let (code, text) = (status.code.number(), status.code.text());
+        *self.told.entry(code).or_default() += 1;
         let params = Value::Object(status.params.clone());
         if (1001..=1099).contains(&code) {
             info!(code, %params, "{text}");
@@ -402,6 +409,11 @@ impl Engine {
         &self.machine
     }
 
+    /// How often each status was told since the program began.
+    pub(crate) fn told(&self) -> &BTreeMap<i32, u64> {
+        &self.told
+    }
+
     /// To events of those kinds; to all where there are none.
     pub(crate) fn listen(&mut self, kinds: Vec<String>) -> Arc<Listener> {
         self.listeners.add(kinds)
@@ -412,6 +424,16 @@ async fn until(moment: Option<Moment>) {
     match moment {
         Some(moment) => sleep_until(moment).await,
         None => std::future::pending().await,
+    }
+}
+
+fn connecting(options: &Options) -> ::uplink::Options {
+    ::uplink::Options {
+        resolve: options.resolve_limit,
+        connect: options.connect_limit,
+        handshake: options.handshake_limit,
+        write_stall: options.write_stall,
+        ..::uplink::Options::default()
     }
 }
 
