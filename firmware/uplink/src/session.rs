@@ -337,3 +337,35 @@ impl Session {
         chunks.copy(payload, &mut self.out);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The numbers of the acknowledgements in what waits to be sent.
+    fn acknowledged(session: &mut Session) -> Vec<u32> {
+        let mut reader = ChunkReader::default();
+        // Behind C0, C1 and C2.
+        reader.push(&session.output()[1 + 2 * 1536..]);
+        let messages = std::iter::from_fn(|| reader.next_message().unwrap());
+        let acknowledgements = messages.filter(|message| message.kind == kind::ACKNOWLEDGEMENT);
+        acknowledgements.map(|it| u32::from_be_bytes(it.payload[..].try_into().unwrap())).collect()
+    }
+
+    #[test]
+    fn acknowledgements_count_all_bytes_past_4_gib() {
+        let mut session = Session::new(Address::parse("rtmp://host/app/key").unwrap()).unwrap();
+        session.receive(&[&[3][..], &[0; 2 * 1536]].concat()).unwrap();
+        let near = u32::MAX - 1000;
+        (session.received, session.acknowledged) = (near, near);
+        // A window of 600 bytes, then messages of 512 that mean nothing.
+        session.receive(&[2, 0, 0, 0, 0, 0, 4, 5, 0, 0, 0, 0, 0, 0, 2, 88]).unwrap();
+        let noise = [&[4, 0, 0, 0, 0, 0, 116, 9, 1, 0, 0, 0][..], &[0; 116]].concat();
+        for _ in 0..20 {
+            session.receive(&noise).unwrap();
+        }
+        let expected = [656, 1296, 1936, 2576].map(|bytes: u32| near.wrapping_add(bytes));
+        assert_eq!(acknowledged(&mut session), expected);
+        assert!(expected[0] > near && expected[1] < 1000);
+    }
+}
