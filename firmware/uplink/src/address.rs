@@ -1,10 +1,11 @@
 use std::fmt;
 
-/// Where to publish: `rtmp://host[:port]/app[/instance]/stream[?query]` (spec 10.6).
+/// Where to publish: `rtmp://host[:port]/app[/instance]/stream[?query]` (spec 10.6), or the same with `rtmps`.
 ///
 /// `Display` and `Debug` mask what may be secret: user, password, stream name and query.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address {
+    is_secure: bool,
     host: String,
     port: u16,
     app: String,
@@ -17,7 +18,9 @@ pub enum AddressError {
     Empty,
     #[error("address longer than 2048 bytes: give a shorter one")]
     TooLong,
-    #[error("address without rtmp://: give rtmp://host/app/stream; other schemes are not supported yet")]
+    #[error(
+        "address without rtmp:// or rtmps://: give rtmp://host/app/stream; other schemes are not supported yet"
+    )]
     Scheme,
     #[error("address without a host: give rtmp://host/app/stream")]
     Host,
@@ -32,8 +35,9 @@ pub enum AddressError {
 const LONGEST: usize = 2048;
 /// Characters of a server's text that are kept.
 const LONGEST_REMARK: usize = 200;
-/// The registered port of RTMP.
-const PORT: u16 = 1935;
+/// The registered port of RTMP, and the usual one of RTMP over TLS.
+const RTMP_PORT: u16 = 1935;
+const RTMPS_PORT: u16 = 443;
 
 impl Address {
     /// White space and control characters around the address are no part of it; the stream name and the query are
@@ -47,21 +51,28 @@ impl Address {
             return Err(AddressError::TooLong);
         }
         let (scheme, rest) = text.split_once("://").ok_or(AddressError::Scheme)?;
-        if !scheme.eq_ignore_ascii_case("rtmp") {
-            return Err(AddressError::Scheme);
-        }
+        let (is_secure, port) = match scheme.to_ascii_lowercase().as_str() {
+            "rtmp" => (false, RTMP_PORT),
+            "rtmps" => (true, RTMPS_PORT),
+            _ => return Err(AddressError::Scheme),
+        };
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
         if authority.contains('@') {
             return Err(AddressError::User);
         }
-        let (host, port) = split_port(authority)?;
+        let (host, port) = split_port(authority, port)?;
         let query = path.find('?').unwrap_or(path.len());
         let slash = path[..query].rfind('/').ok_or(AddressError::Stream)?;
         let (app, stream) = (path[..slash].trim_end_matches('/'), &path[slash + 1..]);
         if app.is_empty() || stream.is_empty() || stream.starts_with('?') {
             return Err(AddressError::Stream);
         }
-        Ok(Self { host: host.to_owned(), port, app: app.to_owned(), stream: stream.to_owned() })
+        Ok(Self { is_secure, host: host.to_owned(), port, app: app.to_owned(), stream: stream.to_owned() })
+    }
+
+    /// Whether the way there is TLS.
+    pub fn is_secure(&self) -> bool {
+        self.is_secure
     }
 
     /// Name or address, without the brackets of IPv6.
@@ -99,11 +110,12 @@ impl Address {
 
     /// The address up to the app, as the connect command wants it.
     pub fn tc_url(&self) -> String {
-        format!("rtmp://{}:{}/{}", self.host, self.port, self.app)
+        let scheme = if self.is_secure { "rtmps" } else { "rtmp" };
+        format!("{scheme}://{}:{}/{}", self.host, self.port, self.app)
     }
 }
 
-fn split_port(authority: &str) -> Result<(&str, u16), AddressError> {
+fn split_port(authority: &str, default: u16) -> Result<(&str, u16), AddressError> {
     let after_host = authority.rfind(']').map_or(0, |bracket| bracket + 1);
     let (host, port) = match authority[after_host..].find(':') {
         Some(colon) => {
@@ -111,7 +123,7 @@ fn split_port(authority: &str) -> Result<(&str, u16), AddressError> {
             let port = port[1..].parse().ok().filter(|port| *port != 0).ok_or(AddressError::Port)?;
             (host, port)
         }
-        None => (authority, PORT),
+        None => (authority, default),
     };
     if host.is_empty() { Err(AddressError::Host) } else { Ok((host, port)) }
 }
@@ -135,7 +147,7 @@ mod tests {
     use super::*;
 
     fn parts(text: &str) -> (String, u16, String, String) {
-        let Address { host, port, app, stream } = Address::parse(text).unwrap();
+        let Address { host, port, app, stream, .. } = Address::parse(text).unwrap();
         (host, port, app, stream)
     }
 
@@ -161,6 +173,8 @@ mod tests {
             assert_eq!(parts(text), (host.into(), port, app.into(), stream.into()), "{text}");
         }
         assert_eq!(Address::parse("rtmp://[::1]/a/b").unwrap().host(), "::1");
+        let secure = Address::parse("RTMPS://h/a/b").unwrap();
+        assert_eq!((secure.is_secure(), secure.tc_url().as_str()), (true, "rtmps://h:443/a"));
     }
 
     #[test]

@@ -12,7 +12,8 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::{Address, Options, PublishError};
+use crate::socket::Socket;
+use crate::{Address, Options, PublishError, tls};
 
 /// From one attempt to the next (RFC 8305 section 5).
 const STAGGER: Duration = Duration::from_millis(250);
@@ -20,10 +21,7 @@ const STAGGER: Duration = Duration::from_millis(250);
 const KEEPALIVE: Duration = Duration::from_secs(5);
 
 /// Connects within the limits. What is under way ends with the future.
-pub(crate) async fn connect(
-    address: &Address,
-    options: &Options,
-) -> Result<(TcpStream, Instant), PublishError> {
+pub(crate) async fn connect(address: &Address, options: &Options) -> Result<Socket, PublishError> {
     let host = || address.host().to_owned();
     let unknown = |cause| PublishError::Resolve { host: host(), cause };
     let found = match timeout(options.resolve, resolve(address.host(), address.port())).await {
@@ -32,13 +30,13 @@ pub(crate) async fn connect(
     };
     let deadline = Instant::now() + options.connect;
     let unreachable = |cause| PublishError::Connect { host: host(), cause };
-    let stream = match timeout_at(deadline, race(interleave(&found), TcpStream::connect)).await {
-        Ok(connected) => connected.map_err(unreachable)?,
-        Err(_) => return Err(unreachable(no_answer(options.connect))),
+    let connecting = async {
+        let tcp = race(interleave(&found), TcpStream::connect).await?;
+        set_up(&tcp, options.write_stall).map_err(|error| format!("the socket can't be set up: {error}"))?;
+        if address.is_secure() { tls::start(tcp, address, options).await } else { Ok(Socket::Plain(tcp)) }
     };
-    set_up(&stream, options.write_stall)
-        .map_err(|error| unreachable(format!("the socket can't be set up: {error}")))?;
-    Ok((stream, deadline))
+    let connected = timeout_at(deadline, connecting).await;
+    connected.unwrap_or_else(|_| Err(no_answer(options.connect))).map_err(unreachable)
 }
 
 pub(crate) fn no_answer(limit: Duration) -> String {
@@ -161,10 +159,10 @@ mod tests {
     async fn sockets_notice_a_peer_that_has_gone() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("rtmp://{}/live/key", listener.local_addr().unwrap());
-        let (stream, _) = connect(&Address::parse(&url).unwrap(), &Options::default()).await.unwrap();
-        let socket = SockRef::from(&stream);
+        let socket = connect(&Address::parse(&url).unwrap(), &Options::default()).await.unwrap();
+        let socket = SockRef::from(socket.tcp());
         assert_eq!(socket.tcp_user_timeout().unwrap(), Some(Duration::from_secs(10)));
-        assert!(socket.keepalive().unwrap() && stream.nodelay().unwrap());
+        assert!(socket.keepalive().unwrap() && socket.tcp_nodelay().unwrap());
         assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEPALIVE);
     }
 

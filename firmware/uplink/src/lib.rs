@@ -14,6 +14,8 @@ mod publish;
 mod queue;
 mod routes;
 mod session;
+mod socket;
+mod tls;
 
 pub use address::{Address, AddressError};
 pub use chunk::{ChunkError, ChunkReader, Message};

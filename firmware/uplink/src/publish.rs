@@ -6,13 +6,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::chunk::{Chunks, PIECES, kind};
 use crate::connect::{connect, no_answer};
 use crate::flv;
+use crate::socket::Socket;
 use crate::{Address, Event, Media, Options, SendQueue, Session, SessionError, Track};
 
 /// For unpublishing and the last bytes: a stop is done within half a second.
@@ -77,15 +76,15 @@ pub async fn publish<P: AsRef<[u8]> + Send>(
     mut report: impl FnMut(Published),
 ) -> Result<(), PublishError> {
     tokio::pin!(shutdown);
-    let (stream, _) = tokio::select! {
+    let socket = tokio::select! {
         biased;
         () = &mut shutdown => return Ok(()),
         connected = connect(address, options) => connected?,
     };
-    if let Ok(peer) = stream.peer_addr() {
+    if let Ok(peer) = socket.tcp().peer_addr() {
         report(Published::Connected(peer));
     }
-    let mut connection = Connection::new(address, options, stream, queue)?;
+    let mut connection = Connection::new(address, options, socket, queue)?;
     let result = connection.run(&mut shutdown, &mut report).await;
     queue.disconnect();
     if result.is_ok() {
@@ -98,7 +97,7 @@ pub async fn publish<P: AsRef<[u8]> + Send>(
 struct Connection<'a, P> {
     address: &'a Address,
     options: &'a Options,
-    stream: TcpStream,
+    socket: Socket,
     session: Session,
     queue: &'a SendQueue<P>,
     outgoing: Outgoing<P>,
@@ -154,7 +153,7 @@ impl<'a, P: AsRef<[u8]> + Send> Connection<'a, P> {
     fn new(
         address: &'a Address,
         options: &'a Options,
-        stream: TcpStream,
+        socket: Socket,
         queue: &'a SendQueue<P>,
     ) -> Result<Self, PublishError> {
         let session = Session::new(address.clone())
@@ -162,7 +161,7 @@ impl<'a, P: AsRef<[u8]> + Send> Connection<'a, P> {
         Ok(Self {
             address,
             options,
-            stream,
+            socket,
             session,
             queue,
             outgoing: Outgoing::None,
@@ -185,11 +184,11 @@ impl<'a, P: AsRef<[u8]> + Send> Connection<'a, P> {
             tokio::select! {
                 biased;
                 () = &mut shutdown => return Ok(()),
-                ready = self.stream.readable(), if listens => {
+                ready = self.socket.readable(), if listens => {
                     ready.map_err(broken)?;
                     self.read(&mut buffer, report)?;
                 }
-                ready = self.stream.writable(), if blocked => ready.map_err(broken)?,
+                ready = self.socket.writable(), if blocked => ready.map_err(broken)?,
                 media = self.queue.next(), if live && !blocked => self.start(media),
                 () = sleep_until(self.deadline), if blocked || !live => return Err(self.late()),
             }
@@ -197,7 +196,7 @@ impl<'a, P: AsRef<[u8]> + Send> Connection<'a, P> {
     }
 
     fn read(&mut self, buffer: &mut [u8], report: &mut impl FnMut(Published)) -> Result<(), PublishError> {
-        let count = match self.stream.try_read(buffer) {
+        let count = match self.socket.try_read(buffer) {
             Ok(0) => return Err(self.closed("end of stream".into())),
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
@@ -262,13 +261,13 @@ impl<'a, P: AsRef<[u8]> + Send> Connection<'a, P> {
             let written = if self.chunks.is_done() {
                 self.outgoing = Outgoing::None;
                 if self.session.output().is_empty() {
-                    return Ok(false);
+                    return self.socket.flush().map_err(|error| self.lost(&error));
                 }
-                self.stream.try_write(self.session.output())
+                self.socket.try_write_vectored(&[IoSlice::new(self.session.output())])
             } else {
                 let mut pieces = [IoSlice::new(&[]); PIECES];
                 let count = self.chunks.pieces(self.outgoing.payload(), &mut pieces);
-                self.stream.try_write_vectored(&pieces[..count])
+                self.socket.try_write_vectored(&pieces[..count])
             };
             match written {
                 Ok(count) => {
@@ -292,13 +291,19 @@ impl<'a, P: AsRef<[u8]> + Send> Connection<'a, P> {
     async fn close(&mut self) -> io::Result<()> {
         let _ = self.session.close();
         while self.write().map_err(io::Error::other)? {
-            self.stream.writable().await?;
+            self.socket.writable().await?;
         }
-        self.stream.shutdown().await?;
+        self.socket.shutdown().await?;
         // What the server still says must be read, or closing would reset the connection and lose the last bytes.
         let mut rest = [0; 1024];
-        while self.stream.read(&mut rest).await? > 0 {}
-        Ok(())
+        loop {
+            self.socket.readable().await?;
+            match self.socket.try_read(&mut rest) {
+                Ok(0) => return Ok(()),
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
+                _ => {}
+            }
+        }
     }
 
     fn late(&self) -> PublishError {

@@ -6,3 +6,4 @@ mod client;
 mod life;
 mod peer;
 mod refusals;
+mod tls;

@@ -74,7 +74,6 @@ impl Peer {
         self.message(3, COMMAND, 0, &values.concat());
     }
 
-
     /// The next message; none at the end.
     pub(crate) fn receive(&mut self) -> Option<Message> {
         let mut buffer = [0; 16 << 10];
@@ -118,6 +117,11 @@ impl Peer {
         self.start();
     }
 
+    /// Lets the client begin and ends the stream.
+    pub(crate) fn accept_and_close(mut self) {
+        self.accept();
+    }
+
     pub(crate) fn start(&mut self) {
         self.status("status", "NetStream.Publish.Start", "");
     }
@@ -135,6 +139,7 @@ impl Peer {
     /// Keeps the connection open without a word until the client has gone for good.
     pub(crate) fn hold(self) {
         thread::park_timeout(SOON);
+        drop(self);
     }
 
     /// Resets the connection: a socket that lingers for no time (socket(7), `SO_LINGER`).
