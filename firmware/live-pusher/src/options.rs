@@ -1,5 +1,6 @@
 //! Configuration values (section 13).
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
@@ -56,6 +57,8 @@ pub struct Options {
     /// How long bytes may wait without one being acknowledged (7.3).
     #[serde(deserialize_with = "seconds::<3, 60, _>")]
     pub write_stall: Duration,
+    /// A file of certificates (PEM) that are trusted besides the usual ones.
+    pub ca_file: Option<PathBuf>,
     /// Whether an automatic session that failed for good is started again (4.3).
     pub unattended_restart: bool,
     /// Whether a session goes on by itself after an interruption (12.7).
@@ -75,6 +78,7 @@ impl Default for Options {
             connect_limit: Duration::from_secs(5),
             handshake_limit: Duration::from_secs(8),
             write_stall: Duration::from_secs(10),
+            ca_file: None,
             unattended_restart: false,
             resume_after_interrupt: true,
         }

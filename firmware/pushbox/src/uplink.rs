@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
+use crate::clock;
 use crate::news::{News, Reporter};
 use crate::sink::Queue;
 
@@ -100,6 +101,11 @@ fn params(error: &PublishError) -> Map<String, Value> {
     if let Some((code, description)) = error.status() {
         params.insert("serverCode".into(), json!(code));
         params.insert("serverDescription".into(), json!(description));
+    }
+    // Signatures of addresses end with time (12.12).
+    let may_be_late = matches!(code(error), Code::HandshakeFailed | Code::ServerRefused);
+    if may_be_late && !clock::is_synchronised() {
+        params.insert("hint".into(), json!("clock"));
     }
     params
 }

@@ -5,7 +5,7 @@ mod pipelines;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, anyhow};
 use board::{Board, CameraConfig, Position};
@@ -20,6 +20,7 @@ use tokio::time::{Instant as Moment, MissedTickBehavior, interval, sleep_until, 
 use tracing::{info, warn};
 
 use crate::audio::AudioStage;
+use crate::clock;
 use crate::config::Config;
 use crate::device::Run;
 use crate::events::{Event, Listener, Listeners};
@@ -127,7 +128,7 @@ impl Engine {
         };
         let is_address = |url: &str| ::uplink::Address::parse(url).is_ok();
         audio.set_volume(memory.microphone_volume);
-        let connecting = Arc::new(connecting(&options));
+        let connecting = Arc::new(connecting(&options, memory.clock));
         let mut machine = Machine::new(store, options, hardware, is_address);
         if let Some(camera) = settings.as_ref().and_then(Settings::last_camera) {
             machine.begin_with(camera);
@@ -179,6 +180,8 @@ impl Engine {
         let result = async {
             self.handle(Input::Attach)?;
             self.load_waiting_image();
+            let mut minutes = interval(Duration::from_secs(60));
+            minutes.set_missed_tick_behavior(MissedTickBehavior::Delay);
             let mut volumes = interval(VOLUMES);
             volumes.set_missed_tick_behavior(MissedTickBehavior::Delay);
             while !self.is_over {
@@ -189,6 +192,7 @@ impl Engine {
                     Some(job) = jobs.recv() => job(self),
                     () = until(deadline) => self.handle(Input::Timer)?,
                     () = until(self.measures) => self.measure(),
+                    _ = minutes.tick() => self.note_time(),
                     _ = volumes.tick(), if self.listeners.want("audiovolumenotify") => self.tell_volume(),
                 }
             }
@@ -252,6 +256,15 @@ impl Engine {
     fn keep(&self) {
         if let Some(settings) = &self.settings {
             settings.keep(self.machine.store(), &self.memory);
+        }
+    }
+
+    /// The time of day, where it is known to be right, for a start without it.
+    fn note_time(&mut self) {
+        let kept = self.memory.clock;
+        if let Some(clock) = clock::worth_keeping(kept, SystemTime::now(), clock::is_synchronised()) {
+            self.memory.clock = clock;
+            self.keep();
         }
     }
 
@@ -427,13 +440,15 @@ async fn until(moment: Option<Moment>) {
     }
 }
 
-fn connecting(options: &Options) -> ::uplink::Options {
+/// How connections are made; `clock`: the last time that was known to be right.
+fn connecting(options: &Options, clock: u64) -> ::uplink::Options {
     ::uplink::Options {
         resolve: options.resolve_limit,
         connect: options.connect_limit,
         handshake: options.handshake_limit,
         write_stall: options.write_stall,
-        ..::uplink::Options::default()
+        ca_file: options.ca_file.clone(),
+        clock_floor: clock::floor(clock),
     }
 }
 
