@@ -6,6 +6,7 @@
 
 mod address;
 mod amf;
+mod auth;
 mod chunk;
 mod connect;
 mod flv;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until, timeout};
 
+use crate::auth::{Denied, Login};
 use crate::chunk::{Chunks, PIECES, kind};
 use crate::connect::{connect, no_answer};
 use crate::flv;
@@ -76,27 +77,50 @@ pub async fn publish<P: AsRef<[u8]> + Send>(
     mut report: impl FnMut(Published),
 ) -> Result<(), PublishError> {
     tokio::pin!(shutdown);
-    let socket = tokio::select! {
-        biased;
-        () = &mut shutdown => return Ok(()),
-        connected = connect(address, options) => connected?,
-    };
-    if let Ok(peer) = socket.tcp().peer_addr() {
-        report(Published::Connected(peer));
+    let mut login = Login::default();
+    let mut connected = false;
+    loop {
+        let socket = tokio::select! {
+            biased;
+            () = &mut shutdown => return Ok(()),
+            connected = connect(address, options) => connected?,
+        };
+        if let (false, Ok(peer)) = (connected, socket.tcp().peer_addr()) {
+            connected = true;
+            report(Published::Connected(peer));
+        }
+        let mut connection = Connection::new(address, options, &login, socket, queue)?;
+        let result = connection.run(&mut shutdown, &mut report).await;
+        queue.disconnect();
+        match result {
+            Ok(()) => {
+                // The server's answer doesn't matter any more.
+                let _ = timeout(FAREWELL, connection.close()).await;
+                return Ok(());
+            }
+            Err(End::Failed(error)) => return Err(error),
+            Err(End::Asked(next)) => login = next,
+        }
     }
-    let mut connection = Connection::new(address, options, socket, queue)?;
-    let result = connection.run(&mut shutdown, &mut report).await;
-    queue.disconnect();
-    if result.is_ok() {
-        // The server's answer doesn't matter any more.
-        let _ = timeout(FAREWELL, connection.close()).await;
+}
+
+/// Why a connection ends that nobody stopped.
+enum End {
+    Failed(PublishError),
+    /// The server wants to know on the next one who it is.
+    Asked(Login),
+}
+
+impl From<PublishError> for End {
+    fn from(error: PublishError) -> Self {
+        Self::Failed(error)
     }
-    result
 }
 
 struct Connection<'a, P> {
     address: &'a Address,
     options: &'a Options,
+    login: &'a Login,
     socket: Socket,
     session: Session,
     queue: &'a SendQueue<P>,
@@ -153,14 +177,16 @@ impl<'a, P: AsRef<[u8]> + Send> Connection<'a, P> {
     fn new(
         address: &'a Address,
         options: &'a Options,
+        login: &'a Login,
         socket: Socket,
         queue: &'a SendQueue<P>,
     ) -> Result<Self, PublishError> {
-        let session = Session::new(address.clone())
+        let session = Session::with_login(address.clone(), login.clone())
             .map_err(|error| PublishError::Protocol { step: "handshake", cause: error.to_string() })?;
         Ok(Self {
             address,
             options,
+            login,
             socket,
             session,
             queue,
@@ -175,7 +201,7 @@ impl<'a, P: AsRef<[u8]> + Send> Connection<'a, P> {
         &mut self,
         mut shutdown: impl Future<Output = ()> + Unpin,
         report: &mut impl FnMut(Published),
-    ) -> Result<(), PublishError> {
+    ) -> Result<(), End> {
         let mut buffer = vec![0; 16 << 10];
         loop {
             let blocked = self.write()?;
@@ -190,17 +216,17 @@ impl<'a, P: AsRef<[u8]> + Send> Connection<'a, P> {
                 }
                 ready = self.socket.writable(), if blocked => ready.map_err(broken)?,
                 media = self.queue.next(), if live && !blocked => self.start(media),
-                () = sleep_until(self.deadline), if blocked || !live => return Err(self.late()),
+                () = sleep_until(self.deadline), if blocked || !live => return Err(self.late().into()),
             }
         }
     }
 
-    fn read(&mut self, buffer: &mut [u8], report: &mut impl FnMut(Published)) -> Result<(), PublishError> {
+    fn read(&mut self, buffer: &mut [u8], report: &mut impl FnMut(Published)) -> Result<(), End> {
         let count = match self.socket.try_read(buffer) {
-            Ok(0) => return Err(self.closed("end of stream".into())),
+            Ok(0) => return Err(self.closed("end of stream".into()).into()),
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-            Err(error) => return Err(self.lost(&error)),
+            Err(error) => return Err(self.lost(&error).into()),
         };
         let step = self.session.step();
         let protocol = |error: SessionError| PublishError::Protocol { step, cause: error.to_string() };
@@ -211,17 +237,26 @@ impl<'a, P: AsRef<[u8]> + Send> Connection<'a, P> {
                     self.queue.connect();
                     report(Published::Started);
                 }
-                Event::Refused { code, description } => {
-                    let (code, description) = (self.address.mask(&code), self.address.mask(&description));
-                    return Err(PublishError::Refused { code, description });
-                }
+                Event::Refused { code, description } => return Err(self.refused(&code, &description)),
                 Event::Closed { code, description } => {
                     let (code, description) = (self.address.mask(&code), self.address.mask(&description));
-                    return Err(PublishError::Ended { code, description });
+                    return Err(PublishError::Ended { code, description }.into());
                 }
             }
         }
         Ok(())
+    }
+
+    /// A refusal may be a question.
+    fn refused(&self, code: &str, description: &str) -> End {
+        let hint = match self.login.after(description, self.address) {
+            Ok(login) => return End::Asked(login),
+            Err(Denied::Otherwise) => "",
+            Err(Denied::NoUser) => "; it wants a user: give rtmp://user:password@host/app/stream",
+            Err(Denied::Wrong) => "; check user and password in the address",
+        };
+        let (code, description) = (self.address.mask(code), self.address.mask(description) + hint);
+        End::Failed(PublishError::Refused { code, description })
     }
 
     fn start(&mut self, media: Media<P>) {
@@ -289,7 +324,7 @@ impl<'a, P: AsRef<[u8]> + Send> Connection<'a, P> {
 
     /// Finishes the message under way, unpublishes, and closes the socket.
     async fn close(&mut self) -> io::Result<()> {
-        let _ = self.session.close();
+        self.session.close();
         while self.write().map_err(io::Error::other)? {
             self.socket.writable().await?;
         }

@@ -4,6 +4,7 @@
 
 mod client;
 mod life;
+mod login;
 mod peer;
 mod refusals;
 mod tls;
