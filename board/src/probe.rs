@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn parts_that_are_not_there_are_named_with_a_remedy() {
-        let text = "name = 'x'\nbuttons.start = { line = 'no such button' }\ntorch.line = 'no such torch'
+        let text = "name = 'x'\nbuttons.start = { line = 'no such button' }\ntorch.source.line = { line = 'no such torch' }
             oled.bus = '/nonexistent/i2c'\nscreen.device = '/nonexistent/card'
             serial-line.device = '/etc/passwd'\nflash.folder = '/nonexistent/data'
             watchdog.device = '/nonexistent/watchdog'";
@@ -249,6 +249,17 @@ mod tests {
         assert_eq!(wrong.len(), expected.len(), "{wrong:#?}");
         for (error, (device, remedy)) in wrong.iter().zip(expected) {
             assert!(error.contains(device) && error.contains(remedy), "{error}");
+        }
+    }
+
+    #[test]
+    fn torches_of_other_kinds_that_are_not_there_are_named_too() {
+        for (source, name) in
+            [("led = 'no such LED'", "no such LED"), ("flash = '/nonexistent/sub'", "/nonexistent/sub")]
+        {
+            let board = toml::from_str(&format!("name = 'x'\ntorch.source.{source}")).unwrap();
+            let wrong = probe(&board).remove(0).result.unwrap_err();
+            assert!(wrong.contains(name) && wrong.contains("check the name"), "{wrong}");
         }
     }
 

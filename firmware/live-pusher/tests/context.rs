@@ -375,7 +375,10 @@ fn s4_a_stop_at_each_step_of_connecting_is_the_last_that_is_heard() {
         for event in [NetworkEvent::Connected(Map::new()), NetworkEvent::Published] {
             world.give(Input::Network { connection, event });
         }
-        let failed = NetworkEvent::Failed { code: Code::ServerRefused, reason: "late".into() };
+        let failed = NetworkEvent::Failed {
+            code: Code::ServerRefused,
+            params: Map::from_iter([("reason".into(), "late".into())]),
+        };
         world.give(Input::Network { connection, event: failed });
         world.pass(60 * SECOND);
         assert_eq!((world.outputs.len(), world.state()), (begin, State::Idle));
@@ -434,6 +437,9 @@ fn n2_three_retries_then_it_is_over_and_only_the_program_or_an_option_starts_aga
         world.pass(Duration::from_millis(200));
         assert_eq!(world.state(), State::Connecting, "{wait}");
     }
+    refuse(&mut world);
+    world.give(Input::RouteChanged);
+    assert_eq!(world.state(), State::Connecting, "a new route is a reason not to wait");
 }
 
 #[test]

@@ -191,7 +191,10 @@ fn network_event(choice: u8) -> NetworkEvent {
     match choice % 4 {
         0 | 1 => NetworkEvent::Connected(Map::new()),
         2 => NetworkEvent::Published,
-        _ => NetworkEvent::Failed { code: Code::ServerRefused, reason: "cut".into() },
+        _ => NetworkEvent::Failed {
+            code: Code::ServerRefused,
+            params: Map::from_iter([("reason".into(), "cut".into())]),
+        },
     }
 }
 

@@ -114,3 +114,31 @@ pub(crate) fn read_board(path: &Path) -> anyhow::Result<Board> {
 pub(crate) fn usage(error: impl ToString) -> anyhow::Error {
     anyhow!(UsageError(error.to_string()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::panel::Action;
+
+    fn options(toml: &str) -> Result<(Options, Buttons), String> {
+        parse_options(&toml::from_str(toml).unwrap())
+    }
+
+    #[test]
+    fn gestures_are_bound_by_name() {
+        let (options, buttons) =
+            options("retry-count = 5\n[buttons.start]\nshort = 'pause/resume'\nlong = 'switchCamera'")
+                .unwrap();
+        assert_eq!(options.retry_count, 5);
+        assert_eq!(buttons["start"].short, Some(Action::PauseResume));
+        assert_eq!((buttons["start"].long, buttons["start"].hold), (Some(Action::SwitchCamera), None));
+    }
+
+    #[test]
+    fn a_mistake_is_told_with_what_would_do() {
+        let both = options("[buttons.zoom]\nlong = 'mute'\nhold = 'zoomIn'").unwrap_err();
+        assert_eq!(both, "buttons.zoom: give long or hold, not both");
+        let unknown = options("[buttons.start]\nshort = 'fly'").unwrap_err();
+        assert!(unknown.contains("fly") && unknown.contains("start/stop"), "{unknown}");
+    }
+}

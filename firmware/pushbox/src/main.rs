@@ -2,6 +2,7 @@
 
 mod audio;
 mod camera;
+mod clock;
 mod config;
 mod control;
 mod ctl;

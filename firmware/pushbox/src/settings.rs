@@ -24,6 +24,7 @@ const CAMERA: &str = "box.camera";
 const MICROPHONE_VOLUME: &str = "box.microphone-volume";
 const MUSIC_VOLUME: &str = "box.music-volume";
 const OPTIONS: &str = "box.options";
+const CLOCK: &str = "box.clock";
 
 /// What the box remembers besides its properties.
 #[derive(Clone, Copy, Debug)]
@@ -33,18 +34,20 @@ pub(crate) struct Memory {
     /// 0 to 1.
     pub(crate) microphone_volume: f64,
     pub(crate) music_volume: f64,
+    /// The last time that was known to be right, in seconds since 1970.
+    pub(crate) clock: u64,
 }
 
 impl Default for Memory {
     fn default() -> Self {
-        Self { camera: DevicePosition::default(), microphone_volume: 1.0, music_volume: 1.0 }
+        Self { camera: DevicePosition::default(), microphone_volume: 1.0, music_volume: 1.0, clock: 0 }
     }
 }
 
 const SCHEMA: Schema = Schema { migrations: &[], knows };
 
 fn knows(key: &str) -> bool {
-    [PROVISIONED, CAMERA, MICROPHONE_VOLUME, MUSIC_VOLUME, OPTIONS].contains(&key)
+    [PROVISIONED, CAMERA, MICROPHONE_VOLUME, MUSIC_VOLUME, OPTIONS, CLOCK].contains(&key)
         || Property::find(key).is_some()
 }
 
@@ -78,6 +81,7 @@ impl Settings {
             warn!(reason, "the kept options are left out");
             options = Value::Null;
         }
+        let clock = values.remove(CLOCK).and_then(|clock| clock.as_u64()).unwrap_or(0);
         let mut volume =
             |key| values.remove(key).and_then(|it| it.as_f64()).map_or(1.0, |it| it.clamp(0.0, 1.0));
         let memory = Memory {
@@ -87,6 +91,7 @@ impl Settings {
             },
             microphone_volume: volume(MICROPHONE_VOLUME),
             music_volume: volume(MUSIC_VOLUME),
+            clock,
         };
         let mut properties = Properties::default();
         for refusal in properties.update(&values).refused {
@@ -162,6 +167,7 @@ impl Settings {
         document.insert(CAMERA.into(), json!(memory.camera.name()));
         document.insert(MICROPHONE_VOLUME.into(), json!(memory.microphone_volume));
         document.insert(MUSIC_VOLUME.into(), json!(memory.music_volume));
+        document.insert(CLOCK.into(), json!(memory.clock));
         *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(document);
         // Where it was told before and has not looked yet, it will.
         let _ = self.changed.as_ref().map(|changed| changed.try_send(()));
@@ -198,5 +204,20 @@ fn keep(mut store: Store, newest: &Newest, changes: &Receiver<()>) {
         if let Err(error) = written {
             warn!(%error, "settings are not written yet");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_box_remembers_is_there_at_the_next_start() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let open = || Settings::open(folder.path()).unwrap().0;
+        assert_eq!(open().memory.clock, 0);
+        let memory = Memory { clock: 1_800_000_000, camera: DevicePosition::Back, ..Memory::default() };
+        open().keep(&Properties::default(), &memory);
+        assert_eq!((open().memory.clock, open().memory.camera), (1_800_000_000, DevicePosition::Back));
     }
 }

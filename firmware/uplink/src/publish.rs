@@ -6,21 +6,19 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use crate::auth::{Denied, Login};
 use crate::chunk::{Chunks, PIECES, kind};
+use crate::connect::{connect, no_answer};
 use crate::flv;
-use crate::{Address, Event, Media, Payload, SendQueue, Session, SessionError, Track};
+use crate::socket::Socket;
+use crate::{Address, Event, Media, Options, Payload, SendQueue, Session, SessionError, Track};
 
-/// Limits of the steps (spec 10.4).
-const RESOLVE: Duration = Duration::from_secs(5);
-const CONNECT: Duration = Duration::from_secs(5);
-const HANDSHAKE: Duration = Duration::from_secs(8);
-const WRITE_STALL: Duration = Duration::from_secs(10);
-/// For unpublishing and the last bytes.
-const FAREWELL: Duration = Duration::from_millis(400);
+/// For unpublishing and the last bytes: a stop is done within half a second.
+const FAREWELL: Duration = Duration::from_millis(300);
+/// Answers that wait for the server. One that leaves so many is not listened to until it takes some.
+const BACKLOG: usize = 64 << 10;
 
 /// Why a connection ended. Each kind belongs to one status code of spec 7.3.
 #[derive(Debug, thiserror::Error)]
@@ -38,11 +36,26 @@ pub enum PublishError {
     #[error("the server refused: {code} {description}")]
     Refused { code: String, description: String },
     /// 3004
+    #[error("the server ended the stream: {code} {description}")]
+    Ended { code: String, description: String },
+    /// 3004
     #[error("the server closed the connection: {0}")]
     Closed(String),
     /// 3005
     #[error("the connection broke: {0}")]
     Broken(String),
+}
+
+impl PublishError {
+    /// The code and the description of the server's status, where it gave one.
+    pub fn status(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Refused { code, description } | Self::Ended { code, description } => {
+                Some((code, description))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// How far a connection has come.
@@ -58,55 +71,57 @@ pub enum Published {
 /// `report` is told how far it has come.
 pub async fn publish<P: Payload + Send>(
     address: &Address,
+    options: &Options,
     queue: &SendQueue<P>,
     shutdown: impl Future<Output = ()>,
     mut report: impl FnMut(Published),
 ) -> Result<(), PublishError> {
     tokio::pin!(shutdown);
-    let stream = tokio::select! {
-        biased;
-        () = &mut shutdown => return Ok(()),
-        stream = connect(address) => stream?,
-    };
-    if let Ok(peer) = stream.peer_addr() {
-        report(Published::Connected(peer));
-    }
-    let mut connection = Connection::new(address, stream, queue)?;
-    let result = connection.run(&mut shutdown, &mut report).await;
-    queue.disconnect();
-    if result.is_ok() {
-        // The server's answer doesn't matter any more.
-        let _ = timeout(FAREWELL, connection.close()).await;
-    }
-    result
-}
-
-async fn connect(address: &Address) -> Result<TcpStream, PublishError> {
-    let host = || address.host().to_owned();
-    let resolve = |cause: String| PublishError::Resolve { host: host(), cause };
-    let candidates: Vec<SocketAddr> =
-        match timeout(RESOLVE, lookup_host((address.host(), address.port()))).await {
-            Ok(found) => found.map_err(|error| resolve(error.to_string()))?.collect(),
-            Err(_) => return Err(resolve("no answer within 5 s".into())),
+    let mut login = Login::default();
+    let mut connected = false;
+    loop {
+        let socket = tokio::select! {
+            biased;
+            () = &mut shutdown => return Ok(()),
+            connected = connect(address, options) => connected?,
         };
-    let mut last = "no address".to_owned();
-    let deadline = Instant::now() + CONNECT;
-    for candidate in candidates {
-        match tokio::time::timeout_at(deadline, TcpStream::connect(candidate)).await {
-            Ok(Ok(stream)) => {
-                let _ = stream.set_nodelay(true);
-                return Ok(stream);
+        if let (false, Ok(peer)) = (connected, socket.tcp().peer_addr()) {
+            connected = true;
+            report(Published::Connected(peer));
+        }
+        let mut connection = Connection::new(address, options, &login, socket, queue)?;
+        let result = connection.run(&mut shutdown, &mut report).await;
+        queue.disconnect();
+        match result {
+            Ok(()) => {
+                // The server's answer doesn't matter any more.
+                let _ = timeout(FAREWELL, connection.close()).await;
+                return Ok(());
             }
-            Ok(Err(error)) => last = error.to_string(),
-            Err(_) => last = "no answer within 5 s".into(),
+            Err(End::Failed(error)) => return Err(error),
+            Err(End::Asked(next)) => login = next,
         }
     }
-    Err(PublishError::Connect { host: host(), cause: last })
+}
+
+/// Why a connection ends that nobody stopped.
+enum End {
+    Failed(PublishError),
+    /// The server wants to know on the next one who it is.
+    Asked(Login),
+}
+
+impl From<PublishError> for End {
+    fn from(error: PublishError) -> Self {
+        Self::Failed(error)
+    }
 }
 
 struct Connection<'a, P> {
     address: &'a Address,
-    stream: TcpStream,
+    options: &'a Options,
+    login: &'a Login,
+    socket: Socket,
     session: Session,
     queue: &'a SendQueue<P>,
     outgoing: Outgoing<P>,
@@ -159,18 +174,26 @@ impl Clock {
 }
 
 impl<'a, P: Payload + Send> Connection<'a, P> {
-    fn new(address: &'a Address, stream: TcpStream, queue: &'a SendQueue<P>) -> Result<Self, PublishError> {
-        let session = Session::new(address.clone())
+    fn new(
+        address: &'a Address,
+        options: &'a Options,
+        login: &'a Login,
+        socket: Socket,
+        queue: &'a SendQueue<P>,
+    ) -> Result<Self, PublishError> {
+        let session = Session::with_login(address.clone(), login.clone())
             .map_err(|error| PublishError::Protocol { step: "handshake", cause: error.to_string() })?;
         Ok(Self {
             address,
-            stream,
+            options,
+            login,
+            socket,
             session,
             queue,
             outgoing: Outgoing::None,
             chunks: Chunks::default(),
             clock: Clock::default(),
-            deadline: Instant::now() + HANDSHAKE,
+            deadline: Instant::now() + options.handshake,
         })
     }
 
@@ -178,31 +201,32 @@ impl<'a, P: Payload + Send> Connection<'a, P> {
         &mut self,
         mut shutdown: impl Future<Output = ()> + Unpin,
         report: &mut impl FnMut(Published),
-    ) -> Result<(), PublishError> {
+    ) -> Result<(), End> {
         let mut buffer = vec![0; 16 << 10];
         loop {
             let blocked = self.write()?;
             let live = self.session.is_publishing();
+            let listens = self.session.output().len() < BACKLOG;
             tokio::select! {
                 biased;
                 () = &mut shutdown => return Ok(()),
-                ready = self.stream.readable() => {
+                ready = self.socket.readable(), if listens => {
                     ready.map_err(broken)?;
                     self.read(&mut buffer, report)?;
                 }
-                ready = self.stream.writable(), if blocked => ready.map_err(broken)?,
+                ready = self.socket.writable(), if blocked => ready.map_err(broken)?,
                 media = self.queue.next(), if live && !blocked => self.start(media),
-                () = sleep_until(self.deadline), if blocked || !live => return Err(self.late()),
+                () = sleep_until(self.deadline), if blocked || !live => return Err(self.late().into()),
             }
         }
     }
 
-    fn read(&mut self, buffer: &mut [u8], report: &mut impl FnMut(Published)) -> Result<(), PublishError> {
-        let count = match self.stream.try_read(buffer) {
-            Ok(0) => return Err(self.closed("end of stream".into())),
+    fn read(&mut self, buffer: &mut [u8], report: &mut impl FnMut(Published)) -> Result<(), End> {
+        let count = match self.socket.try_read(buffer) {
+            Ok(0) => return Err(self.closed("end of stream".into()).into()),
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-            Err(error) => return Err(self.lost(&error)),
+            Err(error) => return Err(self.lost(&error).into()),
         };
         let step = self.session.step();
         let protocol = |error: SessionError| PublishError::Protocol { step, cause: error.to_string() };
@@ -213,16 +237,26 @@ impl<'a, P: Payload + Send> Connection<'a, P> {
                     self.queue.connect();
                     report(Published::Started);
                 }
-                Event::Refused { code, description } => {
-                    let (code, description) = (self.address.mask(&code), self.address.mask(&description));
-                    return Err(PublishError::Refused { code, description });
-                }
+                Event::Refused { code, description } => return Err(self.refused(&code, &description)),
                 Event::Closed { code, description } => {
-                    return Err(PublishError::Closed(self.address.mask(&format!("{code} {description}"))));
+                    let (code, description) = (self.address.mask(&code), self.address.mask(&description));
+                    return Err(PublishError::Ended { code, description }.into());
                 }
             }
         }
         Ok(())
+    }
+
+    /// A refusal may be a question.
+    fn refused(&self, code: &str, description: &str) -> End {
+        let hint = match self.login.after(description, self.address) {
+            Ok(login) => return End::Asked(login),
+            Err(Denied::Otherwise) => "",
+            Err(Denied::NoUser) => "; it wants a user: give rtmp://user:password@host/app/stream",
+            Err(Denied::Wrong) => "; check user and password in the address",
+        };
+        let (code, description) = (self.address.mask(code), self.address.mask(description) + hint);
+        End::Failed(PublishError::Refused { code, description })
     }
 
     fn start(&mut self, media: Media<P>) {
@@ -253,7 +287,7 @@ impl<'a, P: Payload + Send> Connection<'a, P> {
         let payload = outgoing.payload().iter().map(|part| part.len()).sum();
         self.session.media(kind, timestamp, &prefix[..length], payload, &mut self.chunks);
         self.outgoing = outgoing;
-        self.deadline = Instant::now() + WRITE_STALL;
+        self.deadline = Instant::now() + self.options.write_stall;
     }
 
     /// Writes what is under way: the message, then the session's own bytes. Returns whether some must wait.
@@ -262,13 +296,13 @@ impl<'a, P: Payload + Send> Connection<'a, P> {
             let written = if self.chunks.is_done() {
                 self.outgoing = Outgoing::None;
                 if self.session.output().is_empty() {
-                    return Ok(false);
+                    return self.socket.flush().map_err(|error| self.lost(&error));
                 }
-                self.stream.try_write(self.session.output())
+                self.socket.try_write_vectored(&[IoSlice::new(self.session.output())])
             } else {
                 let mut pieces = [IoSlice::new(&[]); PIECES];
                 let count = self.chunks.pieces(self.outgoing.payload(), &mut pieces);
-                self.stream.try_write_vectored(&pieces[..count])
+                self.socket.try_write_vectored(&pieces[..count])
             };
             match written {
                 Ok(count) => {
@@ -279,7 +313,7 @@ impl<'a, P: Payload + Send> Connection<'a, P> {
                         self.chunks.advance(count);
                     }
                     if self.session.is_publishing() {
-                        self.deadline = Instant::now() + WRITE_STALL;
+                        self.deadline = Instant::now() + self.options.write_stall;
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
@@ -290,22 +324,29 @@ impl<'a, P: Payload + Send> Connection<'a, P> {
 
     /// Finishes the message under way, unpublishes, and closes the socket.
     async fn close(&mut self) -> io::Result<()> {
-        let _ = self.session.close();
+        self.session.close();
         while self.write().map_err(io::Error::other)? {
-            self.stream.writable().await?;
+            self.socket.writable().await?;
         }
-        self.stream.shutdown().await?;
+        self.socket.shutdown().await?;
         // What the server still says must be read, or closing would reset the connection and lose the last bytes.
         let mut rest = [0; 1024];
-        while self.stream.read(&mut rest).await? > 0 {}
-        Ok(())
+        loop {
+            self.socket.readable().await?;
+            match self.socket.try_read(&mut rest) {
+                Ok(0) => return Ok(()),
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
+                _ => {}
+            }
+        }
     }
 
     fn late(&self) -> PublishError {
         if self.session.is_publishing() {
-            return PublishError::Broken(format!("nothing could be written for {} s", WRITE_STALL.as_secs()));
+            let limit = self.options.write_stall.as_secs();
+            return PublishError::Broken(format!("nothing could be written for {limit} s"));
         }
-        let cause = format!("no answer within {} s", HANDSHAKE.as_secs());
+        let cause = no_answer(self.options.handshake);
         PublishError::Protocol { step: self.session.step(), cause }
     }
 

@@ -132,7 +132,7 @@ impl World {
     }
 
     pub fn fail(&mut self, code: Code) -> usize {
-        self.network(NetworkEvent::Failed { code, reason: "cut".into() })
+        self.network(NetworkEvent::Failed { code, params: Map::from_iter([("reason".into(), "cut".into())]) })
     }
 
     /// Time passes; the timers that are due on the way act.

@@ -1,10 +1,11 @@
 //! JSON-RPC 2.0.
 
-use live_pusher::{Failure, Input, Machine, Method, Reason, Refusal, Reply, TABLE, schema};
+use live_pusher::{Failure, Input, Method, Reason, Refusal, Reply, TABLE, schema};
 use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
 
 use super::{Answer, Client, at_once, line, view};
+use crate::engine::Engine;
 
 const PARSE_ERROR: i32 = -32700;
 const INVALID_REQUEST: i32 = -32600;
@@ -196,8 +197,8 @@ impl Client {
         value.map(Outcome::Now)
     }
 
-    async fn look(&self, view: fn(&Machine) -> Value) -> Result<Value, Fault> {
-        self.handle.ask(move |engine| view(engine.machine())).await.ok_or_else(Fault::ends)
+    async fn look(&self, view: fn(&Engine) -> Value) -> Result<Value, Fault> {
+        self.handle.ask(move |engine| view(engine)).await.ok_or_else(Fault::ends)
     }
 
     /// Sets properties; tells which were not taken, and why.

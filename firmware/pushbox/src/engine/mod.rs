@@ -2,16 +2,16 @@
 
 mod pipelines;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, anyhow};
 use board::{Board, CameraConfig, Position, Torch};
 use live_pusher::{
     CallId, Code, Device, DeviceEvent, DevicePosition, Failure, Hardware, Input, Machine, Media, Method,
-    Mode, Output, Profile, Reason, Refusal, Reply, State, Status, Voice,
+    Mode, Options, Output, Profile, Reason, Refusal, Reply, State, Status, Voice,
 };
 use serde_json::{Map, Value, json};
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -20,6 +20,7 @@ use tokio::time::{Instant as Moment, MissedTickBehavior, interval, sleep_until, 
 use tracing::{info, warn};
 
 use crate::audio::AudioStage;
+use crate::clock;
 use crate::config::Config;
 use crate::device::Run;
 use crate::events::{Event, Listener, Listeners};
@@ -62,6 +63,9 @@ pub(crate) struct Engine {
     /// Pictures a second that the camera delivers.
     sensor_fps: u32,
     connection: Option<Connection>,
+    connecting: Arc<::uplink::Options>,
+    /// How often each status was told.
+    told: BTreeMap<i32, u64>,
     /// Times that encoding began.
     sessions: u32,
     media: Option<Media>,
@@ -138,6 +142,7 @@ impl Engine {
         let is_address = |url: &str| ::uplink::Address::parse(url).is_ok();
         audio.set_volume(memory.microphone_volume);
         let profile = options.profile;
+        let connecting = Arc::new(connecting(&options, memory.clock));
         let mut machine = Machine::new(store, options, hardware, is_address);
         if let Some(camera) = settings.as_ref().and_then(Settings::last_camera) {
             machine.begin_with(camera);
@@ -160,6 +165,8 @@ impl Engine {
             lamps,
             sensor_fps: u32::MAX,
             connection: None,
+            connecting,
+            told: BTreeMap::new(),
             sessions: 0,
             media: None,
             measures: None,
@@ -193,6 +200,8 @@ impl Engine {
             self.handle(Input::Condition { reason: Reason::Privacy, holds })?;
             self.handle(Input::Attach)?;
             self.load_waiting_image();
+            let mut minutes = interval(Duration::from_secs(60));
+            minutes.set_missed_tick_behavior(MissedTickBehavior::Delay);
             let mut volumes = interval(VOLUMES);
             volumes.set_missed_tick_behavior(MissedTickBehavior::Delay);
             while !self.is_over {
@@ -207,6 +216,7 @@ impl Engine {
                     Some(job) = jobs.recv() => job(self),
                     () = until(deadline) => self.handle(Input::Timer)?,
                     () = until(self.measures) => self.measure(),
+                    _ = minutes.tick() => self.note_time(),
                     _ = volumes.tick(), if self.listeners.want("audiovolumenotify") => self.tell_volume(),
                 }
             }
@@ -287,6 +297,15 @@ impl Engine {
         }
     }
 
+    /// The time of day, where it is known to be right, for a start without it.
+    fn note_time(&mut self) {
+        let kept = self.memory.clock;
+        if let Some(clock) = clock::worth_keeping(kept, SystemTime::now(), clock::is_synchronised()) {
+            self.memory.clock = clock;
+            self.keep();
+        }
+    }
+
     fn act(&mut self, output: Output) -> Result<()> {
         match output {
             Output::Status(status) => self.tell_status(&status),
@@ -299,8 +318,8 @@ impl Engine {
             Output::Close(device) => self.run_of(device).into_iter().for_each(Run::close),
             Output::Connect { connection, url } => {
                 let (queue, reporter) = (Arc::clone(&self.queue), self.reporter.clone());
-                let before = self.connection.take();
-                self.connection = Some(Connection::start(connection, url, queue, reporter, before));
+                let (options, before) = (Arc::clone(&self.connecting), self.connection.take());
+                self.connection = Some(Connection::start(connection, url, options, queue, reporter, before));
             }
             Output::Disconnect { .. } => {
                 if let Some(connection) = &mut self.connection {
@@ -334,6 +353,7 @@ impl Engine {
 
     fn tell_status(&mut self, status: &Status) {
         let (code, text) = (status.code.number(), status.code.text());
+        *self.told.entry(code).or_default() += 1;
         let params = Value::Object(status.params.clone());
         if (1001..=1099).contains(&code) {
             info!(code, %params, "{text}");
@@ -447,6 +467,11 @@ impl Engine {
         &self.machine
     }
 
+    /// How often each status was told since the program began.
+    pub(crate) fn told(&self) -> &BTreeMap<i32, u64> {
+        &self.told
+    }
+
     /// To events of those kinds; to all where there are none.
     pub(crate) fn listen(&mut self, kinds: Vec<String>) -> Arc<Listener> {
         self.listeners.add(kinds)
@@ -457,6 +482,18 @@ async fn until(moment: Option<Moment>) {
     match moment {
         Some(moment) => sleep_until(moment).await,
         None => std::future::pending().await,
+    }
+}
+
+/// How connections are made; `clock`: the last time that was known to be right.
+fn connecting(options: &Options, clock: u64) -> ::uplink::Options {
+    ::uplink::Options {
+        resolve: options.resolve_limit,
+        connect: options.connect_limit,
+        handshake: options.handshake_limit,
+        write_stall: options.write_stall,
+        ca_file: options.ca_file.clone(),
+        clock_floor: clock::floor(clock),
     }
 }
 

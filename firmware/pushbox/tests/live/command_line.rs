@@ -32,7 +32,7 @@ fn mistakes_are_one_clear_error_and_exit_code_2() {
         ),
         (
             run(&sim, "", "http://host/live/key"),
-            "pushbox: --url: address without rtmp://: give rtmp://host/app/stream; other schemes are not supported yet\n",
+            "pushbox: --url: address without rtmp:// or rtmps://: give rtmp://host/app/stream; other schemes are not supported yet\n",
         ),
         (run(&sim, "", ""), "pushbox: --url: no address: give rtmp://host/app/stream\n"),
     ];

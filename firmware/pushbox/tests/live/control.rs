@@ -294,7 +294,8 @@ fn n5_network_status_tells_what_goes_through() {
     assert!((number("videoFPS") - 15.0).abs() <= 1.0, "{info:?}");
     assert!((number("audioBitrate") - 64.0).abs() < 7.0, "{info:?}");
     let media = number("videoBitrate") + number("audioBitrate");
-    assert!((1.0..1.1).contains(&(number("netSpeed") / media)), "{info:?}");
+    // One picture may wait at its end.
+    assert!((0.9..1.1).contains(&(number("netSpeed") / media)), "{info:?}");
     drop(server);
 }
 
@@ -490,7 +491,7 @@ fn the_socket_is_for_user_and_group_and_goes_with_the_box() {
     let mut command = pushbox();
     command.arg("run").arg("--board").arg(board("sim.toml")).arg("--control").arg(killed.socket());
     killed.running = Running::start(&mut command);
-    assert!(killed.connect().type_in("status").starts_with("devicePosition"));
+    assert_eq!(killed.connect().type_in("get fps"), "fps  15\n");
 }
 
 #[test]

@@ -7,3 +7,4 @@ mod control;
 mod provisioning;
 mod servers;
 mod support;
+mod uplink;

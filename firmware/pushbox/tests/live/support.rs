@@ -159,6 +159,12 @@ impl Server {
         format!("rtmp://127.0.0.1:{}/live/key", self.port())
     }
 
+    /// Whether something is recorded.
+    pub(crate) fn has_recording(&self) -> bool {
+        let (Self::Nginx { folder, .. } | Self::Ffmpeg { folder, .. }) = self;
+        folder.path().join("key.flv").metadata().is_ok_and(|file| file.len() > 0)
+    }
+
     /// The recording, once the publisher is gone.
     pub(crate) fn recording(&mut self) -> PathBuf {
         match self {
