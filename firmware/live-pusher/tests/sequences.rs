@@ -190,7 +190,7 @@ fn device_event(choice: u8) -> DeviceEvent {
 fn network_event(choice: u8) -> NetworkEvent {
     match choice % 4 {
         0 | 1 => NetworkEvent::Connected(Map::new()),
-        2 => NetworkEvent::Published,
+        2 => NetworkEvent::Published(Map::new()),
         _ => NetworkEvent::Failed {
             code: Code::ServerRefused,
             params: Map::from_iter([("reason".into(), "cut".into())]),

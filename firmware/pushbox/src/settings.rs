@@ -8,10 +8,11 @@ use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use live_pusher::{DevicePosition, Property, Store as Properties};
+use live_pusher::{DevicePosition, Failure, Property, Reply, Store as Properties};
 use md5::{Digest, Md5};
 use serde_json::{Map, Value, json};
 use store::{Schema, Store};
+use tokio::sync::oneshot;
 use tracing::{info, warn};
 
 use crate::config::{Given, parse_options};
@@ -24,6 +25,7 @@ const CAMERA: &str = "box.camera";
 const MICROPHONE_VOLUME: &str = "box.microphone-volume";
 const MUSIC_VOLUME: &str = "box.music-volume";
 const OPTIONS: &str = "box.options";
+const MINIMUM_CAME_LAST: &str = "box.minimum-came-last";
 const CLOCK: &str = "box.clock";
 
 /// What the box remembers besides its properties.
@@ -47,12 +49,19 @@ impl Default for Memory {
 const SCHEMA: Schema = Schema { migrations: &[], knows };
 
 fn knows(key: &str) -> bool {
-    [PROVISIONED, CAMERA, MICROPHONE_VOLUME, MUSIC_VOLUME, OPTIONS, CLOCK].contains(&key)
+    [PROVISIONED, CAMERA, MICROPHONE_VOLUME, MUSIC_VOLUME, OPTIONS, CLOCK, MINIMUM_CAME_LAST].contains(&key)
         || Property::find(key).is_some()
 }
 
-/// What is to be written next; what it replaces needs to be no more.
-type Newest = Mutex<Option<Map<String, Value>>>;
+/// What is to be written next, in place of what was before, and who waits until it is.
+#[derive(Default)]
+struct Newest {
+    document: Option<Map<String, Value>>,
+    waiting: Vec<Saved>,
+}
+
+/// Is told when all that was set is on the flash.
+pub(crate) type Saved = oneshot::Sender<Result<Reply, Failure>>;
 
 /// The thread that writes them, at its own pace.
 pub(crate) struct Settings {
@@ -61,8 +70,8 @@ pub(crate) struct Settings {
     pub(crate) memory: Memory,
     /// Whether the camera was kept, and not another file came since.
     remembers_camera: bool,
-    newest: Arc<Newest>,
-    /// Tells that there is a newer one.
+    newest: Arc<Mutex<Newest>>,
+    /// Tells that there is something new.
     changed: Option<SyncSender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -94,11 +103,14 @@ impl Settings {
             clock,
         };
         let mut properties = Properties::default();
+        // Of crossed bounds the one that was set last counts (4.12).
+        let minimum = values.remove(MINIMUM_CAME_LAST).and_then(|_| values.remove_entry("min-bitrate"));
         for refusal in properties.update(&values).refused {
             warn!(property = refusal.property, reason = refusal.reason, "a kept setting is left out");
         }
+        properties.update(&minimum.into_iter().collect());
         let (changed, changes) = sync_channel(1);
-        let newest = Arc::<Newest>::default();
+        let newest = Arc::<Mutex<Newest>>::default();
         let thread = thread::Builder::new()
             .name("settings".into())
             .spawn({
@@ -152,6 +164,7 @@ impl Settings {
         }
         self.provisioned = digest;
         self.keep(&given.store, &self.memory);
+        self.save(oneshot::channel().0);
     }
 
     /// The camera that was in use.
@@ -168,7 +181,19 @@ impl Settings {
         document.insert(MICROPHONE_VOLUME.into(), json!(memory.microphone_volume));
         document.insert(MUSIC_VOLUME.into(), json!(memory.music_volume));
         document.insert(CLOCK.into(), json!(memory.clock));
-        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(document);
+        if properties.properties().minimum_came_last {
+            document.insert(MINIMUM_CAME_LAST.into(), json!(true));
+        }
+        self.tell(|newest| newest.document = Some(document));
+    }
+
+    /// Writes at once what is not written yet, though flash wears.
+    pub(crate) fn save(&self, saved: Saved) {
+        self.tell(|newest| newest.waiting.push(saved));
+    }
+
+    fn tell(&self, change: impl FnOnce(&mut Newest)) {
+        change(&mut self.newest.lock().unwrap_or_else(PoisonError::into_inner));
         // Where it was told before and has not looked yet, it will.
         let _ = self.changed.as_ref().map(|changed| changed.try_send(()));
     }
@@ -182,14 +207,23 @@ impl Drop for Settings {
     }
 }
 
-fn keep(mut store: Store, newest: &Newest, changes: &Receiver<()>) {
+fn keep(mut store: Store, newest: &Mutex<Newest>, changes: &Receiver<()>) {
     loop {
         let change = match store.deadline() {
             Some(deadline) => changes.recv_timeout(deadline.saturating_duration_since(Instant::now())),
             None => changes.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
-        if let Some(document) = newest.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        let Newest { document, waiting } =
+            std::mem::take(&mut *newest.lock().unwrap_or_else(PoisonError::into_inner));
+        if let Some(document) = document {
             store.set(Instant::now(), document);
+        }
+        if !waiting.is_empty() {
+            let result = store.flush().inspect_err(|error| warn!(%error, "settings are not written yet"));
+            for saved in waiting {
+                // Who does not wait any longer needs none.
+                let _ = saved.send(if result.is_ok() { Ok(Reply::new()) } else { Err(Failure::Internal) });
+            }
         }
         let written = match change {
             Ok(()) => Ok(()),
@@ -219,5 +253,22 @@ mod tests {
         let memory = Memory { clock: 1_800_000_000, camera: DevicePosition::Back, ..Memory::default() };
         open().keep(&Properties::default(), &memory);
         assert_eq!((open().memory.clock, open().memory.camera), (1_800_000_000, DevicePosition::Back));
+    }
+
+    #[test]
+    fn of_crossed_bounds_the_one_set_last_still_counts_at_the_next_start() {
+        let folder = tempfile::TempDir::new().unwrap();
+        for (first, last, counts) in
+            [("max-bitrate", "min-bitrate", 500), ("min-bitrate", "max-bitrate", 300)]
+        {
+            let mut properties = Properties::default();
+            let value = |name| if name == "min-bitrate" { 500 } else { 300 };
+            for name in [first, last] {
+                properties.update(&Map::from_iter([(name.to_owned(), json!(value(name)))]));
+            }
+            Settings::open(folder.path()).unwrap().0.keep(&properties, &Memory::default());
+            let kept = Settings::open(folder.path()).unwrap().1.store;
+            assert_eq!(kept.properties().start_bitrate().0, counts);
+        }
     }
 }

@@ -81,10 +81,12 @@ async fn connect(
             ])),
             Published::Started => {
                 info!(%address, "publishing");
-                NetworkEvent::Published
+                NetworkEvent::Published(Map::from_iter([elapsed]))
             }
         };
-        reporter.try_tell(News::Input(Input::Network { connection, event }));
+        let (reporter, news) = (reporter.clone(), News::Input(Input::Network { connection, event }));
+        // In their order, however many wait.
+        tokio::spawn(async move { reporter.send(news).await });
     };
     let shutdown = async {
         let _ = closed.await;

@@ -97,7 +97,7 @@ pub enum DeviceEvent {
 #[derive(Clone, Debug, PartialEq)]
 pub enum NetworkEvent {
     Connected(Map<String, Value>),
-    Published,
+    Published(Map<String, Value>),
     /// The attempt failed or the connection was lost: one of 3001 to 3005.
     /// Its parameters tell the `reason`, and what else is known of it.
     Failed {

@@ -93,6 +93,10 @@ impl Machine {
         let goes_on = |session: &Session| session.url == url && !session.is_suspended();
         if !self.session.as_ref().is_some_and(goes_on) {
             self.disconnect();
+            // What counts for the next session only counts now.
+            if self.media.take().is_some() {
+                self.outputs.push(Output::Media(None));
+            }
             self.begin_session(url);
         }
     }
@@ -126,10 +130,10 @@ impl Machine {
         }
         match event {
             NetworkEvent::Connected(params) => self.emit(Code::Connected, params),
-            NetworkEvent::Published => {
+            NetworkEvent::Published(params) => {
                 session.phase = Phase::Live { since: now };
                 self.reasons.begin_anew(now);
-                self.emit(Code::Publishing, Map::new());
+                self.emit(Code::Publishing, params);
             }
             NetworkEvent::Failed { code, params } => self.lost(code, params),
         }

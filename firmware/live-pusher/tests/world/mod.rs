@@ -128,7 +128,7 @@ impl World {
 
     pub fn connected(&mut self) {
         self.network(NetworkEvent::Connected(Map::new()));
-        self.network(NetworkEvent::Published);
+        self.network(NetworkEvent::Published(Map::new()));
     }
 
     pub fn fail(&mut self, code: Code) -> usize {

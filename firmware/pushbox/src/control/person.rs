@@ -12,6 +12,7 @@ const HELP: &str = "\
   get [NAME ...]             properties
   set NAME VALUE             sets one; also set NAME=VALUE ...
   reset [NAME ...]           back to the default
+  save                       ok once all that was set is on the flash; else that takes up to 12 s
   start, stop, pause, resume, startPreview, stopPreview, switchCamera, snapshot, toggleTorch
   METHOD NAME=VALUE ...      any method, such as setZoom zoom=2
   watch, quiet               tells events as they come, or no more
@@ -26,6 +27,7 @@ impl Client {
             "help" | "?" => return at_once(HELP.into()),
             "status" => self.execute("status", Map::new()).await,
             "get" => self.execute("props.get", names(&words)).await,
+            "save" => self.execute("props.save", Map::new()).await,
             "reset" => self.execute("props.reset", names(&words)).await,
             "set" => match values(text, &words) {
                 Some(values) => self.execute("props.set", values).await,

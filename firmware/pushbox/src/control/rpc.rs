@@ -192,6 +192,10 @@ impl Client {
                 let holds = method == "appHide";
                 self.give(Input::Condition { reason: Reason::Background, holds }).await
             }
+            "props.save" => {
+                let saved = self.handle.ask(|engine| engine.save()).await;
+                return saved.map(Outcome::Later).ok_or_else(Fault::ends);
+            }
             _ => return self.call(method, &params).await,
         };
         value.map(Outcome::Now)

@@ -306,6 +306,16 @@ impl Engine {
         }
     }
 
+    /// Has what is set written at once; tells when it is. Not on a box that keeps nothing.
+    pub(crate) fn save(&self) -> oneshot::Receiver<Result<Reply, Failure>> {
+        let (saved, reply) = oneshot::channel();
+        match &self.settings {
+            Some(settings) => settings.save(saved),
+            None => drop(saved.send(Err(Failure::NotSupported))),
+        }
+        reply
+    }
+
     fn act(&mut self, output: Output) -> Result<()> {
         match output {
             Output::Status(status) => self.tell_status(&status),
