@@ -93,6 +93,22 @@ impl Chunks {
         self.done == self.ends.len()
     }
 
+    /// Prepares a message of one piece: what `head` writes, the payload, what `tail` writes.
+    pub(crate) fn enclose(
+        &mut self,
+        payload: usize,
+        head: impl FnOnce(&mut Vec<u8>),
+        tail: impl FnOnce(&mut Vec<u8>),
+    ) {
+        self.headers.clear();
+        self.ends.clear();
+        (self.done, self.offset) = (0, 0);
+        head(&mut self.headers);
+        self.ends.push((self.headers.len(), payload));
+        tail(&mut self.headers);
+        self.ends.push((self.headers.len(), payload));
+    }
+
     /// What is left to be written of header and payload of chunk `index`.
     fn chunk<'a>(&'a self, index: usize, payload: &'a [u8]) -> (&'a [u8], &'a [u8]) {
         let (header_start, payload_start) = index.checked_sub(1).map_or((0, 0), |before| self.ends[before]);
