@@ -5,6 +5,7 @@ use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::auth::{Denied, Login};
@@ -143,25 +144,43 @@ impl<'a, P: AsRef<[u8]> + Send> Connection<'a, P> {
     ) -> Result<(), End> {
         let mut buffer = vec![0; 16 << 10];
         loop {
-            let blocked = self.write()?;
+            let blocked = match self.write() {
+                Ok(blocked) => blocked,
+                Err(error) => return Err(self.last_words(&mut buffer, report, error)),
+            };
             let live = self.session.is_publishing();
             let listens = self.session.output().len() < BACKLOG;
             tokio::select! {
+                // A server that never stops talking comes last, and lets others on this thread have their turn.
                 biased;
                 () = &mut shutdown => return Ok(()),
-                ready = self.socket.readable(), if listens => {
-                    ready.map_err(broken)?;
-                    self.read(&mut buffer, report)?;
-                }
-                ready = self.socket.writable(), if blocked => ready.map_err(broken)?,
-                media = self.queue.next(), if live && !blocked => self.start(media),
                 () = sleep_until(self.deadline), if blocked || !live => {
                     if live || !self.session.begin() {
                         return Err(self.late().into());
                     }
                     self.hear(report)?;
                 }
+                ready = self.socket.writable(), if blocked => ready.map_err(broken)?,
+                media = self.queue.next(), if live && !blocked => self.start(media),
+                ready = self.socket.readable(), if listens => {
+                    ready.map_err(broken)?;
+                    self.read(&mut buffer, report)?;
+                    yield_now().await;
+                }
             }
+        }
+    }
+
+    /// A server that goes may have said why.
+    fn last_words(
+        &mut self,
+        buffer: &mut [u8],
+        report: &mut impl FnMut(Published),
+        error: PublishError,
+    ) -> End {
+        match self.read(buffer, report) {
+            Err(End::Failed(said)) if said.status().is_some() => said.into(),
+            _ => error.into(),
         }
     }
 
@@ -290,7 +309,7 @@ impl<'a, P: AsRef<[u8]> + Send> Connection<'a, P> {
             match self.socket.try_read(&mut rest) {
                 Ok(0) => return Ok(()),
                 Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
-                _ => {}
+                _ => yield_now().await,
             }
         }
     }
