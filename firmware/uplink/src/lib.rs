@@ -7,6 +7,8 @@
 mod address;
 mod amf;
 mod auth;
+#[cfg(test)]
+mod chaos;
 mod chunk;
 mod clock;
 mod connect;

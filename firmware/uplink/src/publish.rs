@@ -68,7 +68,7 @@ pub async fn publish<P: AsRef<[u8]> + Send>(
 }
 
 /// Why a connection ends that nobody stopped.
-enum End {
+pub(crate) enum End {
     Failed(PublishError),
     /// The server wants to know on the next one who it is.
     Asked(Login),
@@ -82,7 +82,7 @@ impl From<PublishError> for End {
     }
 }
 
-struct Connection<'a, P> {
+pub(crate) struct Connection<'a, P> {
     address: &'a Address,
     options: &'a Options,
     login: &'a Login,
@@ -114,7 +114,7 @@ impl<P: AsRef<[u8]>> Outgoing<P> {
 }
 
 impl<'a, P: AsRef<[u8]> + Send> Connection<'a, P> {
-    fn new(
+    pub(crate) fn new(
         address: &'a Address,
         options: &'a Options,
         login: &'a Login,
@@ -137,7 +137,7 @@ impl<'a, P: AsRef<[u8]> + Send> Connection<'a, P> {
         })
     }
 
-    async fn run(
+    pub(crate) async fn run(
         &mut self,
         mut shutdown: impl Future<Output = ()> + Unpin,
         report: &mut impl FnMut(Published),
@@ -296,7 +296,7 @@ impl<'a, P: AsRef<[u8]> + Send> Connection<'a, P> {
     }
 
     /// Finishes the message under way, unpublishes, and closes the socket.
-    async fn close(&mut self) -> io::Result<()> {
+    pub(crate) async fn close(&mut self) -> io::Result<()> {
         self.session.close();
         while self.write().map_err(io::Error::other)? {
             self.socket.writable().await?;
