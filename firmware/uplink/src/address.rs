@@ -1,6 +1,7 @@
 use std::fmt;
 
-/// Where to publish: `rtmp://[user:password@]host[:port]/app[/instance]/stream[?query]` (spec 10.6), or the same with `rtmps`.
+/// Where to publish: `rtmp://[user:password@]host[:port]/app[/instance]/stream[?query]` (spec 10.6), or the same with `rtmps`;
+/// for FLV over HTTP `http` or `flv`, `https` or `flvs` (spec 10.7), where the app may be left out.
 ///
 /// `Display` and `Debug` mask what may be secret: user, password, stream name and query.
 #[derive(Clone, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub struct Address {
 pub(crate) enum Scheme {
     Rtmp,
     Rtmps,
+    Http,
+    Https,
 }
 
 impl Scheme {
@@ -24,6 +27,8 @@ impl Scheme {
         match name.to_ascii_lowercase().as_str() {
             "rtmp" => Some(Self::Rtmp),
             "rtmps" => Some(Self::Rtmps),
+            "http" | "flv" => Some(Self::Http),
+            "https" | "flvs" => Some(Self::Https),
             _ => None,
         }
     }
@@ -32,6 +37,8 @@ impl Scheme {
         match self {
             Self::Rtmp => "rtmp",
             Self::Rtmps => "rtmps",
+            Self::Http => "http",
+            Self::Https => "https",
         }
     }
 
@@ -39,7 +46,8 @@ impl Scheme {
     fn port(self) -> u16 {
         match self {
             Self::Rtmp => 1935,
-            Self::Rtmps => 443,
+            Self::Rtmps | Self::Https => 443,
+            Self::Http => 80,
         }
     }
 }
@@ -57,9 +65,7 @@ pub enum AddressError {
     Empty,
     #[error("address longer than 2048 bytes: give a shorter one")]
     TooLong,
-    #[error(
-        "address without rtmp:// or rtmps://: give rtmp://host/app/stream; other schemes are not supported yet"
-    )]
+    #[error("address without rtmp://, rtmps://, http:// or https://: give rtmp://host/app/stream")]
     Scheme,
     #[error("address without a host: give rtmp://host/app/stream")]
     Host,
@@ -93,9 +99,12 @@ impl Address {
         };
         let (host, port) = split_port(authority, scheme.port())?;
         let query = path.find('?').unwrap_or(path.len());
-        let slash = path[..query].rfind('/').ok_or(AddressError::Stream)?;
-        let (app, stream) = (path[..slash].trim_end_matches('/'), &path[slash + 1..]);
-        if app.is_empty() || stream.is_empty() || stream.starts_with('?') {
+        let (app, stream) = match path[..query].rfind('/') {
+            Some(slash) => (path[..slash].trim_end_matches('/'), &path[slash + 1..]),
+            None => ("", path),
+        };
+        let needs_app = !matches!(scheme, Scheme::Http | Scheme::Https);
+        if (needs_app && app.is_empty()) || stream.is_empty() || stream.starts_with('?') {
             return Err(AddressError::Stream);
         }
         let (host, app, stream) = (host.to_owned(), app.to_owned(), stream.to_owned());
@@ -104,7 +113,44 @@ impl Address {
 
     /// Whether the way there is TLS.
     pub fn is_secure(&self) -> bool {
-        matches!(self.scheme, Scheme::Rtmps)
+        matches!(self.scheme, Scheme::Rtmps | Scheme::Https)
+    }
+
+    pub(crate) fn is_http(&self) -> bool {
+        matches!(self.scheme, Scheme::Http | Scheme::Https)
+    }
+
+    /// Host and port as HTTP has them, the usual port left out (RFC 9110 section 7.2).
+    pub(crate) fn authority(&self) -> String {
+        if self.port == self.scheme.port() {
+            self.host.clone()
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
+    }
+
+    /// Path and query as HTTP has them: what may not stand in a request line is percent-encoded.
+    pub(crate) fn target(&self) -> String {
+        let path =
+            if self.app.is_empty() { self.stream.clone() } else { format!("{}/{}", self.app, self.stream) };
+        let escaped = path.bytes().map(|byte| match byte {
+            b'!'..=b'~' => char::from(byte).to_string(),
+            _ => format!("%{byte:02X}"),
+        });
+        format!("/{}", escaped.collect::<String>())
+    }
+
+    /// Where a server sends the client: to an address, or to a path of its own (RFC 9110 section 10.2.2). None where that
+    /// would give up TLS, or is none.
+    pub(crate) fn moved(&self, location: &str) -> Option<Self> {
+        if location.starts_with('/') && !location.starts_with("//") {
+            let credentials = self.credentials.clone();
+            let url = format!("{}://{}:{}{location}", self.scheme.name(), self.host, self.port);
+            return Self::parse(&url).ok().map(|address| Self { credentials, ..address });
+        }
+        Self::parse(location)
+            .ok()
+            .filter(|address| address.is_http() && (address.is_secure() || !self.is_secure()))
     }
 
     pub(crate) fn credentials(&self) -> Option<&Credentials> {
@@ -184,12 +230,13 @@ fn split_port(authority: &str, default: u16) -> Result<(&str, u16), AddressError
         }
         None => (authority, default),
     };
-    if host.is_empty() { Err(AddressError::Host) } else { Ok((host, port)) }
+    let is_name = !host.is_empty() && !host.contains(|c: char| c.is_whitespace() || c.is_control());
+    if is_name { Ok((host, port)) } else { Err(AddressError::Host) }
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/***", self.tc_url())
+        write!(f, "{}/***", self.tc_url().trim_end_matches('/'))
     }
 }
 
@@ -237,6 +284,37 @@ mod tests {
     }
 
     #[test]
+    fn http_has_ports_targets_and_redirections_of_its_own() {
+        let address = |text| Address::parse(text).unwrap();
+        for (text, url, authority, target) in [
+            ("flv://h/key", "http://h:80/", "h", "/key"),
+            ("FLVS://h/a/b?c=d e", "https://h:443/a", "h", "/a/b?c=d%20e"),
+            ("http://[::1]:8080/a/b\r\nX: y", "http://[::1]:8080/a", "[::1]:8080", "/a/b%0D%0AX:%20y"),
+        ] {
+            let address = address(text);
+            let parts = (address.tc_url(), address.authority(), address.target());
+            assert_eq!(parts, (url.to_owned(), authority.to_owned(), target.to_owned()));
+        }
+        let from = address("https://me:secret@h:8443/a/b");
+        for (location, expected) in [
+            ("/c?d", Some("https://h:8443/***")),
+            ("https://x/c/d", Some("https://x:443/c/***")),
+            ("http://x/c/d", None),
+            ("rtmp://x/c/d", None),
+            ("//x/c", None),
+            ("c", None),
+        ] {
+            assert_eq!(
+                from.moved(location).map(|address| address.to_string()).as_deref(),
+                expected,
+                "{location}"
+            );
+        }
+        assert!(from.moved("/c").unwrap().credentials().is_some());
+        assert!(from.moved("https://x/c").unwrap().credentials().is_none());
+    }
+
+    #[test]
     fn a_key_is_passed_on_as_it_is() {
         for key in
             ["k?a=b&c=d?e&&=", "k?next=rtmp://x/y&z", "k#f%20%zz+ ~", "schlüssel?名=値🎥", "k?%C3%BC=ü"]
@@ -271,7 +349,9 @@ mod tests {
             (" \n", AddressError::Empty),
             (&long, AddressError::TooLong),
             ("h/a/b", AddressError::Scheme),
-            ("http://h/a/b", AddressError::Scheme),
+            ("ftp://h/a/b", AddressError::Scheme),
+            ("http://h/", AddressError::Stream),
+            ("http://h\r\nX/a/b", AddressError::Host),
             ("rtmp:///a/b", AddressError::Host),
             ("rtmp://h:0/a/b", AddressError::Port),
             ("rtmp://h:x/a/b", AddressError::Port),

@@ -16,6 +16,16 @@ pub(crate) fn prefix(track: Track, sync: bool, is_configuration: bool) -> ([u8; 
     }
 }
 
+/// Bytes of a tag's header.
+pub(crate) const TAG_HEADER: usize = 11;
+
+/// The header of a tag with `size` bytes of data (FLV annex E.4.1).
+pub(crate) fn tag_header(kind: u8, timestamp: u32, size: u32) -> [u8; TAG_HEADER] {
+    let [_, s0, s1, s2] = size.to_be_bytes();
+    let [extension, t0, t1, t2] = timestamp.to_be_bytes();
+    [kind, s0, s1, s2, t0, t1, t2, extension, 0, 0, 0]
+}
+
 pub(crate) fn message_kind(track: Track) -> u8 {
     match track {
         Track::Video => kind::VIDEO,
@@ -137,10 +147,8 @@ impl<W: Write> FlvWriter<W> {
         if size > 0xff_ffff {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "an FLV tag of more than 16 MiB"));
         }
-        let [_, s0, s1, s2] = size.to_be_bytes();
-        let [extension, t0, t1, t2] = timestamp.to_be_bytes();
-        let header = [kind, s0, s1, s2, t0, t1, t2, extension, 0, 0, 0];
-        let tag_size = (size + 11).to_be_bytes();
+        let header = tag_header(kind, timestamp, size);
+        let tag_size = (size + TAG_HEADER as u32).to_be_bytes();
         write_all(&mut self.out, &mut [&header[..], prefix, data, &tag_size].map(IoSlice::new))
     }
 }

@@ -2,70 +2,28 @@
 
 use std::future::Future;
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::auth::{Denied, Login};
 use crate::chunk::{Chunks, PIECES, kind};
+use crate::clock::Clock;
 use crate::connect::{connect, no_answer};
+use crate::error::{PublishError, Published};
 use crate::flv;
+use crate::protocol::Protocol;
 use crate::socket::Socket;
-use crate::{Address, Event, Media, Options, Payload, SendQueue, Session, SessionError, Track};
+use crate::{Address, Event, Media, Options, Payload, SendQueue, SessionError};
 
 /// For unpublishing and the last bytes: a stop is done within half a second.
 const FAREWELL: Duration = Duration::from_millis(300);
+/// Addresses that a server may send the client to, one after the other (spec 10.7).
+const REDIRECTS: u32 = 3;
 /// Answers that wait for the server. One that leaves so many is not listened to until it takes some.
 const BACKLOG: usize = 64 << 10;
-
-/// Why a connection ended. Each kind belongs to one status code of spec 7.3.
-#[derive(Debug, thiserror::Error)]
-pub enum PublishError {
-    /// 3001
-    #[error("no address found for host {host}: {cause}")]
-    Resolve { host: String, cause: String },
-    /// 3002
-    #[error("no connection to {host}: {cause}")]
-    Connect { host: String, cause: String },
-    /// 3003
-    #[error("{step} went wrong: {cause}")]
-    Protocol { step: &'static str, cause: String },
-    /// 3004
-    #[error("the server refused: {code} {description}")]
-    Refused { code: String, description: String },
-    /// 3004
-    #[error("the server ended the stream: {code} {description}")]
-    Ended { code: String, description: String },
-    /// 3004
-    #[error("the server closed the connection: {0}")]
-    Closed(String),
-    /// 3005
-    #[error("the connection broke: {0}")]
-    Broken(String),
-}
-
-impl PublishError {
-    /// The code and the description of the server's status, where it gave one.
-    pub fn status(&self) -> Option<(&str, &str)> {
-        match self {
-            Self::Refused { code, description } | Self::Ended { code, description } => {
-                Some((code, description))
-            }
-            _ => None,
-        }
-    }
-}
-
-/// How far a connection has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Published {
-    /// 1001
-    Connected(SocketAddr),
-    /// 1002
-    Started,
-}
 
 /// Publishes what comes through `queue` until `shutdown` is ready, which unpublishes in order, or the connection ends.
 /// `report` is told how far it has come.
@@ -77,19 +35,19 @@ pub async fn publish<P: Payload + Send>(
     mut report: impl FnMut(Published),
 ) -> Result<(), PublishError> {
     tokio::pin!(shutdown);
-    let mut login = Login::default();
-    let mut connected = false;
+    let (mut target, mut login) = (address.clone(), Login::default());
+    let (mut connected, mut moves) = (false, 0);
     loop {
         let socket = tokio::select! {
             biased;
             () = &mut shutdown => return Ok(()),
-            connected = connect(address, options) => connected?,
+            connected = connect(&target, options) => connected?,
         };
         if let (false, Ok(peer)) = (connected, socket.tcp().peer_addr()) {
             connected = true;
             report(Published::Connected(peer));
         }
-        let mut connection = Connection::new(address, options, &login, socket, queue)?;
+        let mut connection = Connection::new(&target, options, &login, socket, queue)?;
         let result = connection.run(&mut shutdown, &mut report).await;
         queue.disconnect();
         match result {
@@ -100,15 +58,22 @@ pub async fn publish<P: Payload + Send>(
             }
             Err(End::Failed(error)) => return Err(error),
             Err(End::Asked(next)) => login = next,
+            Err(End::Moved(next)) if moves < REDIRECTS => (target, moves) = (*next, moves + 1),
+            Err(End::Moved(_)) => {
+                let cause = format!("more than {REDIRECTS} redirects");
+                return Err(PublishError::Protocol { step: "POST", cause });
+            }
         }
     }
 }
 
 /// Why a connection ends that nobody stopped.
-enum End {
+pub(crate) enum End {
     Failed(PublishError),
     /// The server wants to know on the next one who it is.
     Asked(Login),
+    /// The server is somewhere else.
+    Moved(Box<Address>),
 }
 
 impl From<PublishError> for End {
@@ -117,12 +82,12 @@ impl From<PublishError> for End {
     }
 }
 
-struct Connection<'a, P> {
+pub(crate) struct Connection<'a, P> {
     address: &'a Address,
     options: &'a Options,
     login: &'a Login,
     socket: Socket,
-    session: Session,
+    session: Protocol,
     queue: &'a SendQueue<P>,
     outgoing: Outgoing<P>,
     chunks: Chunks,
@@ -148,76 +113,74 @@ impl<P: Payload> Outgoing<P> {
     }
 }
 
-/// RTMP time: milliseconds from the first packet, never backwards on a track.
-#[derive(Default)]
-struct Clock {
-    first: Option<i64>,
-    last: [u32; 2],
-}
-
-impl Clock {
-    /// `None` for sound that is older than the first packet: it began before the stream did. Pictures that are older come
-    /// at its beginning: later ones refer to them.
-    fn timestamp(&mut self, track: Track, time: i64) -> Option<u32> {
-        let since_first = time - *self.first.get_or_insert(time);
-        if since_first < 0 && track == Track::Audio {
-            return None;
-        }
-        let since_first = since_first.max(0);
-        // Modulo 2^32, as in RTMP (section 3).
-        let timestamp = (since_first / 1000) as u32;
-        let last = &mut self.last[track as usize];
-        let backwards = timestamp.wrapping_sub(*last) > u32::MAX / 2;
-        *last = if backwards { *last } else { timestamp };
-        Some(*last)
-    }
-}
-
 impl<'a, P: Payload + Send> Connection<'a, P> {
-    fn new(
+    pub(crate) fn new(
         address: &'a Address,
         options: &'a Options,
         login: &'a Login,
         socket: Socket,
         queue: &'a SendQueue<P>,
     ) -> Result<Self, PublishError> {
-        let session = Session::with_login(address.clone(), login.clone())
+        let session = Protocol::new(address, login)
             .map_err(|error| PublishError::Protocol { step: "handshake", cause: error.to_string() })?;
         Ok(Self {
             address,
             options,
             login,
             socket,
+            deadline: Instant::now() + session.patience(options.handshake),
             session,
             queue,
             outgoing: Outgoing::None,
             chunks: Chunks::default(),
             clock: Clock::default(),
-            deadline: Instant::now() + options.handshake,
         })
     }
 
-    async fn run(
+    pub(crate) async fn run(
         &mut self,
         mut shutdown: impl Future<Output = ()> + Unpin,
         report: &mut impl FnMut(Published),
     ) -> Result<(), End> {
         let mut buffer = vec![0; 16 << 10];
         loop {
-            let blocked = self.write()?;
+            let blocked = match self.write() {
+                Ok(blocked) => blocked,
+                Err(error) => return Err(self.last_words(&mut buffer, report, error)),
+            };
             let live = self.session.is_publishing();
             let listens = self.session.output().len() < BACKLOG;
             tokio::select! {
+                // A server that never stops talking comes last, and lets others on this thread have their turn.
                 biased;
                 () = &mut shutdown => return Ok(()),
-                ready = self.socket.readable(), if listens => {
-                    ready.map_err(broken)?;
-                    self.read(&mut buffer, report)?;
+                () = sleep_until(self.deadline), if blocked || !live => {
+                    if live || !self.session.begin() {
+                        return Err(self.late().into());
+                    }
+                    self.hear(report)?;
                 }
                 ready = self.socket.writable(), if blocked => ready.map_err(broken)?,
                 media = self.queue.next(), if live && !blocked => self.start(media),
-                () = sleep_until(self.deadline), if blocked || !live => return Err(self.late().into()),
+                ready = self.socket.readable(), if listens => {
+                    ready.map_err(broken)?;
+                    self.read(&mut buffer, report)?;
+                    yield_now().await;
+                }
             }
+        }
+    }
+
+    /// A server that goes may have said why.
+    fn last_words(
+        &mut self,
+        buffer: &mut [u8],
+        report: &mut impl FnMut(Published),
+        error: PublishError,
+    ) -> End {
+        match self.read(buffer, report) {
+            Err(End::Failed(said)) if said.status().is_some() => said.into(),
+            _ => error.into(),
         }
     }
 
@@ -231,6 +194,11 @@ impl<'a, P: Payload + Send> Connection<'a, P> {
         let step = self.session.step();
         let protocol = |error: SessionError| PublishError::Protocol { step, cause: error.to_string() };
         self.session.receive(&buffer[..count]).map_err(protocol)?;
+        self.hear(report)
+    }
+
+    /// What the server's bytes meant.
+    fn hear(&mut self, report: &mut impl FnMut(Published)) -> Result<(), End> {
         while let Some(event) = self.session.next_event() {
             match event {
                 Event::Publishing => {
@@ -238,6 +206,14 @@ impl<'a, P: Payload + Send> Connection<'a, P> {
                     report(Published::Started);
                 }
                 Event::Refused { code, description } => return Err(self.refused(&code, &description)),
+                Event::Moved(location) => {
+                    let refused = || PublishError::Refused {
+                        code: "HTTP redirect".into(),
+                        description: "to where nothing can be published, or not over TLS".into(),
+                    };
+                    let target = self.address.moved(&location).ok_or_else(refused)?;
+                    return Err(End::Moved(Box::new(target)));
+                }
                 Event::Closed { code, description } => {
                     let (code, description) = (self.address.mask(&code), self.address.mask(&description));
                     return Err(PublishError::Ended { code, description }.into());
@@ -262,13 +238,10 @@ impl<'a, P: Payload + Send> Connection<'a, P> {
     fn start(&mut self, media: Media<P>) {
         let (kind, timestamp, (prefix, length), outgoing) = match media {
             Media::Metadata(body) => {
-                // "@setDataFrame" has the server keep the metadata for those who join later.
-                let name = *b"\x02\x00\x0d@setDataFrame";
-                let body: Arc<[u8]> = [&name[..], &body].concat().into();
-                (kind::DATA, 0, ([0; 5], 0), Outgoing::Shared(body))
+                (kind::DATA, 0, ([0; 5], 0), Outgoing::Shared(self.session.metadata(body)))
             }
             Media::Configuration(track, configuration) => {
-                let timestamp = self.clock.last[track as usize];
+                let timestamp = self.clock.last(track);
                 (
                     flv::message_kind(track),
                     timestamp,
@@ -323,7 +296,7 @@ impl<'a, P: Payload + Send> Connection<'a, P> {
     }
 
     /// Finishes the message under way, unpublishes, and closes the socket.
-    async fn close(&mut self) -> io::Result<()> {
+    pub(crate) async fn close(&mut self) -> io::Result<()> {
         self.session.close();
         while self.write().map_err(io::Error::other)? {
             self.socket.writable().await?;
@@ -336,7 +309,7 @@ impl<'a, P: Payload + Send> Connection<'a, P> {
             match self.socket.try_read(&mut rest) {
                 Ok(0) => return Ok(()),
                 Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
-                _ => {}
+                _ => yield_now().await,
             }
         }
     }
@@ -368,29 +341,4 @@ impl<'a, P: Payload + Send> Connection<'a, P> {
 
 fn broken(error: io::Error) -> PublishError {
     PublishError::Broken(error.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sound_that_began_before_the_stream_is_left_out_and_pictures_come_at_its_beginning() {
-        let mut clock = Clock::default();
-        let stamps = [
-            (Track::Video, 5_000_000),
-            (Track::Audio, 4_979_000),
-            (Track::Audio, 5_000_500),
-            (Track::Audio, 5_021_900),
-            (Track::Video, 5_033_000),
-            (Track::Audio, 5_010_000),
-        ]
-        .map(|(track, time)| clock.timestamp(track, time));
-        // The last one would go back: it keeps the time of the one before.
-        assert_eq!(stamps, [Some(0), None, Some(0), Some(21), Some(33), Some(21)]);
-        let mut clock = Clock::default();
-        let stamps = [(Track::Audio, 5_000_000), (Track::Video, 4_700_000), (Track::Video, 5_040_000)]
-            .map(|(track, time)| clock.timestamp(track, time));
-        assert_eq!(stamps, [Some(0), Some(0), Some(40)]);
-    }
 }

@@ -35,6 +35,8 @@ pub enum Event {
     Refused { code: String, description: String },
     /// It ended the stream.
     Closed { code: String, description: String },
+    /// It has the stream published somewhere else (HTTP).
+    Moved(String),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +45,8 @@ pub enum SessionError {
     Handshake(String),
     #[error(transparent)]
     Chunk(#[from] ChunkError),
+    #[error("HTTP: {0}")]
+    Http(String),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

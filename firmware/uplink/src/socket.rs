@@ -12,6 +12,8 @@ const TLS_BUFFER: usize = 64 << 10;
 pub(crate) enum Socket {
     Plain(TcpStream),
     Tls(Box<Tls>),
+    #[cfg(test)]
+    Simulated(crate::chaos::Line),
 }
 
 pub(crate) struct Tls {
@@ -26,18 +28,26 @@ impl Socket {
         match self {
             Self::Plain(tcp) => tcp,
             Self::Tls(tls) => &tls.tcp,
+            #[cfg(test)]
+            Self::Simulated(_) => unreachable!("there is no kernel below it"),
         }
     }
 
     pub(crate) async fn readable(&self) -> io::Result<()> {
         match self {
             Self::Tls(tls) if tls.has_plaintext => Ok(()),
+            #[cfg(test)]
+            Self::Simulated(line) => line.readable().await,
             socket => socket.tcp().readable().await,
         }
     }
 
     pub(crate) async fn writable(&self) -> io::Result<()> {
-        self.tcp().writable().await
+        match self {
+            #[cfg(test)]
+            Self::Simulated(line) => line.writable().await,
+            socket => socket.tcp().writable().await,
+        }
     }
 
     /// As `TcpStream::try_read`.
@@ -45,6 +55,8 @@ impl Socket {
         match self {
             Self::Plain(tcp) => tcp.try_read(buffer),
             Self::Tls(tls) => tls.try_read(buffer),
+            #[cfg(test)]
+            Self::Simulated(line) => line.try_read(buffer),
         }
     }
 
@@ -53,6 +65,8 @@ impl Socket {
         match self {
             Self::Plain(tcp) => tcp.try_write_vectored(pieces),
             Self::Tls(tls) => tls.try_write_vectored(pieces),
+            #[cfg(test)]
+            Self::Simulated(line) => line.try_write_vectored(pieces),
         }
     }
 
@@ -61,6 +75,8 @@ impl Socket {
         match self {
             Self::Plain(_) => Ok(false),
             Self::Tls(tls) => tls.flush(),
+            #[cfg(test)]
+            Self::Simulated(_) => Ok(false),
         }
     }
 
@@ -74,6 +90,11 @@ impl Socket {
                     tls.tcp.writable().await?;
                 }
                 tls.tcp.shutdown().await
+            }
+            #[cfg(test)]
+            Self::Simulated(line) => {
+                line.close();
+                Ok(())
             }
         }
     }

@@ -42,7 +42,7 @@ pub(super) fn capabilities(engine: &Engine) -> Value {
         "customRender": false,
         "room": false,
         "screenSource": false,
-        "flvPublish": false,
+        "flvPublish": true,
         "sei": true,
         "pictureInPicture": false,
     })

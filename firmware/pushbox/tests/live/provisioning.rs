@@ -248,7 +248,10 @@ fn scripts_provision_sets_properties_and_checks_the_answers() {
     let device = device.to_str().unwrap();
     let done = provision(&["--serial", device, "mode=HD", "url=rtmp://host/live/topsecret?a=b"]);
     let told = String::from_utf8_lossy(&done.stdout).into_owned() + &String::from_utf8_lossy(&done.stderr);
-    assert_eq!((done.status.code(), told.as_str()), (Some(0), "mode is set\nurl is set\nall is on the flash\n"));
+    assert_eq!(
+        (done.status.code(), told.as_str()),
+        (Some(0), "mode is set\nurl is set\nall is on the flash\n")
+    );
     assert_eq!(box_side.told(&["get", "mode", "url"]), "mode  HD\nurl   rtmp://host:1935/live/***\n");
     let wrong = provision(&["--serial", device, "mode=XL"]);
     assert_eq!(wrong.status.code(), Some(1));

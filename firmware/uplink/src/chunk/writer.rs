@@ -96,6 +96,22 @@ impl Chunks {
         self.done == self.ends.len()
     }
 
+    /// Prepares a message of one piece: what `head` writes, the payload, what `tail` writes.
+    pub(crate) fn enclose(
+        &mut self,
+        payload: usize,
+        head: impl FnOnce(&mut Vec<u8>),
+        tail: impl FnOnce(&mut Vec<u8>),
+    ) {
+        self.headers.clear();
+        self.ends.clear();
+        (self.done, self.offset) = (0, 0);
+        head(&mut self.headers);
+        self.ends.push((self.headers.len(), payload));
+        tail(&mut self.headers);
+        self.ends.push((self.headers.len(), payload));
+    }
+
     /// Where the header of chunk `index` lies in `headers`, and its part in the payload.
     fn chunk(&self, index: usize) -> [Range<usize>; 2] {
         let (header_start, payload_start) = index.checked_sub(1).map_or((0, 0), |before| self.ends[before]);

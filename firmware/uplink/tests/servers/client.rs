@@ -64,6 +64,17 @@ impl Client {
         self.queue.push(Packet { track: Track::Video, sync, time, data: vec![7; size] });
     }
 
+    /// Waits until the network has taken what was given.
+    pub(crate) fn wait_until_sent(&self) {
+        let deadline = Instant::now() + SOON;
+        let mut sent = 0;
+        while self.queue.waiting() != [0; 2] || self.queue.sent() != sent {
+            sent = self.queue.sent();
+            assert!(Instant::now() < deadline, "it is not taken");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Fills the queue.
     pub(crate) fn flood(&self) {
         for number in 0..30 {

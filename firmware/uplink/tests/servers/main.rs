@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod client;
+mod dialects;
+mod garbage;
+mod http;
 mod life;
 mod login;
 mod peer;
