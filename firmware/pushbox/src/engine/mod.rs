@@ -124,8 +124,14 @@ impl Engine {
         let description = Arc::new(Description::new(Arc::clone(&queue)));
         let passes = board.cameras.iter().any(CameraConfig::encodes);
         let privacy = Privacy::default();
-        let video =
-            VideoStage::new(&properties, passes, Arc::clone(&description), reporter.clone(), privacy.clone());
+        let video = VideoStage::new(
+            &properties,
+            board.encoders(),
+            passes,
+            Arc::clone(&description),
+            reporter.clone(),
+            privacy.clone(),
+        );
         let audio = AudioStage::new(Arc::clone(&description), reporter.clone(), privacy.clone());
         let meter = Meter::new(Arc::clone(&queue), Arc::clone(&video), Arc::clone(&audio));
         panel::start(&board, &bindings, privacy.clone(), reporter.clone())?;
