@@ -52,7 +52,7 @@ pub fn open_encoder(
     settings: EncoderSettings,
 ) -> Result<Box<dyn VideoEncoder>, EncodeError> {
     Ok(match pixels {
-        PixelFormat::H264 => Box::new(passthrough::Passthrough::default()),
+        PixelFormat::H264 => Box::new(passthrough::Passthrough::new()),
         _ => Box::new(OpenH264::new(settings)?),
     })
 }

@@ -17,8 +17,8 @@ use crate::camera::Captured;
 use crate::news::{News, Reporter};
 use crate::sink::{Description, QueueSink};
 
-/// Seconds from one IDR picture to the next (spec 10.3).
-const GOP: u32 = 3;
+/// From one IDR picture to the next (spec 10.3).
+const GOP: Duration = Duration::from_secs(3);
 /// Pictures between camera and video thread: of a sensor one under way and one that waits; of those that refer to one
 /// another none may be lost in a burst.
 const PICTURES: usize = 2;
@@ -167,9 +167,9 @@ impl Worker {
         self.prepare(order, size, passes)?;
         let went_out = match self.line.as_mut().and_then(|line| line.pipeline.as_mut()) {
             Some(pipeline) => pipeline.process(frame, quarter_turns)?,
-            None => false,
+            None => 0,
         };
-        self.account(went_out);
+        self.account(went_out > 0);
         Ok(())
     }
 
@@ -184,7 +184,7 @@ impl Worker {
         };
         placeholder.frame.captured = now();
         let went_out = pipeline.place(&placeholder.frame)?;
-        self.account(went_out);
+        self.account(went_out > 0);
         Ok(())
     }
 
@@ -208,7 +208,7 @@ impl Worker {
         let geometry = GeometrySettings { width, height, quarter_turns: 0, mirror };
         let sink = QueueSink(Arc::clone(self.stage.description.queue()));
         let counters = Arc::clone(&self.stage.counters);
-        let pipeline = VideoPipeline::new(geometry, encoder, sink, Arc::clone(control), counters);
+        let pipeline = VideoPipeline::new(geometry, encoder, GOP, sink, Arc::clone(control), counters);
         self.line = Some(Line { plan, size, pipeline: Some(pipeline) });
         Ok(())
     }
@@ -224,7 +224,15 @@ impl Worker {
         let bitrate = self.stage.control.bitrate.load(Relaxed);
         let profile = if plan.baseline { H264Profile::ConstrainedBaseline } else { H264Profile::Main };
         let open = |Size { width, height }| {
-            let settings = EncoderSettings { width, height, fps, bitrate, gop: GOP * fps, profile };
+            let settings = EncoderSettings {
+                width,
+                height,
+                fps,
+                bitrate,
+                gop: GOP.as_secs() as u32 * fps,
+                profile,
+                source: None,
+            };
             board::open_encoder(pixels, settings)
         };
         let (size, encoder) = match open(plan.size) {

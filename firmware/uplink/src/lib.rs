@@ -16,5 +16,5 @@ pub use address::{Address, AddressError};
 pub use chunk::{ChunkError, ChunkReader, Message};
 pub use flv::{AudioMetadata, FlvWriter, Metadata, VideoMetadata};
 pub use publish::{PublishError, Published, publish};
-pub use queue::{Dropped, Media, Packet, SendQueue, Track};
+pub use queue::{Dropped, Media, Packet, Payload, SendQueue, Track};
 pub use session::{Event, Session, SessionError};

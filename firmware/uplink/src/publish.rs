@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::chunk::{Chunks, PIECES, kind};
 use crate::flv;
-use crate::{Address, Event, Media, SendQueue, Session, SessionError, Track};
+use crate::{Address, Event, Media, Payload, SendQueue, Session, SessionError, Track};
 
 /// Limits of the steps (spec 10.4).
 const RESOLVE: Duration = Duration::from_secs(5);
@@ -56,7 +56,7 @@ pub enum Published {
 
 /// Publishes what comes through `queue` until `shutdown` is ready, which unpublishes in order, or the connection ends.
 /// `report` is told how far it has come.
-pub async fn publish<P: AsRef<[u8]> + Send>(
+pub async fn publish<P: Payload + Send>(
     address: &Address,
     queue: &SendQueue<P>,
     shutdown: impl Future<Output = ()>,
@@ -123,12 +123,12 @@ enum Outgoing<P> {
     Packet(P),
 }
 
-impl<P: AsRef<[u8]>> Outgoing<P> {
-    fn payload(&self) -> &[u8] {
+impl<P: Payload> Outgoing<P> {
+    fn payload(&self) -> [&[u8]; 2] {
         match self {
-            Self::None => &[],
-            Self::Shared(bytes) => bytes,
-            Self::Packet(data) => data.as_ref(),
+            Self::None => [&[], &[]],
+            Self::Shared(bytes) => [&[], bytes],
+            Self::Packet(data) => data.parts(),
         }
     }
 }
@@ -158,7 +158,7 @@ impl Clock {
     }
 }
 
-impl<'a, P: AsRef<[u8]> + Send> Connection<'a, P> {
+impl<'a, P: Payload + Send> Connection<'a, P> {
     fn new(address: &'a Address, stream: TcpStream, queue: &'a SendQueue<P>) -> Result<Self, PublishError> {
         let session = Session::new(address.clone())
             .map_err(|error| PublishError::Protocol { step: "handshake", cause: error.to_string() })?;
@@ -250,7 +250,7 @@ impl<'a, P: AsRef<[u8]> + Send> Connection<'a, P> {
                 (flv::message_kind(packet.track), timestamp, prefix, Outgoing::Packet(packet.data))
             }
         };
-        let payload = outgoing.payload().len();
+        let payload = outgoing.payload().iter().map(|part| part.len()).sum();
         self.session.media(kind, timestamp, &prefix[..length], payload, &mut self.chunks);
         self.outgoing = outgoing;
         self.deadline = Instant::now() + WRITE_STALL;
@@ -276,7 +276,7 @@ impl<'a, P: AsRef<[u8]> + Send> Connection<'a, P> {
                     if self.chunks.is_done() {
                         self.session.output().drain(..count);
                     } else {
-                        self.chunks.advance(count, self.outgoing.payload());
+                        self.chunks.advance(count);
                     }
                     if self.session.is_publishing() {
                         self.deadline = Instant::now() + WRITE_STALL;

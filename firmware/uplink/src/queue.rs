@@ -13,6 +13,18 @@ pub enum Track {
     Audio,
 }
 
+/// The bytes of a packet, where they are.
+pub trait Payload {
+    /// All of them in two parts, of which the first may be empty.
+    fn parts(&self) -> [&[u8]; 2];
+}
+
+impl<T: AsRef<[u8]>> Payload for T {
+    fn parts(&self) -> [&[u8]; 2] {
+        [&[], self.as_ref()]
+    }
+}
+
 /// One access unit: H.264 with lengths of four bytes, or raw AAC.
 #[derive(Debug)]
 pub struct Packet<P> {
