@@ -12,6 +12,8 @@ mod openh264;
 mod panel;
 mod passthrough;
 mod probe;
+#[cfg(feature = "rkmpp")]
+mod rkmpp;
 mod sim;
 mod toml_file;
 mod v4l2;
@@ -27,6 +29,8 @@ pub use config::{
 pub use error::OpenError;
 pub use openh264::OpenH264;
 pub use probe::{Finding, probe};
+#[cfg(feature = "rkmpp")]
+pub use rkmpp::RkMpp;
 pub use toml_file::{ConfigError, read_toml, read_values};
 
 /// Opens a camera and starts it.

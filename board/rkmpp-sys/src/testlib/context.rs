@@ -13,8 +13,9 @@ use super::state::{self, Handle, Packet, State, Task};
 use crate::{
     MPP_CTX_ENC, MPP_ENC_GET_CFG, MPP_ENC_HEADER_MODE_EACH_IDR, MPP_ENC_SET_CFG, MPP_ENC_SET_HEADER_MODE,
     MPP_ENC_SET_IDR_FRAME, MPP_ENC_SET_SEI_CFG, MPP_ERR_INIT, MPP_ERR_NULL_PTR, MPP_ERR_TIMEOUT,
-    MPP_ERR_VALUE, MPP_NOK, MPP_OK, MPP_PORT_INPUT, MPP_PORT_OUTPUT, MPP_RET, MPP_VIDEO_CodingAVC, MpiCmd,
-    MppApi, MppCodingType, MppCtx, MppCtxType, MppParam, MppPollType, MppPortType, MppTask,
+    MPP_ERR_VALUE, MPP_NOK, MPP_OK, MPP_POLL_NON_BLOCK, MPP_PORT_INPUT, MPP_PORT_OUTPUT, MPP_RET,
+    MPP_VIDEO_CodingAVC, MpiCmd, MppApi, MppCodingType, MppCtx, MppCtxType, MppParam, MppPollType,
+    MppPortType, MppTask,
 };
 
 /// As many as `mpp.cpp` sets up.
@@ -142,6 +143,10 @@ extern "C" fn poll(ctx: MppCtx, port: MppPortType, timeout: MppPollType) -> MPP_
         };
         if ready > 0 {
             return ready as c_int;
+        }
+        if timeout != MPP_POLL_NON_BLOCK && state.faults.spurious > 0 {
+            state.faults.spurious -= 1;
+            return MPP_OK;
         }
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let wait = match (next, left) {

@@ -37,6 +37,8 @@ pub struct Faults {
     pub silent: bool,
     /// A picture that went in is never done.
     pub stuck: bool,
+    /// Waits at a port that end with success and without a task, as `pthread_cond_timedwait` may.
+    pub spurious: u32,
     /// How long the hardware takes over a picture.
     pub delay: Duration,
 }
