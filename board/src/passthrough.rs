@@ -77,6 +77,7 @@ impl VideoEncoder for Passthrough {
 mod tests {
     use media::{Buffer, Layout, Timestamp};
 
+    use super::AccessUnitKind::{Delta, Idr, Skipped};
     use super::*;
 
     #[test]
@@ -94,7 +95,6 @@ mod tests {
         let encoded: Vec<AccessUnitKind> = [(0, 0x65), (1, 0x41), (3, 0x41), (4, 0x41), (5, 0x65), (6, 0x41)]
             .map(|(n, kind)| encode(n, kind))
             .into();
-        use AccessUnitKind::{Delta, Idr, Skipped};
         assert_eq!(encoded, [Idr, Delta, Skipped, Skipped, Idr, Delta]);
     }
 }
