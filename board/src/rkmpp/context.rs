@@ -5,7 +5,7 @@ use media::EncodeError;
 use rkmpp_sys as mpp;
 use rkmpp_sys::{MPP_RET, MpiCmd, MppApi, MppCtx, MppParam, MppPollType, MppPortType, MppTask};
 
-use super::{NAME, failed};
+use super::failed;
 
 /// An encoder of the library, with its thread. Calls may come from any thread.
 pub(super) struct Context {
@@ -28,20 +28,15 @@ macro_rules! call {
 
 impl Context {
     pub(super) fn open() -> Result<Self, EncodeError> {
-        let open = |what: &str, code| match check(what, code) {
-            Err(EncodeError::Failed { encoder, cause }) => Err(EncodeError::Open { encoder, cause }),
-            other => other,
-        };
         let mut this = Self { ctx: ptr::null_mut(), api: ptr::null_mut() };
         // SAFETY: both places are valid for what the call makes.
-        open("mpp_create", unsafe { mpp::mpp_create(&raw mut this.ctx, &raw mut this.api) })?;
+        check("mpp_create", unsafe { mpp::mpp_create(&raw mut this.ctx, &raw mut this.api) })?;
         if this.ctx.is_null() || this.api.is_null() {
-            let cause = "mpp_create made nothing".to_owned();
-            return Err(EncodeError::Open { encoder: NAME.into(), cause });
+            return Err(failed("mpp_create made nothing".into()));
         }
         // SAFETY: the context was just made.
         let code = unsafe { mpp::mpp_init(this.ctx, mpp::MPP_CTX_ENC, mpp::MPP_VIDEO_CodingAVC) };
-        open("mpp_init for H.264", code)?;
+        check("mpp_init for H.264", code)?;
         Ok(this)
     }
 

@@ -33,6 +33,8 @@ const NAME: &str = "Rockchip MPP";
 const ALIGNMENT: u32 = 16;
 /// Pictures in a row that the hardware may fail on; it recovers from one by itself, with an IDR picture.
 const FAILURES: u32 = 5;
+/// How long a picture may be late behind its packet.
+const AFTERMATH: Duration = Duration::from_millis(5);
 /// How long the end of an encoder waits for the picture that the hardware has.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -62,21 +64,16 @@ impl RkMpp {
     /// Opens the hardware. Pictures are `settings.width` by `settings.height` pixels, both even.
     pub fn new(settings: EncoderSettings) -> Result<Self, EncodeError> {
         let layout = layout(&settings);
-        let context = Arc::new(Context::open()?);
+        let context = Arc::new(Context::open().map_err(while_opening)?);
         let strides = strides(&layout).unwrap_or_default();
-        let configuration =
-            Configuration::new(&context, &settings, strides).map_err(|error| match error {
-                EncodeError::Failed { encoder, cause } => EncodeError::Open { encoder, cause },
-                other => other,
-            })?;
         Ok(Self {
-            input: Input::new()?,
+            input: Input::new().map_err(while_opening)?,
             in_flight: None,
             task: None,
             inside: 0,
             failures: 0,
             wants_idr: false,
-            configuration,
+            configuration: Configuration::new(&context, &settings, strides).map_err(while_opening)?,
             settings,
             layout,
             memory: InputMemory::new(strides),
@@ -204,6 +201,8 @@ impl VideoEncoder for RkMpp {
         let packet = packets::take(task);
         self.context.enqueue(mpp::MPP_PORT_OUTPUT, task)?;
         self.inside -= 1;
+        // The library gives the picture back right after its packet, and the camera waits for it.
+        self.take_back(if self.inside == 0 { AFTERMATH } else { Duration::ZERO })?;
         self.finish(packet?).map(Some)
     }
 
@@ -240,6 +239,13 @@ impl Drop for RkMpp {
 
 fn failed(cause: String) -> EncodeError {
     EncodeError::Failed { encoder: NAME.into(), cause }
+}
+
+fn while_opening(error: EncodeError) -> EncodeError {
+    match error {
+        EncodeError::Failed { encoder, cause } => EncodeError::Open { encoder, cause },
+        other => other,
+    }
 }
 
 /// As the camera's pictures lie, where the hardware can read them; else NV12 with aligned strides.
