@@ -18,6 +18,9 @@ pub struct Board {
     #[serde(default, rename = "camera")]
     pub cameras: Vec<CameraConfig>,
     pub microphone: Option<MicrophoneConfig>,
+    /// Tried in this order; software where there is none.
+    #[serde(default, rename = "encoder")]
+    pub encoders: Vec<EncoderConfig>,
     #[serde(default)]
     pub buttons: BTreeMap<String, LineConfig>,
     pub privacy_switch: Option<LineConfig>,
@@ -181,6 +184,53 @@ pub struct SimMicrophone {
     pub ppm: f64,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EncoderConfig {
+    V4l2(V4l2EncoderConfig),
+    Software(SoftwareEncoderConfig),
+}
+
+/// A memory-to-memory encoder of the kernel's V4L2 interface, and its quirks.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct V4l2EncoderConfig {
+    /// Its node, best a stable name below `/dev/v4l`.
+    pub device: PathBuf,
+    /// Other than H.264 for tests of the protocol only.
+    #[serde(default)]
+    pub codec: Codec,
+    /// Bits a second below which it does not work well.
+    #[serde(default)]
+    pub min_bitrate: u32,
+    /// Pictures that it keeps until later ones come.
+    #[serde(default)]
+    pub latency: usize,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Codec {
+    #[default]
+    H264,
+    /// Fast Walsh Hadamard Transform, of the kernel's vicodec.
+    Fwht,
+}
+
+/// OpenH264, on the processor's cores.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SoftwareEncoderConfig {}
+
+impl fmt::Display for EncoderConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::V4l2(config) => write!(f, "encoder {}", config.device.display()),
+            Self::Software(_) => f.write_str("encoder OpenH264"),
+        }
+    }
+}
+
 /// A GPIO line, by its name in the device tree (`gpioinfo`).
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -299,6 +349,14 @@ impl Board {
         };
         board.check().map_err(invalid)?;
         Ok(board)
+    }
+
+    /// The encoders in the order in which they are tried.
+    pub fn encoders(&self) -> Vec<EncoderConfig> {
+        if self.encoders.is_empty() {
+            return vec![EncoderConfig::Software(SoftwareEncoderConfig::default())];
+        }
+        self.encoders.clone()
     }
 
     /// The camera at `position`, or the only one.

@@ -12,6 +12,7 @@ mod frame;
 mod geometry;
 mod h264;
 pub mod mark;
+mod pace;
 mod packet;
 mod pool;
 mod queue;

@@ -6,6 +6,7 @@ mod config;
 mod control;
 mod ctl;
 mod device;
+mod encoders;
 mod engine;
 mod events;
 mod log;

@@ -115,7 +115,13 @@ impl Engine {
         let queue = Arc::new(Queue::new(send_limit(properties.mode)));
         let description = Arc::new(Description::new(Arc::clone(&queue)));
         let passes = board.cameras.iter().any(CameraConfig::encodes);
-        let video = VideoStage::new(&properties, passes, Arc::clone(&description), reporter.clone());
+        let video = VideoStage::new(
+            &properties,
+            board.encoders(),
+            passes,
+            Arc::clone(&description),
+            reporter.clone(),
+        );
         let audio = AudioStage::new(Arc::clone(&description), reporter.clone());
         let meter = Meter::new(Arc::clone(&queue), Arc::clone(&video), Arc::clone(&audio));
         let hardware = Hardware {
