@@ -23,14 +23,13 @@ use media::{Camera, EncodeError, EncoderSettings, Microphone, VideoEncoder};
 pub use alsa::provide_configuration as provide_alsa_configuration;
 pub use config::{
     AlsaSource, Board, CameraConfig, CameraSource, Codec, EncoderConfig, FileCamera, FlashConfig, LineConfig,
-    MicrophoneConfig, MicrophoneSource, MountRotation, OledConfig, Position, ScreenConfig, SerialLineConfig,
-    SimCamera, SimMicrophone, SoftwareEncoderConfig, V4l2EncoderConfig, V4l2Source, WatchdogConfig,
+    MicrophoneConfig, MicrophoneSource, MountRotation, OledConfig, Position, RockchipMppConfig, ScreenConfig,
+    SerialLineConfig, SimCamera, SimMicrophone, SoftwareEncoderConfig, V4l2EncoderConfig, V4l2Source,
+    WatchdogConfig,
 };
 pub use error::OpenError;
 pub use openh264::OpenH264;
 pub use probe::{Finding, probe};
-#[cfg(feature = "rkmpp")]
-pub use rkmpp::RkMpp;
 pub use toml_file::{ConfigError, read_toml, read_values};
 
 /// Opens a camera and starts it.
@@ -57,6 +56,13 @@ pub fn open_encoder(
 ) -> Result<Box<dyn VideoEncoder>, EncodeError> {
     Ok(match config {
         EncoderConfig::V4l2(config) => Box::new(v4l2::V4l2Encoder::open(config, settings)?),
+        #[cfg(feature = "rkmpp")]
+        EncoderConfig::RockchipMpp(config) => Box::new(rkmpp::RkMpp::open(*config, settings)?),
+        #[cfg(not(feature = "rkmpp"))]
+        EncoderConfig::RockchipMpp(_) => {
+            let cause = "this program was built without it (feature rkmpp)".to_owned();
+            return Err(EncodeError::Open { encoder: "Rockchip MPP".into(), cause });
+        }
         EncoderConfig::Software(_) => Box::new(OpenH264::new(settings)?),
     })
 }

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use media::{
     AccessUnit, AccessUnitKind, Buffer, Bytes, EncodeError, EncoderInput, EncoderSettings, Frame, Layout,
-    PixelFormat, PlaneLayout, Pooled, VideoEncoder, start_codes,
+    PixelFormat, PlaneLayout, Pooled, VideoEncoder,
 };
 use rkmpp_sys as mpp;
 use rkmpp_sys::MppTask;
@@ -27,6 +27,8 @@ use context::Context;
 use input::Input;
 use memory::InputMemory;
 use packets::{Lender, Packet};
+
+use crate::RockchipMppConfig;
 
 const NAME: &str = "Rockchip MPP";
 /// What the hardware wants strides to be multiples of, in bytes and rows.
@@ -39,7 +41,7 @@ const AFTERMATH: Duration = Duration::from_millis(5);
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// A hardware encoder: NV12 in, from DMA-BUFs without a copy; no B-frames, constant bitrate, packets out without a copy.
-pub struct RkMpp {
+pub(crate) struct RkMpp {
     input: Input,
     /// The picture that the hardware reads.
     in_flight: Option<Frame>,
@@ -50,6 +52,7 @@ pub struct RkMpp {
     failures: u32,
     wants_idr: bool,
     configuration: Configuration,
+    min_bitrate: u32,
     settings: EncoderSettings,
     layout: Layout,
     memory: Arc<InputMemory>,
@@ -62,7 +65,9 @@ unsafe impl Send for RkMpp {}
 
 impl RkMpp {
     /// Opens the hardware. Pictures are `settings.width` by `settings.height` pixels, both even.
-    pub fn new(settings: EncoderSettings) -> Result<Self, EncodeError> {
+    pub(crate) fn open(config: RockchipMppConfig, settings: EncoderSettings) -> Result<Self, EncodeError> {
+        let RockchipMppConfig { min_bitrate } = config;
+        let settings = EncoderSettings { bitrate: settings.bitrate.max(min_bitrate), ..settings };
         let layout = layout(&settings);
         let context = Arc::new(Context::open().map_err(while_opening)?);
         let strides = strides(&layout).unwrap_or_default();
@@ -73,6 +78,7 @@ impl RkMpp {
             inside: 0,
             failures: 0,
             wants_idr: false,
+            min_bitrate,
             configuration: Configuration::new(&context, &settings, strides).map_err(while_opening)?,
             settings,
             layout,
@@ -103,8 +109,7 @@ impl RkMpp {
             return Ok((picture, 0));
         }
         let memory = self.memory.take()?.ok_or_else(|| failed("all its memory is on loan".into()))?;
-        let copy = copy(&picture, self.layout, memory);
-        match copy.filter(|copy| self.input.refer(copy, &self.memory)) {
+        match picture.copy_to(memory, self.layout).filter(|copy| self.input.refer(copy, &self.memory)) {
             Some(copy) => {
                 let Layout { format, width, height, .. } = self.layout;
                 Ok((copy, Layout::packed(format, width, height).size()))
@@ -133,7 +138,7 @@ impl RkMpp {
     /// What a packet says of its picture. The hardware fails on one with an empty packet.
     fn finish(&mut self, packet: Packet) -> Result<AccessUnit, EncodeError> {
         let captured = packet.captured();
-        if let Some(kind) = kind(packet.bytes()) {
+        if let Some(kind) = AccessUnitKind::of(packet.bytes()) {
             self.failures = 0;
             return Ok(AccessUnit { kind, captured, bytes: self.packets.lend(packet) });
         }
@@ -207,7 +212,7 @@ impl VideoEncoder for RkMpp {
     }
 
     fn set_bitrate(&mut self, bitrate: u32) -> Result<(), EncodeError> {
-        self.configuration.set_bitrate(bitrate)
+        self.configuration.set_bitrate(bitrate.max(self.min_bitrate))
     }
 
     fn set_fps(&mut self, fps: u32) -> Result<(), EncodeError> {
@@ -276,27 +281,4 @@ fn strides(layout: &Layout) -> Option<(usize, usize)> {
         && chroma.offset.is_multiple_of(stride)
         && chroma.offset / stride >= layout.height as usize;
     fits.then(|| (stride, chroma.offset / stride))
-}
-
-/// A picture in other memory.
-fn copy(picture: &Frame, layout: Layout, mut memory: Pooled<Box<dyn Buffer>>) -> Option<Frame> {
-    for (index, plane) in layout.planes.iter().enumerate().take(2) {
-        let (from, bytes) = (picture.plane(index), layout.row_bytes(index));
-        let to = memory.plane_mut(0).get_mut(plane.offset..)?;
-        for row in 0..layout.rows(index) {
-            to.get_mut(row * plane.stride..)?
-                .get_mut(..bytes)?
-                .copy_from_slice(from.data.get(row * from.stride..)?.get(..bytes)?);
-        }
-    }
-    Frame::new(layout, picture.captured, picture.sequence, layout.memory_bytes(), memory)
-}
-
-/// What an access unit is by its first slice (NAL unit types of H.264 table 7-1); none where it has none.
-fn kind(stream: &[u8]) -> Option<AccessUnitKind> {
-    start_codes(stream).find_map(|(_, start)| match stream.get(start)? & 0x1f {
-        1 => Some(AccessUnitKind::Delta),
-        5 => Some(AccessUnitKind::Idr),
-        _ => None,
-    })
 }

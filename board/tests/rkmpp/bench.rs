@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
-use board::RkMpp;
+use board::{EncoderConfig, RockchipMppConfig};
 use media::{
-    AccessUnit, Buffer, EncoderSettings, Frame, H264Profile, Layout, PixelFormat, PlaneLayout, Pooled,
-    Recycle, Timestamp, VideoEncoder, nal_units,
+    AccessUnit, Buffer, EncodeError, EncoderSettings, Frame, H264Profile, Layout, PixelFormat, PlaneLayout,
+    Pooled, Recycle, Timestamp, VideoEncoder, nal_units,
 };
 use rkmpp_sys::testlib::{self, Live, Session};
 
@@ -30,6 +30,10 @@ pub(crate) const SETTINGS: EncoderSettings = EncoderSettings {
 pub(crate) const AT_REST: Live =
     Live { contexts: 1, frames: 1, packets: 0, buffers: 0, groups: 0, configs: 1 };
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
+
+pub(crate) fn open(settings: EncoderSettings) -> Result<Box<dyn VideoEncoder>, EncodeError> {
+    board::open_encoder(&EncoderConfig::RockchipMpp(RockchipMppConfig { min_bitrate: 200_000 }), settings)
+}
 
 /// A camera's buffer: shared memory in a DMA-BUF's place, or memory that no device can read.
 struct CameraBuffer {
@@ -122,7 +126,7 @@ impl Camera {
 }
 
 pub(crate) struct Bench {
-    pub(crate) encoder: RkMpp,
+    pub(crate) encoder: Box<dyn VideoEncoder>,
     pub(crate) camera: Camera,
     pub(crate) session: Session,
 }
@@ -130,7 +134,7 @@ pub(crate) struct Bench {
 impl Bench {
     pub(crate) fn new(settings: EncoderSettings) -> Self {
         let session = testlib::session();
-        let encoder = RkMpp::new(settings).unwrap();
+        let encoder = open(settings).unwrap();
         Self { encoder, camera: Camera::default(), session }
     }
 

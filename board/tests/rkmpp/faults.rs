@@ -2,11 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use board::RkMpp;
-use media::{AccessUnitKind, EncodeError, EncoderSettings, Layout, PixelFormat, VideoEncoder};
+use media::{AccessUnitKind, EncodeError, EncoderSettings, Layout, PixelFormat};
 use rkmpp_sys::testlib::{self, Live};
 
-use crate::bench::{AT_REST, Bench, HEIGHT, SECOND, SETTINGS, WIDTH, nv12};
+use crate::bench::{AT_REST, Bench, HEIGHT, SECOND, SETTINGS, WIDTH, nv12, open};
 
 #[test]
 fn late_packets_come_in_order_and_nobody_waits_for_them() {
@@ -94,7 +93,7 @@ fn hardware_that_stands_still_holds_nobody() {
     assert_eq!(bench.session.live().contexts, 1, "left behind");
     assert_eq!(bench.session.live().configs, 0);
     assert_eq!(bench.camera.returned(), 3, "the camera has its buffers back");
-    RkMpp::new(SETTINGS).unwrap();
+    open(SETTINGS).unwrap();
     assert_eq!(bench.session.misuses(), [""; 0]);
 }
 
@@ -107,7 +106,7 @@ fn silence_is_seen_and_the_next_encoder_starts_afresh() {
         assert!(bench.encoder.next(Duration::from_millis(5)).unwrap().is_none());
     }
     bench.session.faults(|faults| faults.silent = false);
-    bench.encoder = RkMpp::new(SETTINGS).unwrap();
+    bench.encoder = open(SETTINGS).unwrap();
     assert_eq!(bench.encode(false).kind, AccessUnitKind::Idr);
     assert_eq!(bench.live(), AT_REST);
     assert_eq!(bench.session.misuses(), [""; 0]);
@@ -129,7 +128,7 @@ fn what_can_not_be_set_up_says_why() {
     let error = |change: &dyn Fn(&mut testlib::Faults)| {
         session.faults(|faults| *faults = testlib::Faults::default());
         session.faults(change);
-        let error = RkMpp::new(SETTINGS).err().unwrap();
+        let error = open(SETTINGS).err().unwrap();
         assert!(matches!(error, EncodeError::Open { .. }));
         assert_eq!(session.live(), Live::default());
         error.to_string()
@@ -143,8 +142,8 @@ fn what_can_not_be_set_up_says_why() {
         "Rockchip MPP can't be opened: MPP_ENC_SET_CFG gave -6: a value out of its range"
     );
     session.faults(|faults| *faults = testlib::Faults::default());
-    assert!(RkMpp::new(EncoderSettings { width: 0, ..SETTINGS }).is_err());
-    assert!(RkMpp::new(EncoderSettings { bitrate: 100, ..SETTINGS }).is_err());
+    assert!(open(EncoderSettings { width: 0, ..SETTINGS }).is_err());
+    assert!(open(EncoderSettings { bitrate: 300_000_000, ..SETTINGS }).is_err());
 }
 
 #[test]

@@ -5,7 +5,7 @@ mod bench;
 mod faults;
 mod pipeline;
 
-use media::{AccessUnit, AccessUnitKind, EncoderSettings, H264Profile, Layout, PixelFormat, VideoEncoder};
+use media::{AccessUnit, AccessUnitKind, EncoderSettings, H264Profile, Layout, PixelFormat};
 use rkmpp_sys::testlib::Live;
 
 use bench::{AT_REST, Bench, HEIGHT, SETTINGS, WIDTH, draw, kinds, nv12, open_files};
@@ -155,6 +155,15 @@ fn the_bitrate_follows_while_running() {
         let share = bytes as f64 * 8.0 * 30.0 / 90.0 / f64::from(target);
         assert!((0.8..1.2).contains(&share), "{share:.2} of {target} bit/s");
     }
+}
+
+#[test]
+fn a_board_s_least_bitrate_is_kept() {
+    let mut bench = Bench::new(EncoderSettings { bitrate: 100_000, ..SETTINGS });
+    assert_eq!(bench.session.value("rc:bps_target"), Some(200_000));
+    bench.encoder.set_bitrate(50_000).unwrap();
+    bench.encode(false);
+    assert_eq!(bench.session.value("rc:bps_target"), Some(200_000));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use media::{
 };
 use rkmpp_sys::testlib::{self, Live};
 
-use crate::bench::{Camera, HEIGHT, SETTINGS, WIDTH, nv12};
+use crate::bench::{Camera, HEIGHT, SETTINGS, WIDTH, nv12, open};
 
 /// A send queue: keeps the last packets.
 #[derive(Default)]
@@ -39,11 +39,10 @@ impl PacketSink for Queue {
 }
 
 fn pipeline(mirror: bool) -> (VideoPipeline<Queue>, Arc<VideoControl>, Arc<VideoCounters>) {
-    let encoder = board::RkMpp::new(SETTINGS).unwrap();
     let geometry = GeometrySettings { width: WIDTH, height: HEIGHT, quarter_turns: 0, mirror };
     let control = Arc::new(VideoControl::new(SETTINGS.bitrate, SETTINGS.fps, mirror));
     let counters = Arc::<VideoCounters>::default();
-    let (gop, encoder) = (Duration::from_secs(1), Some(Box::new(encoder) as Box<_>));
+    let (gop, encoder) = (Duration::from_secs(1), Some(open(SETTINGS).unwrap()));
     let shared = (Arc::clone(&control), Arc::clone(&counters));
     (VideoPipeline::new(geometry, encoder, gop, Queue::default(), shared.0, shared.1), control, counters)
 }
