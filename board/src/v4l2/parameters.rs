@@ -92,7 +92,7 @@ mod tests {
         };
         assert_eq!(
             level(360, 640, 15, 1_000_000),
-            sys::v4l2_mpeg_video_h264_level_V4L2_MPEG_VIDEO_H264_LEVEL_3_0
+            sys::v4l2_mpeg_video_h264_level_V4L2_MPEG_VIDEO_H264_LEVEL_2_2
         );
         assert_eq!(
             level(1280, 720, 30, 2_000_000),
