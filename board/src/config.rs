@@ -188,6 +188,7 @@ pub struct SimMicrophone {
 #[serde(rename_all = "kebab-case")]
 pub enum EncoderConfig {
     V4l2(V4l2EncoderConfig),
+    RockchipMpp(RockchipMppConfig),
     Software(SoftwareEncoderConfig),
 }
 
@@ -217,6 +218,15 @@ pub enum Codec {
     Fwht,
 }
 
+/// Rockchip's Media Process Platform, and its quirks. It is there in programs that were built with feature `rkmpp`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RockchipMppConfig {
+    /// Bits a second below which it does not work well.
+    #[serde(default)]
+    pub min_bitrate: u32,
+}
+
 /// OpenH264, on the processor's cores.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -226,6 +236,7 @@ impl fmt::Display for EncoderConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::V4l2(config) => write!(f, "encoder {}", config.device.display()),
+            Self::RockchipMpp(_) => f.write_str("encoder Rockchip MPP"),
             Self::Software(_) => f.write_str("encoder OpenH264"),
         }
     }
@@ -493,6 +504,16 @@ mod tests {
         for (text, message) in cases {
             assert_eq!(read(text).unwrap_err(), message);
         }
+    }
+
+    #[test]
+    fn encoders_are_tried_in_the_file_s_order_and_software_where_it_names_none() {
+        let software = EncoderConfig::Software(SoftwareEncoderConfig::default());
+        assert_eq!(read("name = 'x'").unwrap().encoders(), vec![software.clone()]);
+        let text =
+            "name = 'x'\n[[encoder]]\nrockchip-mpp = { min-bitrate = 300000 }\n[[encoder]]\nsoftware = {}";
+        let rockchip = EncoderConfig::RockchipMpp(RockchipMppConfig { min_bitrate: 300_000 });
+        assert_eq!(read(text).unwrap().encoders(), [rockchip, software]);
     }
 
     #[test]

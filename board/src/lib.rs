@@ -12,6 +12,8 @@ mod openh264;
 mod panel;
 mod passthrough;
 mod probe;
+#[cfg(feature = "rkmpp")]
+mod rkmpp;
 mod sim;
 mod toml_file;
 mod torch;
@@ -23,8 +25,8 @@ pub use alsa::provide_configuration as provide_alsa_configuration;
 pub use config::{
     AlsaSource, Board, CameraConfig, CameraSource, Codec, EncoderConfig, FileCamera, FlashConfig,
     LampsConfig, LineConfig, MicrophoneConfig, MicrophoneSource, MountRotation, OledConfig, Position,
-    ScreenConfig, SerialLineConfig, SimCamera, SimMicrophone, SoftwareEncoderConfig, TorchConfig,
-    TorchSource, V4l2EncoderConfig, V4l2Source, WatchdogConfig,
+    RockchipMppConfig, ScreenConfig, SerialLineConfig, SimCamera, SimMicrophone, SoftwareEncoderConfig,
+    TorchConfig, TorchSource, V4l2EncoderConfig, V4l2Source, WatchdogConfig,
 };
 pub use error::OpenError;
 pub use lines::{Edge, Inputs, Lamp};
@@ -57,6 +59,13 @@ pub fn open_encoder(
 ) -> Result<Box<dyn VideoEncoder>, EncodeError> {
     Ok(match config {
         EncoderConfig::V4l2(config) => Box::new(v4l2::V4l2Encoder::open(config, settings)?),
+        #[cfg(feature = "rkmpp")]
+        EncoderConfig::RockchipMpp(config) => Box::new(rkmpp::RkMpp::open(*config, settings)?),
+        #[cfg(not(feature = "rkmpp"))]
+        EncoderConfig::RockchipMpp(_) => {
+            let cause = "this program was built without it (feature rkmpp)".to_owned();
+            return Err(EncodeError::Open { encoder: "Rockchip MPP".into(), cause });
+        }
         EncoderConfig::Software(_) => Box::new(OpenH264::new(settings)?),
     })
 }

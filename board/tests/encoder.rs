@@ -115,3 +115,12 @@ fn a_picture_of_another_size_is_refused() {
     assert!(bench.encoder.submit(picture, false).is_err());
     assert!(board::open_encoder(&software(), EncoderSettings { width: 0, ..SETTINGS }).is_err());
 }
+
+#[cfg(not(feature = "rkmpp"))]
+#[test]
+fn an_encoder_that_the_program_was_built_without_says_so() {
+    let rockchip = EncoderConfig::RockchipMpp(board::RockchipMppConfig::default());
+    let error = board::open_encoder(&rockchip, SETTINGS).err().unwrap();
+    let expected = "Rockchip MPP can't be opened: this program was built without it (feature rkmpp)";
+    assert_eq!(error.to_string(), expected);
+}

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use media::{
     AccessUnit, AccessUnitKind, Buffer, Bytes, EncodeError, EncoderInput, EncoderSettings, Frame, Layout,
-    PixelFormat, Pool, Pooled, Timestamp, VideoEncoder, start_codes,
+    PixelFormat, Pool, Pooled, Timestamp, VideoEncoder,
 };
 use v4l::v4l_sys as sys;
 
@@ -128,7 +128,7 @@ impl V4l2Encoder {
             return Some(AccessUnit { kind: AccessUnitKind::Skipped, captured, bytes: Bytes::default() });
         };
         let kind = match self.codec {
-            Codec::H264 => kind(&bytes),
+            Codec::H264 => AccessUnitKind::of(&bytes),
             Codec::Fwht if done.flags & sys::V4L2_BUF_FLAG_KEYFRAME != 0 => Some(AccessUnitKind::Idr),
             Codec::Fwht => Some(AccessUnitKind::Delta),
         };
@@ -209,15 +209,6 @@ fn raw_format(offered: &[u32], source: Option<Layout>) -> Option<(u32, usize)> {
         Some((find(layout.format, Some(apart))?, layout.planes[0].stride))
     });
     as_source.or_else(|| Some((order.iter().find_map(|pixels| find(*pixels, None))?, 0)))
-}
-
-/// By its first slice (H.264 table 7-1); none where it has none.
-fn kind(unit: &[u8]) -> Option<AccessUnitKind> {
-    start_codes(unit).find_map(|(_, nal)| match unit.get(nal)? & 0x1f {
-        5 => Some(AccessUnitKind::Idr),
-        1 => Some(AccessUnitKind::Delta),
-        _ => None,
-    })
 }
 
 impl Codec {
