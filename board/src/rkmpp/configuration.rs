@@ -61,7 +61,7 @@ impl Configuration {
             H264Profile::Main => (77, 1),
         };
         self.set(c"h264:profile", profile_idc)?;
-        self.set(c"h264:level", level_idc(settings))?;
+        self.set(c"h264:level", settings.level_idc().into())?;
         self.set(c"h264:cabac_en", cabac)?;
         self.set(c"h264:cabac_idc", 0)?;
         self.set(c"h264:trans8x8", 0)?;
@@ -128,46 +128,5 @@ impl Drop for Configuration {
             // SAFETY: it was made by mpp_enc_cfg_init and is released here, once.
             unsafe { mpp::mpp_enc_cfg_deinit(self.cfg) };
         }
-    }
-}
-
-/// The lowest level that allows for so many macroblocks a second and in a picture, and for so many kilobits a second (H.264
-/// table A-1).
-fn level_idc(settings: &EncoderSettings) -> c_int {
-    const LEVELS: [(u32, u32, u32, c_int); 8] = [
-        (40_500, 1_620, 10_000, 30),
-        (108_000, 3_600, 14_000, 31),
-        (216_000, 5_120, 20_000, 32),
-        (245_760, 8_192, 20_000, 40),
-        (245_760, 8_192, 50_000, 41),
-        (522_240, 8_704, 50_000, 42),
-        (589_824, 22_080, 135_000, 50),
-        (983_040, 36_864, 240_000, 51),
-    ];
-    let size = settings.width.div_ceil(16) * settings.height.div_ceil(16);
-    let fits = |(rate, largest, kilobits, _): &&(u32, u32, u32, c_int)| {
-        size.saturating_mul(settings.fps) <= *rate && size <= *largest && settings.bitrate / 1000 <= *kilobits
-    };
-    LEVELS.iter().find(fits).map_or(52, |(.., level)| *level)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn levels_are_those_of_table_a_1() {
-        let level = |width, height, fps, bitrate| {
-            let profile = H264Profile::Main;
-            level_idc(&EncoderSettings { width, height, fps, bitrate, gop: 60, profile, source: None })
-        };
-        assert_eq!(level(640, 360, 30, 1_000_000), 30);
-        assert_eq!(level(1280, 720, 30, 2_500_000), 31);
-        assert_eq!(level(1280, 720, 60, 2_500_000), 32);
-        assert_eq!(level(1920, 1080, 30, 8_000_000), 40);
-        assert_eq!(level(1920, 1080, 30, 30_000_000), 41);
-        assert_eq!(level(1920, 1080, 60, 8_000_000), 42);
-        assert_eq!(level(3840, 2160, 30, 20_000_000), 51);
-        assert_eq!(level(3840, 2160, 60, 20_000_000), 52);
     }
 }

@@ -54,30 +54,12 @@ pub(super) fn force_key_frame(device: &Device) -> io::Result<()> {
     device.set_control(sys::V4L2_CID_MPEG_VIDEO_FORCE_KEY_FRAME, 1)
 }
 
-/// Of H.264 table A-1: the control's value, macroblocks a second and a picture, 1000 bits a second in Baseline and Main.
-const LEVELS: [(u32, u32, u32, u32); 12] = [
-    (2, 3_000, 396, 192),
-    (3, 6_000, 396, 384),
-    (4, 11_880, 396, 768),
-    (5, 11_880, 396, 2_000),
-    (6, 19_800, 792, 4_000),
-    (7, 20_250, 1_620, 4_000),
-    (8, 40_500, 1_620, 10_000),
-    (9, 108_000, 3_600, 14_000),
-    (10, 216_000, 5_120, 20_000),
-    (11, 245_760, 8_192, 20_000),
-    (12, 245_760, 8_192, 50_000),
-    (13, 522_240, 8_704, 50_000),
-];
+/// By level_idc, in the order of `V4L2_CID_MPEG_VIDEO_H264_LEVEL`; level 1b has no number of its own.
+const LEVELS: [u8; 17] = [10, 0, 11, 12, 13, 20, 21, 22, 30, 31, 32, 40, 41, 42, 50, 51, 52];
 
-/// The lowest level that holds the stream, as `V4L2_CID_MPEG_VIDEO_H264_LEVEL` counts them.
 fn level(settings: &EncoderSettings) -> u32 {
-    let picture = settings.width.div_ceil(16) * settings.height.div_ceil(16);
-    let second = picture * settings.fps;
-    let holds = |(_, seconds, pictures, kbps): &&(u32, u32, u32, u32)| {
-        second <= *seconds && picture <= *pictures && settings.bitrate <= kbps * 1000
-    };
-    LEVELS.iter().find(holds).map_or(LEVELS[LEVELS.len() - 1].0, |(level, ..)| *level)
+    let level_idc = settings.level_idc();
+    LEVELS.iter().position(|level| *level == level_idc).unwrap_or(LEVELS.len() - 1) as u32
 }
 
 #[cfg(test)]
@@ -85,26 +67,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_level_is_the_lowest_that_holds_the_stream() {
-        let level = |width, height, fps, bitrate| {
-            let profile = H264Profile::Main;
+    fn levels_are_counted_as_the_kernel_does() {
+        let level = |width, height, fps| {
+            let (bitrate, profile) = (2_000_000, H264Profile::Main);
             level(&EncoderSettings { width, height, fps, bitrate, gop: 90, profile, source: None })
         };
-        assert_eq!(
-            level(360, 640, 15, 1_000_000),
-            sys::v4l2_mpeg_video_h264_level_V4L2_MPEG_VIDEO_H264_LEVEL_2_2
-        );
-        assert_eq!(
-            level(1280, 720, 30, 2_000_000),
-            sys::v4l2_mpeg_video_h264_level_V4L2_MPEG_VIDEO_H264_LEVEL_3_1
-        );
-        assert_eq!(
-            level(1920, 1080, 30, 4_000_000),
-            sys::v4l2_mpeg_video_h264_level_V4L2_MPEG_VIDEO_H264_LEVEL_4_0
-        );
-        assert_eq!(
-            level(1920, 1080, 60, 4_000_000),
-            sys::v4l2_mpeg_video_h264_level_V4L2_MPEG_VIDEO_H264_LEVEL_4_2
-        );
+        assert_eq!(level(360, 640, 15), sys::v4l2_mpeg_video_h264_level_V4L2_MPEG_VIDEO_H264_LEVEL_2_2);
+        assert_eq!(level(1280, 720, 30), sys::v4l2_mpeg_video_h264_level_V4L2_MPEG_VIDEO_H264_LEVEL_3_1);
+        assert_eq!(level(1920, 1080, 30), sys::v4l2_mpeg_video_h264_level_V4L2_MPEG_VIDEO_H264_LEVEL_4_0);
+        assert_eq!(level(1920, 1080, 60), sys::v4l2_mpeg_video_h264_level_V4L2_MPEG_VIDEO_H264_LEVEL_4_2);
     }
 }

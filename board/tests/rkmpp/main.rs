@@ -52,7 +52,7 @@ fn the_hardware_is_set_up_as_asked() {
         ("rc:fps_out_num", 30),
         ("rc:gop", 600),
         ("h264:profile", 77),
-        ("h264:level", 30),
+        ("h264:level", 20),
         ("h264:cabac_en", 1),
     ] {
         assert_eq!(bench.session.value(name), Some(value), "{name}");

@@ -11,6 +11,7 @@ mod encode;
 mod frame;
 mod geometry;
 mod h264;
+mod level;
 pub mod mark;
 mod pace;
 mod packet;
