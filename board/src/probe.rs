@@ -307,7 +307,9 @@ mod tests {
             [("led = 'no such LED'", "no such LED"), ("flash = '/nonexistent/sub'", "/nonexistent/sub")]
         {
             let board = toml::from_str(&format!("name = 'x'\ntorch.source.{source}")).unwrap();
-            let wrong = probe(&board).remove(0).result.unwrap_err();
+            let torch =
+                probe(&board).into_iter().find(|finding| finding.device.starts_with("torch")).unwrap();
+            let wrong = torch.result.unwrap_err();
             assert!(wrong.contains(name) && wrong.contains("check the name"), "{wrong}");
         }
     }
