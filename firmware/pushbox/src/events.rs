@@ -8,6 +8,8 @@ use live_pusher::Status;
 use serde_json::{Map, Value, json};
 use tokio::sync::Notify;
 
+use crate::clock;
+
 /// Events that may wait for a listener. When there are more, those of the network's state go first.
 const WAITING: usize = 256;
 /// A listener that leaves so many waiting hears no more.
@@ -31,11 +33,20 @@ impl Event {
 
     /// The events of a status: of some codes there are two (2.3).
     pub(crate) fn of_status(status: &Status) -> Vec<Self> {
+        Self::of_status_by(status, clock::is_synchronised())
+    }
+
+    /// Its time is UTC where the clock is set by NTP, else that of the clock since the box's start (12.12).
+    fn of_status_by(status: &Status, is_synchronised: bool) -> Vec<Self> {
         let Status { code, params } = status;
         let event = Self::new("statechange", Value::Null);
-        let detail = json!({
+        let mut detail = json!({
             "code": code.number(), "message": code.text(), "time": event.time, "params": params,
         });
+        if !is_synchronised {
+            detail["time"] = json!(media::now().micros() / 1000);
+            detail["params"]["unsynced"] = json!(true);
+        }
         let mut events = vec![Self { detail, ..event }];
         if code.is_error() {
             let reason = params.get("reason").and_then(Value::as_str).unwrap_or("unknown");
@@ -147,6 +158,19 @@ mod tests {
         assert_eq!(kinds, ["statechange", "error"]);
         assert_eq!(events[1].detail["errMsg"], "camera not permitted: no such device");
         assert_eq!(Event::of_status(&status(Code::Connected, "")).len(), 1);
+    }
+
+    #[test]
+    fn the_time_of_a_status_is_utc_only_where_that_is_known() {
+        let detail = |is_synchronised| {
+            Event::of_status_by(&status(Code::Connected, "x"), is_synchronised).swap_remove(0).detail
+        };
+        let (known, unknown) = (detail(true), detail(false));
+        assert!(known["time"].as_u64() > Some(1_700_000_000_000), "{known}");
+        assert_eq!(known["params"], json!({"reason": "x"}));
+        let since_start = media::now().micros() / 1000;
+        assert!(unknown["time"].as_i64().is_some_and(|time| (since_start - time) < 10_000), "{unknown}");
+        assert_eq!(unknown["params"], json!({"reason": "x", "unsynced": true}));
     }
 
     #[tokio::test]
