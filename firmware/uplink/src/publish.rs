@@ -146,7 +146,7 @@ impl<'a, P: AsRef<[u8]> + Send> Connection<'a, P> {
         loop {
             let blocked = match self.write() {
                 Ok(blocked) => blocked,
-                Err(error) => return Err(self.last_words(&mut buffer, report, error)),
+                Err(error) => return Err(self.last_words(&mut buffer, report, error).await),
             };
             let live = self.session.is_publishing();
             let listens = self.session.output().len() < BACKLOG;
@@ -172,12 +172,13 @@ impl<'a, P: AsRef<[u8]> + Send> Connection<'a, P> {
     }
 
     /// A server that goes may have said why.
-    fn last_words(
+    async fn last_words(
         &mut self,
         buffer: &mut [u8],
         report: &mut impl FnMut(Published),
         error: PublishError,
     ) -> End {
+        let _ = timeout(FAREWELL, self.socket.readable()).await;
         match self.read(buffer, report) {
             Err(End::Failed(said)) if said.status().is_some() => said.into(),
             _ => error.into(),

@@ -94,6 +94,23 @@ fn n1_a_server_that_ends_the_stream_says_why() {
 }
 
 #[test]
+fn the_last_words_of_a_server_that_resets_the_connection_are_heard() {
+    for _ in 0..10 {
+        let url = server(move |mut peer| {
+            peer.accept();
+            peer.receive();
+            peer.status("error", "NetStream.Publish.BadName", "kicked");
+            // Closing with unread bytes resets the connection.
+        });
+        let client = Client::start(&url, patient());
+        client.wait_for_start();
+        client.flood();
+        let error = client.end().0.unwrap_err();
+        assert_eq!(error.status(), Some(("NetStream.Publish.BadName", "kicked")), "{error}");
+    }
+}
+
+#[test]
 fn a_server_that_closes_while_connecting_is_told_from_a_refusal() {
     let error = attempt(
         &server(|mut peer| {
