@@ -1,4 +1,4 @@
-//! One connection's life over TCP.
+//! One connection's life, over TCP or TLS.
 
 use std::future::Future;
 use std::io::{self, IoSlice};
@@ -204,6 +204,7 @@ impl<'a, P: AsRef<[u8]> + Send> Connection<'a, P> {
             match event {
                 Event::Publishing => {
                     self.queue.connect();
+                    self.deadline = Instant::now() + self.options.write_stall;
                     report(Published::Started);
                 }
                 Event::Refused { code, description } => return Err(self.refused(&code, &description)),
@@ -239,7 +240,8 @@ impl<'a, P: AsRef<[u8]> + Send> Connection<'a, P> {
     fn start(&mut self, media: Media<P>) {
         let (kind, timestamp, (prefix, length), outgoing) = match media {
             Media::Metadata(body) => {
-                (kind::DATA, 0, ([0; 5], 0), Outgoing::Shared(self.session.metadata(body)))
+                let timestamp = self.clock.latest();
+                (kind::DATA, timestamp, ([0; 5], 0), Outgoing::Shared(self.session.metadata(body)))
             }
             Media::Configuration(track, configuration) => {
                 let timestamp = self.clock.last(track);
