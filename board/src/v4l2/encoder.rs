@@ -25,6 +25,8 @@ const RESERVE: usize = 3;
 /// Copies that may be on loan before memory grows, and the bytes that one has from the start.
 const COPIES: usize = 128;
 const COPY: usize = 32 << 10;
+/// Bytes of parameter sets that may wait for their picture.
+const HEADER: usize = 1 << 10;
 /// For what is inside to come out where the encoder must stop to be told something.
 const DRAIN: Duration = Duration::from_millis(500);
 
@@ -39,8 +41,9 @@ pub(crate) struct V4l2Encoder {
     pool: Arc<Pool<Vec<u8>>>,
     /// Parameter sets that came in a buffer of their own; they belong before the next picture.
     header: Vec<u8>,
-    /// Pictures that went in and did not come out.
-    inside: usize,
+    /// The last picture that went in, and the last that came out.
+    newest: Timestamp,
+    finished: Timestamp,
     /// A picture was lost: the next one must refer to none.
     broken: bool,
     /// Since when nothing more goes in.
@@ -85,7 +88,8 @@ impl V4l2Encoder {
             coded,
             pool: Pool::new(COPIES, || Vec::with_capacity(COPY)),
             header: Vec::new(),
-            inside: 0,
+            newest: Timestamp::default(),
+            finished: Timestamp::default(),
             broken: false,
             draining: None,
         })
@@ -102,7 +106,7 @@ impl V4l2Encoder {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
             // Behind the last buffer of a drain.
             Err(error) if error.raw_os_error() == Some(libc::EPIPE) => {
-                self.inside = 0;
+                self.finished = self.newest;
                 return Ok(None);
             }
             Err(error) => return Err(error),
@@ -110,7 +114,7 @@ impl V4l2Encoder {
         let Some(buffer) = self.coded.take(done.index) else { return Ok(None) };
         let is_last = done.flags & sys::V4L2_BUF_FLAG_LAST != 0;
         if is_last && done.used[0] == 0 {
-            self.inside = 0;
+            self.finished = self.newest;
             return Ok(None);
         }
         Ok(self.unit(&done, buffer))
@@ -119,12 +123,12 @@ impl V4l2Encoder {
     /// An access unit of a buffer; none where it has parameter sets only.
     fn unit(&mut self, done: &Dequeued, buffer: Pooled<Box<dyn Buffer>>) -> Option<AccessUnit> {
         let captured = Timestamp::from_micros(done.timestamp);
-        let bytes = Bytes::of_driver(buffer, done.used[0])
-            .filter(|bytes| !bytes.is_empty() && done.flags & sys::V4L2_BUF_FLAG_ERROR == 0);
+        // Later pictures refer to one that is lost; of one that was left out for want of bits the buffer is empty.
+        let is_lost = done.flags & sys::V4L2_BUF_FLAG_ERROR != 0;
+        self.broken |= is_lost;
+        let bytes = Bytes::of_driver(buffer, done.used[0]).filter(|bytes| !is_lost && !bytes.is_empty());
         let Some(bytes) = bytes else {
-            self.inside = self.inside.saturating_sub(1);
-            // Later pictures refer to it, but it is lost.
-            self.broken = true;
+            self.finished = captured;
             return Some(AccessUnit { kind: AccessUnitKind::Skipped, captured, bytes: Bytes::default() });
         };
         let kind = match self.codec {
@@ -133,10 +137,13 @@ impl V4l2Encoder {
             Codec::Fwht => Some(AccessUnitKind::Delta),
         };
         let Some(kind) = kind else {
+            if self.header.len() > HEADER {
+                self.header.clear();
+            }
             self.header.extend_from_slice(&bytes);
             return None;
         };
-        self.inside = self.inside.saturating_sub(1);
+        self.finished = captured;
         let must_move = !self.header.is_empty() || self.coded.left() < RESERVE;
         let bytes = if must_move { self.copy(&bytes) } else { bytes };
         Some(AccessUnit { kind, captured, bytes })
@@ -157,7 +164,7 @@ impl V4l2Encoder {
                 self.coded.stop();
                 let result = parameters::set(&self.device, control, value);
                 self.coded.restart()?;
-                self.inside = 0;
+                self.finished = self.newest;
                 result
             }
             result => result,
@@ -249,8 +256,9 @@ impl VideoEncoder for V4l2Encoder {
         {
             tracing::debug!(%error, "it makes IDR pictures at its own times only");
         }
+        let captured = picture.captured;
         let copied = self.pictures.submit(picture).map_err(|error| self.failed(&error))?;
-        self.inside += 1;
+        self.newest = captured;
         Ok(copied)
     }
 
@@ -263,7 +271,7 @@ impl VideoEncoder for V4l2Encoder {
             }
             let is_late = self.draining.is_some_and(|since| since.elapsed() > DRAIN);
             let left = wait.saturating_sub(start.elapsed());
-            if self.inside == 0 || left.is_zero() || is_late {
+            if self.finished >= self.newest || left.is_zero() || is_late {
                 return Ok(None);
             }
             match self.device.wait(libc::POLLIN, left) {

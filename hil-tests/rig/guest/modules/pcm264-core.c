@@ -35,7 +35,7 @@ module_param(lose, int, 0644);
 MODULE_PARM_DESC(lose, "so many access units come with an error");
 static int empty;
 module_param(empty, int, 0644);
-MODULE_PARM_DESC(empty, "so many access units come without bytes");
+MODULE_PARM_DESC(empty, "so many pictures are left out, as if there were no bits for them");
 static unsigned int delay_ms = 5;
 module_param(delay_ms, uint, 0644);
 MODULE_PARM_DESC(delay_ms, "how long a picture takes");
@@ -113,8 +113,6 @@ static void encode(struct context *context, struct vb2_v4l2_buffer *source, stru
 						     context->idr_pic_id, context->reference,
 						     vb2_plane_vaddr(coded, 0)));
 	context->since_idr++;
-	v4l2_m2m_buf_copy_metadata(source, target, false);
-	target->flags &= ~(V4L2_BUF_FLAG_LAST | V4L2_BUF_FLAG_KEYFRAME | V4L2_BUF_FLAG_PFRAME);
 	target->flags |= idr ? V4L2_BUF_FLAG_KEYFRAME : V4L2_BUF_FLAG_PFRAME;
 	target->sequence = context->sequence++;
 }
@@ -131,11 +129,14 @@ static void finish(struct work_struct *work)
 		return;
 	source = v4l2_m2m_src_buf_remove(m2m);
 	target = v4l2_m2m_dst_buf_remove(m2m);
-	encode(context, source, target);
-	if (take(&lose))
-		state = VB2_BUF_STATE_ERROR;
+	v4l2_m2m_buf_copy_metadata(source, target, false);
+	target->flags &= ~(V4L2_BUF_FLAG_LAST | V4L2_BUF_FLAG_KEYFRAME | V4L2_BUF_FLAG_PFRAME);
 	if (take(&empty))
 		vb2_set_plane_payload(&target->vb2_buf, 0, 0);
+	else
+		encode(context, source, target);
+	if (take(&lose))
+		state = VB2_BUF_STATE_ERROR;
 	if (v4l2_m2m_is_last_draining_src_buf(m2m, source)) {
 		target->flags |= V4L2_BUF_FLAG_LAST;
 		v4l2_event_queue_fh(&context->fh, &end);
