@@ -24,9 +24,9 @@ use crate::clock;
 use crate::config::Config;
 use crate::device::Run;
 use crate::events::{Event, Listener, Listeners};
+use crate::hand::{self, Lamps};
 use crate::meter::{self, Meter};
 use crate::news::{News, Reporter, channel};
-use crate::panel::{self, Lamps};
 use crate::privacy::Privacy;
 use crate::settings::{Memory, Settings};
 use crate::sink::{Description, Queue};
@@ -134,7 +134,7 @@ impl Engine {
         );
         let audio = AudioStage::new(Arc::clone(&description), reporter.clone(), privacy.clone());
         let meter = Meter::new(Arc::clone(&queue), Arc::clone(&video), Arc::clone(&audio));
-        panel::start(&board, &bindings, privacy.clone(), reporter.clone())?;
+        hand::start(&board, &bindings, privacy.clone(), reporter.clone())?;
         let lamps = Lamps::start(&board.lamps)?;
         let torch = board.torch.as_ref().and_then(|config| {
             let torch = Torch::open(&config.source).inspect_err(|error| warn!(%error, "torch")).ok()?;
