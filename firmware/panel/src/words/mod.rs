@@ -1,0 +1,99 @@
+//! What is said, one table a language.
+
+mod chinese;
+mod english;
+
+use live_pusher::{Code, Reason, State};
+
+/// The language of the display.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Language {
+    #[default]
+    English,
+    Chinese,
+}
+
+impl Language {
+    pub const ALL: [Self; 2] = [Self::English, Self::Chinese];
+
+    /// As in ISO 639-1.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::English => "en",
+            Self::Chinese => "zh",
+        }
+    }
+
+    pub fn words(self) -> &'static Words {
+        match self {
+            Self::English => &english::WORDS,
+            Self::Chinese => &chinese::WORDS,
+        }
+    }
+}
+
+/// What is wrong, and what a person can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Advice {
+    pub sentence: &'static str,
+    /// Empty where nothing is wrong.
+    pub remedy: &'static str,
+}
+
+const fn advice(sentence: &'static str, remedy: &'static str) -> Advice {
+    Advice { sentence, remedy }
+}
+
+/// The table of a language. What depends on the model is a function, so that the compiler misses what the table lacks.
+pub struct Words {
+    /// The language's own name.
+    pub name: &'static str,
+    pub starting: &'static str,
+    pub starting_hint: &'static str,
+    pub stopped: &'static str,
+    pub stopped_hint: &'static str,
+    pub unprovisioned: &'static str,
+    pub unprovisioned_hint: &'static str,
+    pub press: &'static str,
+    pub menu: &'static str,
+    pub camera: &'static str,
+    pub picture: &'static str,
+    pub sound: &'static str,
+    pub network: &'static str,
+    pub more: &'static str,
+    pub about: &'static str,
+    pub set_up: &'static str,
+    pub language: &'static str,
+    pub start: &'static str,
+    pub stop: &'static str,
+    pub pause: &'static str,
+    pub resume: &'static str,
+    pub start_preview: &'static str,
+    pub stop_preview: &'static str,
+    pub switch_camera: &'static str,
+    pub torch: &'static str,
+    pub snapshot: &'static str,
+    pub on: &'static str,
+    pub off: &'static str,
+    pub none: &'static str,
+    pub set: &'static str,
+    pub by_set_up: &'static str,
+    pub version: &'static str,
+    pub address: &'static str,
+    pub serial: &'static str,
+    pub uptime: &'static str,
+    pub temperature: &'static str,
+    pub dropped: &'static str,
+    pub done: &'static str,
+    pub state: fn(State) -> &'static str,
+    pub reason: fn(Reason) -> &'static str,
+    /// Of the quality levels 0 to 6 (9).
+    pub quality: [&'static str; 7],
+    pub code: fn(Code) -> Advice,
+    /// Of a failed call (6.3).
+    pub failure: fn(i32) -> &'static str,
+    /// By the property's name.
+    pub property: fn(&str) -> Option<&'static str>,
+    /// By the property's name and the value as text, where the value has a name.
+    pub choice: fn(&str, &str) -> Option<&'static str>,
+}
