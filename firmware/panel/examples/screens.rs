@@ -27,11 +27,12 @@ fn main() {
             let screens = all.map(|(name, show)| ((*name).to_owned(), scenes::draw(*show, language, size)));
             write(&folder.join(format!("{name}.png")), columns, &screens.collect::<Vec<_>>());
             let is_small = size.1 < 100;
-            let faults = Code::ALL.iter().filter(|code| !(language.words().code)(**code).remedy.is_empty());
+            let has_remedy = |code: &&Code| !(language.words().code)(**code).remedy.is_empty();
+            let faults = Code::ALL.iter().filter(|code| **code != Code::Reconnecting).filter(has_remedy);
             let pages: &[bool] = if is_small { &[false, true] } else { &[false] };
-            let screens = faults.flat_map(|code| pages.iter().map(move |remedy| (code, *remedy))).map(|(code, remedy)| {
-                (code.to_string(), scenes::draw_message(*code, remedy, language, size))
-            });
+            let screens = faults.flat_map(|code| pages.iter().map(move |remedy| (code, *remedy))).map(
+                |(code, remedy)| (code.to_string(), scenes::draw_message(*code, remedy, language, size)),
+            );
             write(&folder.join(format!("{name}-messages.png")), columns, &screens.collect::<Vec<_>>());
         }
     }

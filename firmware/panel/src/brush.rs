@@ -116,7 +116,8 @@ impl Canvas {
         text: &str,
     ) -> i32 {
         let mut top = place.top();
-        for line in font.lines(text, place.width()) {
+        let width = if align == Align::Centre { balanced(font, text, place.width()) } else { place.width() };
+        for line in font.lines(text, width) {
             if top + font.line() > place.bottom() {
                 self.count_cut();
                 break;
@@ -151,7 +152,8 @@ impl Canvas {
             Colours::Many => (&font::ICONS_96, side),
         };
         let glyph = font.glyph(icon.letter());
-        let (left, top) = (place.left() + (place.width() - side) / 2, place.top() + (place.height() - side) / 2);
+        let (left, top) =
+            (place.left() + (place.width() - side) / 2, place.top() + (place.height() - side) / 2);
         for y in 0..side {
             for x in 0..side {
                 let (share, whole) = if self.colours() == Colours::Two {
@@ -191,6 +193,13 @@ impl Canvas {
             }
         }
     }
+}
+
+/// The least width in which `text` has as few lines as in `width`: so that no letter stands alone on the last.
+fn balanced(font: &Font, text: &str, width: i32) -> i32 {
+    let count = font.lines(text, width).count();
+    let steps = (1..width).rev().step_by(2);
+    steps.take_while(|width| font.lines(text, *width).count() <= count).last().unwrap_or(width)
 }
 
 /// Side of the large icons.

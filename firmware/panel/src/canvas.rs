@@ -128,17 +128,14 @@ impl Canvas {
         let mix = |old: u8, new: u8| {
             ((u32::from(old) * (whole - share) + u32::from(new) * share + whole / 2) / whole) as u8
         };
-        *pixel = Rgb565::new(
-            mix(pixel.r(), colour.r()),
-            mix(pixel.g(), colour.g()),
-            mix(pixel.b(), colour.b()),
-        );
+        *pixel =
+            Rgb565::new(mix(pixel.r(), colour.r()), mix(pixel.g(), colour.g()), mix(pixel.b(), colour.b()));
     }
 
     /// Darkens what is below, so that words can be read on it.
     pub(crate) fn shade(&mut self, area: Rectangle) {
-        /// The three highest of each part's bits, moved down by two.
-        const QUARTER: u16 = 0b00111_001111_00111;
+        /// What is left of each part when all is moved down by two bits: three of red, four of green, three of blue.
+        const QUARTER: u16 = (7 << 11) | (15 << 5) | 7;
         let area = area.intersection(&self.area());
         for y in area.rows() {
             let start = y as usize * self.size.width as usize + area.top_left.x as usize;
@@ -208,7 +205,10 @@ mod tests {
         let mut canvas = Canvas::new(20, 20, Colours::Many);
         canvas.finish();
         let area = |x, y, width, height| Rectangle::new(Point::new(x, y), Size::new(width, height));
-        assert_eq!(canvas.changes().collect::<Vec<_>>(), [area(0, 0, 20, 8), area(0, 8, 20, 8), area(0, 16, 20, 4)]);
+        assert_eq!(
+            canvas.changes().collect::<Vec<_>>(),
+            [area(0, 0, 20, 8), area(0, 8, 20, 8), area(0, 16, 20, 4)]
+        );
         canvas.finish();
         assert_eq!(canvas.changes().count(), 0);
         canvas.blend(3, 7, Rgb565::WHITE, 1, 1);

@@ -34,6 +34,7 @@ impl Font {
         self.line.into()
     }
 
+    #[cfg(test)]
     pub(crate) fn has(&self, letter: char) -> bool {
         self.find(letter).is_some()
     }
@@ -46,7 +47,8 @@ impl Font {
     fn find(&self, letter: char) -> Option<Glyph> {
         let (entries, _) = self.table.as_chunks::<ENTRY>();
         let wanted = u16::try_from(u32::from(letter)).ok()?;
-        let place = entries.binary_search_by_key(&wanted, |entry| u16::from_le_bytes([entry[0], entry[1]])).ok()?;
+        let place =
+            entries.binary_search_by_key(&wanted, |entry| u16::from_le_bytes([entry[0], entry[1]])).ok()?;
         let [_, _, x, y, width, height, advance, _, begin @ ..] = entries[place];
         let picture = self.pictures.get(u32::from_le_bytes(begin) as usize..)?;
         Some(Glyph {

@@ -13,6 +13,7 @@ pub(crate) enum Icon {
     Stop,            // stop
     Pause,           // pause
     Eye,             // eye
+    Ready,           // check-circle
     Connecting,      // lan-pending
     Retrying,        // sync-alert
     Sleep,           // sleep
@@ -27,18 +28,17 @@ pub(crate) enum Icon {
     Muted,           // microphone-off
     Heat,            // thermometer
     Hot,             // thermometer-alert
-    Dropped,         // filmstrip-off
+    Dropped,         // trash-can
     Picture,         // image-size-select-large
     Network,         // lan
     More,            // dots-horizontal-circle
     About,           // information
     SetUp,           // qrcode
     Language,        // translate
-    On,              // toggle-switch
-    Off,             // toggle-switch-off
+    Alert,           // alert
     Chosen,          // check-bold
-    Up,              // menu-up
-    Down,            // menu-down
+    Up,              // chevron-up
+    Down,            // chevron-down
     Close,           // close-box
     Privacy,         // eye-off
     Call,            // phone
@@ -75,7 +75,7 @@ impl Icon {
     pub(crate) fn of_state(state: State) -> Self {
         match state {
             State::Unbound => Self::Hourglass,
-            State::Idle => Self::Stop,
+            State::Idle => Self::Ready,
             State::Previewing => Self::Eye,
             State::Connecting => Self::Connecting,
             State::Pushing => Self::OnAir,
@@ -87,12 +87,11 @@ impl Icon {
 
     pub(crate) fn of_code(code: Code) -> Self {
         match code {
-            Code::Connected => Self::Network,
+            Code::Connected | Code::BitrateChanged => Self::Network,
             Code::Publishing => Self::OnAir,
             Code::CameraOpened | Code::FirstFrame => Self::Camera,
             Code::ScreenStarted | Code::ScreenFailed => Self::NoSignal,
             Code::ResolutionChanged => Self::Picture,
-            Code::BitrateChanged => Self::Network,
             Code::EncoderStarted | Code::HardwareEncoderFailed => Self::Encoder,
             Code::UplinkTooNarrow => Self::Slow,
             Code::Reconnecting => Self::Retrying,

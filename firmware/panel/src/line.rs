@@ -35,7 +35,8 @@ impl Line {
 impl fmt::Write for Line {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let room = CAPACITY - self.length;
-        let end = text.char_indices().map(|(at, letter)| at + letter.len_utf8()).take_while(|end| *end <= room);
+        let end =
+            text.char_indices().map(|(at, letter)| at + letter.len_utf8()).take_while(|end| *end <= room);
         let end = end.last().unwrap_or(0);
         self.bytes[self.length..self.length + end].copy_from_slice(&text.as_bytes()[..end]);
         self.length += end;

@@ -58,9 +58,12 @@ const FACTS: [Fact; 5] = [Fact::Address, Fact::Version, Fact::Serial, Fact::Temp
 /// Where a property is looked for. One that the model gains later is found under `More`.
 fn page_of(property: &Property) -> Page {
     match property.name {
-        "device-position" | "enable-camera" | "auto-focus" | "zoom" | "mirror" | "local-mirror" => Page::Camera,
-        "mode" | "aspect" | "orientation" | "video-width" | "video-height" | "fps" | "beauty" | "whiteness"
-        | "beauty-style" | "filter" | "skin-whiteness" | "skin-smoothness" | "face-thinness" | "eye-bigness" => {
+        "device-position" | "enable-camera" | "auto-focus" | "zoom" | "mirror" | "local-mirror" => {
+            Page::Camera
+        }
+        "mode" | "aspect" | "orientation" | "video-width" | "video-height" | "fps" | "beauty"
+        | "whiteness" | "beauty-style" | "filter" | "custom-effect" | "skin-whiteness"
+        | "skin-smoothness" | "face-thinness" | "eye-bigness" | "waiting-image" | "waiting-image-hash" => {
             Page::Picture
         }
         "enable-mic" | "muted" | "background-mute" | "audio-quality" | "audio-volume-type" | "enable-agc"
@@ -81,7 +84,11 @@ impl Page {
         let first: [Option<Item>; 3] = match self {
             Self::Main if has_session => {
                 let is_paused = view.reasons.contains(live_pusher::Reason::Api);
-                [Some(Item::Method("stop")), Some(Item::Method(if is_paused { "resume" } else { "pause" })), None]
+                [
+                    Some(Item::Method("stop")),
+                    Some(Item::Method(if is_paused { "resume" } else { "pause" })),
+                    None,
+                ]
             }
             Self::Main => {
                 let is_shown = view.state == live_pusher::State::Previewing;
@@ -177,9 +184,9 @@ impl Item {
             Self::Language(language) => language.words().name,
             Self::Fact(fact) => fact.label(words),
             Self::Choice(property, place) => match property.kind {
-                Kind::Choice(known) | Kind::Words(known) => known.get(place).map_or("", |value| {
-                    (words.choice)(property.name, value).unwrap_or(value)
-                }),
+                Kind::Choice(known) | Kind::Words(known) => {
+                    known.get(place).map_or("", |value| (words.choice)(property.name, value).unwrap_or(value))
+                }
                 // The choices of such a property have names, which a test makes sure of.
                 Kind::Code(codes) => codes
                     .get(place)
@@ -235,18 +242,16 @@ impl Item {
     pub(crate) fn is_chosen(self, view: &View<'_>, language: Language) -> bool {
         match self {
             Self::Language(it) => it == language,
-            Self::Choice(property, place) => {
-                match (Setting::of(view.store, property), property.kind) {
-                    (Setting::Text(text), Kind::Choice(known)) => known.get(place) == Some(&text),
-                    (Setting::Number(value), Kind::Code(codes)) => {
-                        codes.get(place).is_some_and(|code| f64::from(*code) == value)
-                    }
-                    (Setting::List(list), Kind::Words(known)) => {
-                        known.get(place).is_some_and(|word| list.iter().any(|value| value == word))
-                    }
-                    _ => false,
+            Self::Choice(property, place) => match (Setting::of(view.store, property), property.kind) {
+                (Setting::Text(text), Kind::Choice(known)) => known.get(place) == Some(&text),
+                (Setting::Number(value), Kind::Code(codes)) => {
+                    codes.get(place).is_some_and(|code| f64::from(*code) == value)
                 }
-            }
+                (Setting::List(list), Kind::Words(known)) => {
+                    known.get(place).is_some_and(|word| list.iter().any(|value| value == word))
+                }
+                _ => false,
+            },
             Self::Page(_) | Self::Method(_) | Self::Property(_) | Self::Fact(_) => false,
         }
     }

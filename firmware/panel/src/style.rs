@@ -81,7 +81,9 @@ impl Style {
     pub(crate) fn of_state(&self, state: State) -> Rgb565 {
         match state {
             State::Pushing => self.colours.bad,
-            State::Connecting | State::Reconnecting | State::Paused | State::Suspended => self.colours.warning,
+            State::Connecting | State::Reconnecting | State::Paused | State::Suspended => {
+                self.colours.warning
+            }
             State::Unbound | State::Idle | State::Previewing => self.colours.text,
         }
     }

@@ -2,11 +2,7 @@
 
 /// `text` in lines of at most `width`, where a letter takes what `advance` tells. A word that is wider than a line is
 /// broken.
-pub(crate) fn lines<'a>(
-    text: &'a str,
-    width: i32,
-    advance: impl Fn(char) -> i32,
-) -> impl Iterator<Item = &'a str> {
+pub(crate) fn lines(text: &str, width: i32, advance: impl Fn(char) -> i32) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
         rest = rest.trim_start();
@@ -39,6 +35,7 @@ fn end(text: &str, width: i32, advance: impl Fn(char) -> i32) -> usize {
 fn may_break(before: char, after: char) -> bool {
     let is_wide = |letter: char| letter >= '\u{2e80}';
     before == ' '
+        || matches!(before, '.' | '/') && !matches!(after, '/' | '.')
         || (is_wide(before) || is_wide(after)) && !"，。：；！？、”".contains(after) && before != '“'
 }
 

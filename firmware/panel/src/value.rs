@@ -35,9 +35,11 @@ impl<'a> Setting<'a> {
     /// In a few letters, for a line of a menu.
     pub(crate) fn short(self, property: &Property, words: &Words) -> Line {
         match (self, property.kind) {
-            (Self::Switch(value), _) => Line::of(format_args!("{}", if value { words.on } else { words.off })),
+            (Self::Switch(value), _) => {
+                Line::of(format_args!("{}", if value { words.on } else { words.off }))
+            }
             (Self::Text(text), Kind::Choice(_)) => named(property, text, words),
-            (Self::Text(""), _) | (Self::List([]), _) => Line::of(format_args!("{}", words.none)),
+            (Self::Text("") | Self::List([]), _) => Line::of(format_args!("{}", words.none)),
             (Self::Text(_), _) => Line::of(format_args!("{}", words.set)),
             (Self::List(_), _) => Line::of(format_args!("{}", words.on)),
             (Self::Number(value), Kind::Code(_)) => {
@@ -120,7 +122,14 @@ pub(crate) fn stepped(value: f64, (low, high): (f64, f64), rounding: Rounding, s
 /// The next of 1, 2, 5, 10, 20, … at or below a positive number.
 fn round_step(number: f64) -> f64 {
     let power = 10f64.powf(number.max(1e-6).log10().floor());
-    power * if number >= 5.0 * power { 5.0 } else if number >= 2.0 * power { 2.0 } else { 1.0 }
+    power
+        * if number >= 5.0 * power {
+            5.0
+        } else if number >= 2.0 * power {
+            2.0
+        } else {
+            1.0
+        }
 }
 
 #[cfg(test)]
@@ -131,11 +140,20 @@ mod tests {
     fn numbers_are_walked_in_round_steps_within_their_range() {
         let walk = |range, rounding, from, steps| stepped(from, range, rounding, steps);
         let kbps = |from, steps| walk((50.0, 20_000.0), Rounding::Whole, from, steps);
-        assert_eq!([kbps(1000.0, 1), kbps(1000.0, -1), kbps(1030.0, 1), kbps(1030.0, -1)], [1100.0, 950.0, 1100.0, 1000.0]);
+        assert_eq!(
+            [kbps(1000.0, 1), kbps(1000.0, -1), kbps(1030.0, 1), kbps(1030.0, -1)],
+            [1100.0, 950.0, 1100.0, 1000.0]
+        );
         assert_eq!([kbps(50.0, -1), kbps(19_900.0, 5), kbps(52.0, 1)], [50.0, 20_000.0, 55.0]);
-        assert_eq!([walk((1.0, 30.0), Rounding::Whole, 15.0, 1), walk((1.0, 30.0), Rounding::Whole, 2.0, -5)], [16.0, 1.0]);
+        assert_eq!(
+            [walk((1.0, 30.0), Rounding::Whole, 15.0, 1), walk((1.0, 30.0), Rounding::Whole, 2.0, -5)],
+            [16.0, 1.0]
+        );
         assert_eq!(walk((0.0, 1.0), Rounding::None, 0.1, 1), 0.15);
-        assert_eq!([walk((0.0, 9.0), Rounding::None, 0.0, 1), walk((0.0, 9.0), Rounding::None, 8.9, 1)], [0.2, 9.0]);
+        assert_eq!(
+            [walk((0.0, 9.0), Rounding::None, 0.0, 1), walk((0.0, 9.0), Rounding::None, 8.9, 1)],
+            [0.2, 9.0]
+        );
         assert_eq!(walk((96.0, 1920.0), Rounding::Even, 360.0, 1), 380.0);
     }
 

@@ -119,7 +119,7 @@ impl<'a> Picture<'a> {
 }
 
 /// Samples of two seconds each: two minutes.
-const SAMPLES: usize = 60;
+pub(crate) const SAMPLES: usize = 60;
 
 /// The bitrate of the last two minutes.
 #[derive(Clone, Debug)]

@@ -29,7 +29,9 @@ impl Scene<'_, '_> {
             None => self.state_picture(area(0, top.bottom(), whole.width(), bottom.top() - top.bottom())),
         }
         self.state(top);
-        let row = |number| area(gap, bottom.top() + gap / 2 + number * self.row(), whole.width() - 2 * gap, self.row());
+        let row = |number| {
+            area(gap, bottom.top() + gap / 2 + number * self.row(), whole.width() - 2 * gap, self.row())
+        };
         let lines = [row(0), row(1), row(rows - 1)];
         self.rate(lines[0]);
         self.devices(lines[1], lines[2]);
@@ -119,7 +121,11 @@ impl Scene<'_, '_> {
             Some(HOT..) => (Icon::Hot, colours.bad),
             _ => (Icon::Heat, colours.text),
         };
-        let left = if heat.as_str().is_empty() { left } else { self.labelled(left, second, icon, heat.as_str(), colour) };
+        let left = if heat.as_str().is_empty() {
+            left
+        } else {
+            self.labelled(left, second, icon, heat.as_str(), colour)
+        };
         let dropped = Line::of(format_args!("{}", self.view.dropped));
         let colour = if self.view.dropped > 0 { colours.warning } else { colours.text };
         self.labelled(left, second, Icon::Dropped, dropped.as_str(), colour);

@@ -37,12 +37,15 @@ impl Scene<'_, '_> {
 
     fn item(&mut self, row: Rectangle, item: Item, is_marked: bool) {
         let (font, gap, colours) = (self.style.font, self.style.gap, self.style.colours);
-        let (text, dim) = if is_marked { (colours.background, colours.background) } else { (colours.text, colours.dim) };
+        let (text, dim) =
+            if is_marked { (colours.background, colours.background) } else { (colours.text, colours.dim) };
         if is_marked {
             self.canvas.fill(row, colours.accent);
         }
         let mut left = row.left() + gap;
-        let icon = item.icon().or_else(|| item.is_chosen(self.view, self.interface.language).then_some(Icon::Chosen));
+        let icon = item
+            .icon()
+            .or_else(|| item.is_chosen(self.view, self.interface.language).then_some(Icon::Chosen));
         let has_icons = !matches!(item, Item::Property(_) | Item::Fact(_));
         if let Some(icon) = icon {
             self.canvas.icon(area(left, row.top(), font.line(), row.height()), font, text, icon);

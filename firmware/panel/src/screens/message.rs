@@ -15,7 +15,11 @@ impl Scene<'_, '_> {
         let state = self.view.state;
         let (icon, colour) = (Icon::of_state(state), self.style.of_state(state));
         let count = self.interface.messages.count();
-        let count = if count > 1 { Line::of(format_args!("{code}  1/{count}")) } else { Line::of(format_args!("{code}")) };
+        let count = if count > 1 {
+            Line::of(format_args!("{code}  1/{count}"))
+        } else {
+            Line::of(format_args!("{code}"))
+        };
         let body = self.header(icon, (self.words.state)(state), colour, count.as_str());
         let advice = (self.words.code)(code);
         if self.style.is_small {
@@ -28,10 +32,18 @@ impl Scene<'_, '_> {
     /// Sentence and remedy take turns.
     fn message_small(&mut self, body: Rectangle, code: Code, advice: Advice) {
         let colour = self.style.colours.text;
-        if self.interface.message_page(self.view.now) % 2 == 0 {
+        if self.interface.message_page(self.view.now).is_multiple_of(2) {
             let side = self.style.picture;
-            self.canvas.picture(area(0, body.top() + (body.height() - side) / 2, side, side), colour, Icon::of_code(code));
-            self.middle(area(side + 4, body.top(), body.width() - side - 4, body.height()), Align::Left, advice.sentence);
+            self.canvas.picture(
+                area(0, body.top() + (body.height() - side) / 2, side, side),
+                colour,
+                Icon::of_code(code),
+            );
+            self.middle(
+                area(side + 4, body.top(), body.width() - side - 4, body.height()),
+                Align::Left,
+                advice.sentence,
+            );
         } else {
             self.middle(area(2, body.top(), body.width() - 4, body.height()), Align::Left, advice.remedy);
         }
@@ -47,10 +59,12 @@ impl Scene<'_, '_> {
     }
 
     fn message_large(&mut self, body: Rectangle, code: Code, advice: Advice) {
-        let (colours, gap, font, title) = (self.style.colours, self.style.gap, self.style.font, self.style.title);
+        let (colours, gap, font, title) =
+            (self.style.colours, self.style.gap, self.style.font, self.style.title);
         let footer = self.row();
         let body = area(2 * gap, body.top(), body.width() - 4 * gap, body.height() - footer);
-        let height = |font: &crate::font::Font, text| font.lines(text, body.width()).count() as i32 * font.line();
+        let height =
+            |font: &crate::font::Font, text| font.lines(text, body.width()).count() as i32 * font.line();
         let text = height(title, advice.sentence) + gap + height(font, advice.remedy);
         let side = (body.height() - text - 3 * gap).min(self.style.picture);
         let top = body.top() + (body.height() - text - side - gap) / 2;

@@ -9,6 +9,7 @@ use super::Scene;
 use crate::brush::{Align, Sides, area, part};
 use crate::icon::Icon;
 use crate::line::Line;
+use crate::view::SAMPLES;
 
 /// A length of time in at most seven letters.
 pub(super) fn duration(time: Duration) -> Line {
@@ -31,7 +32,12 @@ impl Scene<'_, '_> {
 
     /// Height of a line with something to either side.
     pub(super) fn row(&self) -> i32 {
-        if self.style.is_small { self.style.font.line() } else { self.style.font.line() + self.style.gap }
+        match self.style.is_small {
+            // Two pages of an SSD1306.
+            true if self.whole().height() >= 64 => 16,
+            true => self.style.font.line(),
+            false => self.style.font.line() + self.style.gap,
+        }
     }
 
     /// The bar at the top: icon, title, and something at its end. Returns what is left below.
@@ -40,7 +46,7 @@ impl Scene<'_, '_> {
         let height = self.row();
         let bar = area(0, 0, whole.width(), height);
         if self.style.is_small {
-            self.canvas.fill(area(0, height, whole.width(), 1), self.style.colours.text);
+            self.canvas.fill(area(0, height - 1, whole.width(), 1), self.style.colours.text);
         } else {
             self.canvas.fill(bar, self.style.colours.faint);
         }
@@ -49,10 +55,15 @@ impl Scene<'_, '_> {
         let start = gap / 2 + font.line() + gap;
         let place = area(whole.width() - gap - end_width, 0, end_width, height);
         self.canvas.elided(place, Align::Right, font, self.style.colours.dim, end);
-        let room = place.left() - start - if end.is_empty() { 0 } else { gap };
+        let mut room = place.left() - start - if end.is_empty() { 0 } else { gap };
+        if self.interface.place().is_some() && self.interface.messages.count() > 0 {
+            // What waits at home.
+            room -= font.line() + gap;
+            let place = area(start + room + gap, 0, font.line(), height);
+            self.canvas.icon(place, font, self.style.colours.warning, Icon::Alert);
+        }
         self.canvas.text(area(start, 0, room, height), Align::Left, font, colour, title);
-        let top = height + if self.style.is_small { 2 } else { 0 };
-        area(0, top, whole.width(), whole.height() - top)
+        area(0, height, whole.width(), whole.height() - height)
     }
 
     /// The network's quality as bars that grow: best is five, unusable none.
@@ -79,11 +90,11 @@ impl Scene<'_, '_> {
         let (view, stroke) = (self.view, if self.style.is_small { 1 } else { self.style.gap / 3 });
         let highest = view.history.newest_first().max().unwrap_or(0).max(view.target).max(1);
         // A little air above the highest.
-        let top = highest + highest / 8;
+        let top = highest.saturating_add(highest / 8);
         if !self.style.is_small {
             self.canvas.fill(place, self.style.colours.faint);
         }
-        let column = stroke.max(1);
+        let column = stroke.max(place.width() / SAMPLES as i32).max(1);
         for (number, kbps) in (1..=place.width() / column).zip(view.history.newest_first()) {
             let height = part(place.height(), kbps, top);
             let shape = area(place.right() - number * column, place.bottom() - height, column, height);
@@ -132,14 +143,21 @@ impl Scene<'_, '_> {
     }
 
     /// An icon with words behind it at `left`; returns where the next may begin.
-    pub(super) fn labelled(&mut self, left: i32, row: Rectangle, icon: Icon, words: &str, colour: Rgb565) -> i32 {
+    pub(super) fn labelled(
+        &mut self,
+        left: i32,
+        row: Rectangle,
+        icon: Icon,
+        words: &str,
+        colour: Rgb565,
+    ) -> i32 {
         let font = self.style.font;
         let side = font.line();
         self.canvas.icon(area(left, row.top(), side, row.height()), font, colour, icon);
         if words.is_empty() {
             return left + side + self.style.gap;
         }
-        let start = left + side + if self.style.is_small { 1 } else { self.style.gap / 2 };
+        let start = left + side + if self.style.is_small { 2 } else { self.style.gap / 2 };
         let room = (row.right() - start).min(font.width(words));
         self.canvas.text(area(start, row.top(), room, row.height()), Align::Left, font, colour, words);
         start + room + self.style.gap
@@ -151,6 +169,8 @@ impl Scene<'_, '_> {
         let bar = area(0, whole.bottom() - height, whole.width(), height);
         let colours = self.style.colours;
         self.canvas.fill(bar, if is_good { colours.good } else { colours.bad });
+        // Above may be a marked line.
+        self.canvas.fill(area(bar.left(), bar.top(), bar.width(), 1), colours.background);
         self.canvas.text(bar, Align::Centre, self.style.font, Rgb565::default(), words);
     }
 }

@@ -33,7 +33,11 @@ impl Scene<'_, '_> {
         );
         match code {
             Ok(code) if !about.set_up.is_empty() => self.set_up_by_code(&code, words),
-            _ => self.sign(Icon::SetUp, words, if about.address.is_empty() { self.words.press } else { &about.address }),
+            _ => self.sign(
+                Icon::SetUp,
+                words,
+                if about.address.is_empty() { self.words.press } else { &about.address },
+            ),
         }
     }
 
@@ -41,18 +45,20 @@ impl Scene<'_, '_> {
         let (whole, gap, colours) = (self.whole(), self.style.gap, self.style.colours);
         let is_wide = whole.width() * 10 > whole.height() * 12;
         if is_wide {
-            let side = whole.height().min(whole.width() / 2);
+            let side = whole.height().min(whole.width() * 3 / 5);
             self.code(code, area(0, 0, side, whole.height()));
             let left = side + gap;
+            let margin = if self.style.is_small { 0 } else { gap };
             let place = area(left, gap, whole.width() - left - gap / 2, whole.height() - 2 * gap);
-            let next = self.canvas.paragraph(place, Align::Left, self.style.title, colours.accent, words) + gap;
+            let (font, title, hint) = (self.style.font, self.style.title, self.words.unprovisioned_hint);
+            let next = self.canvas.paragraph(place, Align::Left, title, colours.accent, words) + margin;
             let rest = area(left, next, place.width(), place.bottom() - next);
-            let next = self.canvas.paragraph(rest, Align::Left, self.style.font, colours.text, self.words.unprovisioned_hint);
-            self.address(area(left, next + gap, place.width(), place.bottom() - next - gap), Align::Left);
+            let next = self.canvas.paragraph(rest, Align::Left, font, colours.text, hint) + margin;
+            self.address(area(left, next, place.width(), place.bottom() - next), Align::Left);
         } else {
             let row = self.row();
             let body = self.header(Icon::SetUp, words, colours.text, "");
-            self.code(code, area(0, body.top() + gap, whole.width(), body.height() - row - 2 * gap));
+            self.code(code, area(0, body.top(), whole.width(), body.height() - row - gap));
             self.address(area(gap, whole.bottom() - row, whole.width() - 2 * gap, row), Align::Centre);
         }
     }
@@ -63,7 +69,13 @@ impl Scene<'_, '_> {
         let rows = (place.height() / font.line()).max(0) as usize;
         for (number, line) in font.lines(&view.about.address, place.width()).take(rows).enumerate() {
             let top = place.top() + number as i32 * font.line();
-            self.canvas.elided(area(place.left(), top, place.width(), font.line()), align, font, colour, line);
+            self.canvas.elided(
+                area(place.left(), top, place.width(), font.line()),
+                align,
+                font,
+                colour,
+                line,
+            );
         }
     }
 
@@ -72,7 +84,8 @@ impl Scene<'_, '_> {
         let modules = code.size() + 2 * MARGIN;
         let module = (place.width().min(place.height()) / modules).max(1);
         let side = module * modules;
-        let (left, top) = (place.left() + (place.width() - side) / 2, place.top() + (place.height() - side) / 2);
+        let (left, top) =
+            (place.left() + (place.width() - side) / 2, place.top() + (place.height() - side) / 2);
         self.canvas.fill(area(left, top, side, side), Rgb565::WHITE);
         for y in 0..code.size() {
             for x in 0..code.size() {

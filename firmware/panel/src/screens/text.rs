@@ -19,7 +19,13 @@ impl Scene<'_, '_> {
         let rows = ((body.height() - hint) / font.line()).max(0) as usize;
         for (number, line) in font.lines(value.as_str(), body.width()).take(rows).enumerate() {
             let top = body.top() + number as i32 * font.line();
-            self.canvas.elided(area(body.left(), top, body.width(), font.line()), Align::Left, font, colours.text, line);
+            self.canvas.elided(
+                area(body.left(), top, body.width(), font.line()),
+                Align::Left,
+                font,
+                colours.text,
+                line,
+            );
         }
         let below = area(body.left(), body.bottom() - hint, body.width(), hint);
         self.canvas.paragraph(below, Align::Left, font, colours.accent, self.words.by_set_up);

@@ -10,7 +10,7 @@ pub(super) const WORDS: Words = Words {
     stopped_hint: "可以断电",
     unprovisioned: "尚未设置",
     unprovisioned_hint: "扫码设置",
-    press: "按确定键：菜单",
+    press: "确定：菜单",
     menu: "菜单",
     camera: "摄像头",
     picture: "画面",
@@ -95,14 +95,14 @@ fn code(code: Code) -> Advice {
         Code::TransferFailed => advice("发送停滞", "请检查网络，会自动重试"),
         Code::Suspended => advice("暂停过久，已断播", "结束暂停后自动连接"),
         Code::Interrupted => advice("摄像头被通话占用", "通话结束后自动继续"),
-        Code::CameraForbidden => advice("没有摄像头或被禁用", "请接好摄像头，或允许使用"),
-        Code::MicrophoneForbidden => advice("没有麦克风或被禁用", "请接好麦克风，或允许使用"),
+        Code::CameraForbidden => advice("摄像头缺失或禁用", "请接好摄像头，或允许使用"),
+        Code::MicrophoneForbidden => advice("麦克风缺失或禁用", "请接好麦克风，或允许使用"),
         Code::MusicFailed => advice("音乐无法播放", "请检查音乐文件或地址"),
         Code::WaitingImageFailed => advice("垫片图无法加载", "请检查图片地址和校验值"),
         Code::CameraFailed => advice("摄像头故障", "请检查连线，会自动重试"),
         Code::MicrophoneFailed => advice("麦克风故障", "请检查连线，会自动重试"),
-        Code::VideoEncoderFailed => advice("断播：视频编码失败", "请重启；若仍失败，请调小画面"),
-        Code::AudioEncoderFailed => advice("断播：音频编码失败", "请重启设备"),
+        Code::VideoEncoderFailed => advice("视频编码失败", "已断播，请重启或调小画面"),
+        Code::AudioEncoderFailed => advice("音频编码失败", "已断播，请重启设备"),
         Code::SizeUnsupported => advice("不支持此画面尺寸", "已改用其他尺寸，请重新选择"),
         Code::RateUnsupported => advice("不支持此采样率", "已改用其他采样率，无需操作"),
         Code::Disconnected => advice("断播：重试均失败", "请检查网络和地址，再重新开始"),
@@ -172,6 +172,7 @@ fn property(name: &str) -> Option<&'static str> {
     })
 }
 
+#[expect(clippy::match_same_arms, reason = "a line for each choice")]
 fn choice(property: &str, value: &str) -> Option<&'static str> {
     Some(match (property, value) {
         ("mode", "RTC") => "通话",

@@ -26,7 +26,7 @@ pub(super) const WORDS: Words = Words {
     resume: "Resume",
     start_preview: "Preview on",
     stop_preview: "Preview off",
-    switch_camera: "Switch camera",
+    switch_camera: "Swap camera",
     torch: "Lamp",
     snapshot: "Snapshot",
     on: "On",
@@ -38,7 +38,7 @@ pub(super) const WORDS: Words = Words {
     address: "Address",
     serial: "Serial no.",
     uptime: "On since",
-    temperature: "Heat",
+    temperature: "Temperature",
     dropped: "Dropped",
     done: "Done",
     state,
@@ -67,8 +67,8 @@ fn reason(reason: Reason) -> &'static str {
     match reason {
         Reason::Api => "By hand",
         Reason::Background => "Standby",
-        Reason::Privacy => "Privacy switch",
-        Reason::Interrupt => "Call goes first",
+        Reason::Privacy => "Privacy",
+        Reason::Interrupt => "In a call",
     }
 }
 
@@ -86,7 +86,7 @@ fn code(code: Code) -> Advice {
         Code::MutedSwitched => advice("Mute switched", ""),
         Code::Reconnecting => advice("Connection lost", "The box tries again by itself"),
         Code::UplinkTooNarrow => {
-            advice("The network is too slow", "Use a better network, or lower the maximum bitrate")
+            advice("The network is too slow", "Use a better network, or a lower bitrate")
         }
         Code::HardwareEncoderFailed => {
             advice("Hardware encoder failed", "Software encodes now. If the box gets hot, restart it")
@@ -94,15 +94,19 @@ fn code(code: Code) -> Advice {
         Code::EncoderRestarted => {
             advice("The encoder was restarted", "If it happens again, choose a smaller picture")
         }
-        Code::NameNotResolved => advice("Server name not found", "Check network cable or Wi-Fi, and the address"),
+        Code::NameNotResolved => {
+            advice("Server name not found", "Check network cable or Wi-Fi, and the address")
+        }
         Code::ConnectFailed => advice("Server can't be reached", "Check the network, and the address"),
         Code::HandshakeFailed => {
             advice("Server gives no valid answer", "Check that the address is of an RTMP server")
         }
         Code::ServerRefused => {
-            advice("Server refuses the stream", "Get a new address: its key is wrong, expired or in use")
+            advice("Server refuses the stream", "Get a new address: its key is not valid now")
         }
-        Code::TransferFailed => advice("Sending has stalled", "Check the network. The box tries again by itself"),
+        Code::TransferFailed => {
+            advice("Sending has stalled", "Check the network. The box tries again by itself")
+        }
         Code::Suspended => advice("Off air: paused too long", "End the pause, and it connects by itself"),
         Code::Interrupted => advice("Camera is taken by a call", "It goes on when the call has ended"),
         Code::CameraForbidden => advice("No camera, or not allowed", "Plug it in, or allow it on this box"),
@@ -111,20 +115,26 @@ fn code(code: Code) -> Advice {
         }
         Code::MusicFailed => advice("Music can't be played", "Check the file or address of the music"),
         Code::WaitingImageFailed => advice("Pause picture won't load", "Check its address and its hash"),
-        Code::CameraFailed => advice("Camera does not work", "Check its cable. The box tries again by itself"),
+        Code::CameraFailed => {
+            advice("Camera does not work", "Check its cable. The box tries again by itself")
+        }
         Code::MicrophoneFailed => {
             advice("Microphone does not work", "Check its cable. The box tries again by itself")
         }
         Code::VideoEncoderFailed => {
-            advice("Off air: no video encoder", "Restart the box. If it stays so, choose a smaller picture")
+            advice("Off air: no video encoder", "Restart the box, or choose a smaller picture")
         }
         Code::AudioEncoderFailed => advice("Off air: no audio encoder", "Restart the box"),
         Code::SizeUnsupported => {
             advice("Picture size not possible", "Another is used. Choose a size that the camera has")
         }
         Code::RateUnsupported => advice("Sound rate not possible", "Another is used. Nothing to do"),
-        Code::Disconnected => advice("Off air: all tries failed", "Check network and address, then start again"),
-        Code::ScreenFailed => advice("No signal at the input", "Check the HDMI cable, and that the source is on"),
+        Code::Disconnected => {
+            advice("Off air: all tries failed", "Check network and address, then start again")
+        }
+        Code::ScreenFailed => {
+            advice("No signal at the input", "Check the HDMI cable, and that the source is on")
+        }
         Code::ScreenUnsupported => advice("This box has no such input", "Choose the camera as source"),
         Code::ScreenLost => advice("Signal at the input lost", "Check the HDMI cable. It goes on by itself"),
         Code::MicrophoneSilent => advice("Microphone gives nothing", "Check its cable and its switch"),
@@ -165,7 +175,7 @@ fn property(name: &str) -> Option<&'static str> {
         "auto-focus" => "Auto focus",
         "zoom" => "Zoom by hand",
         "waiting-image" => "Pause picture",
-        "waiting-image-hash" => "Its hash",
+        "waiting-image-hash" => "Pause pic. hash",
         "enable-mic" => "Microphone",
         "muted" => "Muted",
         "background-mute" => "Mute in standby",
@@ -190,6 +200,7 @@ fn property(name: &str) -> Option<&'static str> {
     })
 }
 
+#[expect(clippy::match_same_arms, reason = "a line for each choice")]
 fn choice(property: &str, value: &str) -> Option<&'static str> {
     Some(match (property, value) {
         ("mode", "RTC") => "Call",

@@ -97,3 +97,52 @@ pub struct Words {
     /// By the property's name and the value as text, where the value has a name.
     pub choice: fn(&str, &str) -> Option<&'static str>,
 }
+
+#[cfg(test)]
+mod tests {
+    use live_pusher::{Kind, TABLE};
+
+    use super::*;
+    use crate::font;
+    use crate::messages::severity;
+
+    #[test]
+    fn every_fault_has_a_sentence_and_a_remedy_in_every_language() {
+        for (language, code) in Language::ALL.into_iter().flat_map(|it| Code::ALL.map(|code| (it, code))) {
+            let Advice { sentence, remedy } = (language.words().code)(code);
+            assert!(!sentence.is_empty(), "{code} {language:?}");
+            assert!(severity(code).is_none() || !remedy.is_empty(), "{code} {language:?}");
+        }
+    }
+
+    #[test]
+    fn every_property_and_every_choice_has_a_name_in_every_language() {
+        for (words, property) in
+            Language::ALL.into_iter().flat_map(|it| TABLE.iter().map(move |property| (it.words(), property)))
+        {
+            assert!((words.property)(property.name).is_some(), "{} {}", property.name, words.name);
+            let choices: Vec<String> = match property.kind {
+                Kind::Choice(known) | Kind::Words(known) => {
+                    known.iter().map(|word| (*word).to_owned()).collect()
+                }
+                Kind::Code(codes) => codes.iter().map(u8::to_string).collect(),
+                Kind::Switch | Kind::Number { .. } | Kind::Text | Kind::Md5 => Vec::new(),
+            };
+            for choice in choices {
+                let named = (words.choice)(property.name, &choice);
+                assert!(named.is_some(), "{} {choice} {}", property.name, words.name);
+            }
+        }
+    }
+
+    #[test]
+    fn every_font_has_every_letter() {
+        let tables = [include_str!("english.rs"), include_str!("chinese.rs")];
+        let letters = tables.iter().flat_map(|table| table.chars()).filter(|letter| *letter != '\n');
+        for letter in letters.chain(' '..='~').chain(['°', '…', '–']) {
+            for font in [&font::PIXEL_12, &font::SANS_18, &font::SANS_26, &font::SANS_40] {
+                assert!(font.has(letter), "{letter}: run scripts/fonts");
+            }
+        }
+    }
+}

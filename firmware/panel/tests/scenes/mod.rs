@@ -1,8 +1,8 @@
 //! The screens that are kept as pictures: each a box in some state, and a person's way there.
-// Each program that includes this uses a part of it.
-#![allow(dead_code)]
+// Each program that includes this uses a part of it, and is for a person who sees it fail.
+#![allow(dead_code, clippy::unwrap_used)]
 
-pub mod picture;
+pub(crate) mod picture;
 
 use std::time::Duration;
 
@@ -11,23 +11,27 @@ use live_pusher::{Code, DevicePosition, Hardware, Input, Machine, Options, Reaso
 use panel::{About, Action, Canvas, Colours, History, Interface, Key, Language, Phase, Picture, View};
 use serde_json::{Value, json};
 
-pub const SIZES: [(u32, u32, Colours); 4] =
-    [(128, 64, Colours::Two), (240, 240, Colours::Many), (320, 240, Colours::Many), (1280, 720, Colours::Many)];
+pub(crate) const SIZES: [(u32, u32, Colours); 4] = [
+    (128, 64, Colours::Two),
+    (240, 240, Colours::Many),
+    (320, 240, Colours::Many),
+    (1280, 720, Colours::Many),
+];
 
 /// A box, and who stands before it.
-pub struct World {
-    pub store: Store,
-    pub history: History,
-    pub about: About,
-    pub preview: Vec<Rgb565>,
-    pub colours: Colours,
+pub(crate) struct World {
+    pub(crate) store: Store,
+    pub(crate) history: History,
+    pub(crate) about: About,
+    pub(crate) preview: Vec<Rgb565>,
+    pub(crate) colours: Colours,
 }
 
 /// Size of the camera's picture.
 const PREVIEW: (u32, u32) = (180, 320);
 
 impl World {
-    pub fn new(colours: Colours) -> Self {
+    pub(crate) fn new(colours: Colours) -> Self {
         let mut world = Self {
             store: Store::default(),
             history: History::default(),
@@ -48,12 +52,12 @@ impl World {
         world
     }
 
-    pub fn set(&mut self, values: Value) {
+    pub(crate) fn set(&mut self, values: Value) {
         let Value::Object(values) = values else { unreachable!("a table") };
         assert_eq!(self.store.update(&values).refused, []);
     }
 
-    pub fn view(&self, state: State) -> View<'_> {
+    pub(crate) fn view(&self, state: State) -> View<'_> {
         let (width, height) = PREVIEW;
         let mut view = View::new(&self.store, &self.history, &self.about);
         (view.state, view.now, view.temperature) = (state, Duration::from_secs(100), Some(54));
@@ -93,7 +97,7 @@ fn landscape() -> Vec<Rgb565> {
 }
 
 /// A set of pause reasons, as the machine makes it.
-pub fn reasons(reason: Reason) -> Reasons {
+pub(crate) fn reasons(reason: Reason) -> Reasons {
     let hardware = Hardware { cameras: vec![DevicePosition::Front], torch: None, music: false };
     let mut machine = Machine::new(Store::default(), Options::default(), hardware, |_| true);
     machine.handle(Duration::ZERO, Input::Attach);
@@ -102,7 +106,7 @@ pub fn reasons(reason: Reason) -> Reasons {
 }
 
 /// Goes down the lines of menus, and into each; the last line is only marked.
-pub fn walk(interface: &mut Interface, view: &View<'_>, lines: &[usize]) {
+pub(crate) fn walk(interface: &mut Interface, view: &View<'_>, lines: &[usize]) {
     interface.press(Key::Ok, false, view);
     for (level, line) in lines.iter().enumerate() {
         // A page may open with what is set marked.
@@ -115,20 +119,28 @@ pub fn walk(interface: &mut Interface, view: &View<'_>, lines: &[usize]) {
     }
 }
 
-pub type Show = fn(&mut World, &mut Interface, &mut Canvas);
+pub(crate) type Show = fn(&mut World, &mut Interface, &mut Canvas);
 
-fn home(world: &World, interface: &mut Interface, canvas: &mut Canvas, change: fn(&mut View<'_>), state: State) {
+fn home(
+    world: &World,
+    interface: &mut Interface,
+    canvas: &mut Canvas,
+    change: fn(&mut View<'_>),
+    state: State,
+) {
     let mut view = world.view(state);
     change(&mut view);
     interface.draw(&view, canvas);
 }
 
 fn message(world: &World, interface: &mut Interface, canvas: &mut Canvas, codes: &[Code], after: u64) {
-    let mut view = world.view(State::Pushing);
+    let ends = [Code::Disconnected, Code::VideoEncoderFailed, Code::AudioEncoderFailed, Code::AddressInvalid];
+    let is_over = codes.iter().any(|code| ends.contains(code));
+    let mut view = world.view(if is_over { State::Idle } else { State::Pushing });
     for code in codes {
         interface.tell(view.now, *code);
     }
-    view.now += Duration::from_secs(after);
+    (view.now, view.quality) = (view.now + Duration::from_secs(after), 5);
     interface.draw(&view, canvas);
 }
 
@@ -139,7 +151,7 @@ fn menu(world: &World, interface: &mut Interface, canvas: &mut Canvas, lines: &[
 }
 
 /// Each with its name.
-pub const SCENES: &[(&str, Show)] = &[
+pub(crate) const SCENES: &[(&str, Show)] = &[
     ("starting", |w, i, c| home(w, i, c, |view| view.phase = Phase::Starting, State::Unbound)),
     ("stopped", |w, i, c| home(w, i, c, |view| view.phase = Phase::Stopped, State::Idle)),
     ("not-set-up", |w, i, c| {
@@ -177,13 +189,13 @@ pub const SCENES: &[(&str, Show)] = &[
     ("menu-camera", |w, i, c| menu(w, i, c, &[2, 1])),
     ("menu-picture-window", |w, i, c| {
         w.set(json!({"picture-in-picture-mode": ["push"]}));
-        menu(w, i, c, &[3, 5]);
+        menu(w, i, c, &[3, 6]);
     }),
     ("menu-sound", |w, i, c| menu(w, i, c, &[4, 0])),
     ("menu-network", |w, i, c| menu(w, i, c, &[5, 2])),
     ("number-bitrate", |w, i, c| menu(w, i, c, &[5, 2, 0])),
-    ("choices-filter", |w, i, c| menu(w, i, c, &[3, 9, 3])),
-    ("choices-window", |w, i, c| menu(w, i, c, &[6, 2, 1])),
+    ("choices-filter", |w, i, c| menu(w, i, c, &[3, 12, 3])),
+    ("choices-window", |w, i, c| menu(w, i, c, &[6, 1, 1])),
     ("text-address", |w, i, c| menu(w, i, c, &[5, 0, 0])),
     ("set-up", |w, i, c| menu(w, i, c, &[7, 0])),
     ("about", |w, i, c| menu(w, i, c, &[8, 1])),
@@ -201,7 +213,7 @@ pub const SCENES: &[(&str, Show)] = &[
 ];
 
 /// One of the scenes on a canvas of its own.
-pub fn draw(show: Show, language: Language, (width, height, colours): (u32, u32, Colours)) -> Canvas {
+pub(crate) fn draw(show: Show, language: Language, (width, height, colours): (u32, u32, Colours)) -> Canvas {
     let (mut world, mut interface) = (World::new(colours), Interface::new(language));
     let mut canvas = Canvas::new(width, height, colours);
     show(&mut world, &mut interface, &mut canvas);
@@ -209,7 +221,12 @@ pub fn draw(show: Show, language: Language, (width, height, colours): (u32, u32,
 }
 
 /// The message of a code, or its remedy.
-pub fn draw_message(code: Code, remedy: bool, language: Language, size: (u32, u32, Colours)) -> Canvas {
+pub(crate) fn draw_message(
+    code: Code,
+    remedy: bool,
+    language: Language,
+    size: (u32, u32, Colours),
+) -> Canvas {
     let (world, mut interface) = (World::new(size.2), Interface::new(language));
     let mut canvas = Canvas::new(size.0, size.1, size.2);
     message(&world, &mut interface, &mut canvas, &[code], if remedy { 4 } else { 0 });
