@@ -182,17 +182,25 @@ impl Canvas {
             (from_width, (u64::from(from_width) * u64::from(height) / u64::from(width)).max(1) as u32)
         };
         let (left, top) = ((from_width - seen_width) / 2, (from_height - seen_height) / 2);
-        for y in 0..height {
-            let row = picture.row(top + (u64::from(y) * u64::from(seen_height) / u64::from(height)) as u32);
-            for x in 0..width {
-                let at = left + (u64::from(x) * u64::from(seen_width) / u64::from(width)) as u32;
-                let (x, y) = (place.left() + x as i32, place.top() + y as i32);
-                if let (Some(pixel), Some(colour)) = (self.pixel(x, y), row.get(at as usize)) {
+        // How far one pixel of the canvas is in the picture, in 65536ths.
+        let (across, down) = (fixed(seen_width, width), fixed(seen_height, height));
+        let visible = place.intersection(&self.area());
+        let hidden = (visible.left() - place.left()) as u64;
+        for y in visible.rows() {
+            let line = top + (((y - place.top()) as u64 * down) >> 16) as u32;
+            let from = picture.row(line).get(left as usize..).unwrap_or_default();
+            let to = self.row_mut(y, visible.columns());
+            for (pixel, x) in to.iter_mut().zip(hidden..) {
+                if let Some(colour) = from.get(((x * across) >> 16) as usize) {
                     *pixel = *colour;
                 }
             }
         }
     }
+}
+
+fn fixed(length: u32, parts: u32) -> u64 {
+    (u64::from(length) << 16) / u64::from(parts)
 }
 
 /// The least width in which `text` has as few lines as in `width`: so that no letter stands alone on the last.

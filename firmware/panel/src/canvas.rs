@@ -1,6 +1,7 @@
 //! What is drawn on: a picture in memory that knows what changed since it was shown.
 
 use std::convert::Infallible;
+use std::ops::Range;
 
 use embedded_graphics::pixelcolor::raw::RawU16;
 use embedded_graphics::pixelcolor::{IntoStorage, Rgb565};
@@ -114,7 +115,13 @@ impl Canvas {
         self.is_new = false;
     }
 
-    pub(crate) fn pixel(&mut self, x: i32, y: i32) -> Option<&mut Rgb565> {
+    /// Some columns of a row, all of which are on the canvas.
+    pub(crate) fn row_mut(&mut self, y: i32, columns: Range<i32>) -> &mut [Rgb565] {
+        let row = y as usize * self.size.width as usize;
+        self.pixels.get_mut(row + columns.start as usize..row + columns.end as usize).unwrap_or_default()
+    }
+
+    fn pixel(&mut self, x: i32, y: i32) -> Option<&mut Rgb565> {
         let (x, y) = (u32::try_from(x).ok()?, u32::try_from(y).ok()?);
         let at = y * self.size.width + x;
         (x < self.size.width).then(|| self.pixels.get_mut(at as usize)).flatten()
@@ -138,9 +145,7 @@ impl Canvas {
         const QUARTER: u16 = (7 << 11) | (15 << 5) | 7;
         let area = area.intersection(&self.area());
         for y in area.rows() {
-            let start = y as usize * self.size.width as usize + area.top_left.x as usize;
-            let row = self.pixels.get_mut(start..start + area.size.width as usize);
-            for pixel in row.into_iter().flatten() {
+            for pixel in self.row_mut(y, area.columns()) {
                 *pixel = RawU16::new((pixel.into_storage() >> 2) & QUARTER).into();
             }
         }
@@ -187,10 +192,7 @@ impl DrawTarget for Canvas {
     fn fill_solid(&mut self, area: &Rectangle, colour: Rgb565) -> Result<(), Infallible> {
         let area = area.intersection(&self.area());
         for y in area.rows() {
-            let start = y as usize * self.size.width as usize + area.top_left.x as usize;
-            if let Some(row) = self.pixels.get_mut(start..start + area.size.width as usize) {
-                row.fill(colour);
-            }
+            self.row_mut(y, area.columns()).fill(colour);
         }
         Ok(())
     }

@@ -19,6 +19,8 @@ pub(crate) static PIXEL_12: Font = Font::new(include_bytes!("../fonts/pixel-12.f
 pub(crate) static SANS_18: Font = Font::new(include_bytes!("../fonts/sans-18.font"));
 pub(crate) static SANS_26: Font = Font::new(include_bytes!("../fonts/sans-26.font"));
 pub(crate) static SANS_40: Font = Font::new(include_bytes!("../fonts/sans-40.font"));
+/// Has the letters of titles only.
+pub(crate) static SANS_64: Font = Font::new(include_bytes!("../fonts/sans-64.font"));
 pub(crate) static ICONS_24: Font = Font::new(include_bytes!("../fonts/icons-24.font"));
 pub(crate) static ICONS_96: Font = Font::new(include_bytes!("../fonts/icons-96.font"));
 

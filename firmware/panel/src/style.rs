@@ -70,7 +70,7 @@ impl Style {
             0..18 => (&font::PIXEL_12, &font::PIXEL_12, 2),
             18..26 => (&font::SANS_18, &font::SANS_26, 6),
             26..40 => (&font::SANS_26, &font::SANS_40, 9),
-            _ => (&font::SANS_40, &font::SANS_40, 14),
+            _ => (&font::SANS_40, &font::SANS_64, 14),
         };
         let is_small = font.line() < font::SANS_18.line();
         let picture = if is_small { 24 } else { (width.min(height) / 3) as i32 };

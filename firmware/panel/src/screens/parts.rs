@@ -101,9 +101,10 @@ impl Scene<'_, '_> {
             self.canvas.fill(shape, self.style.colours.accent);
         }
         if view.target > 0 {
-            let y = place.bottom() - part(place.height(), view.target, top);
-            for x in (place.left()..place.right()).step_by(4 * column as usize) {
-                let dash = area(x, y - column / 2, (2 * column).min(place.right() - x), column);
+            let stroke = stroke.max(1);
+            let y = place.bottom() - part(place.height(), view.target, top) - stroke / 2;
+            for x in (place.left()..place.right()).step_by(4 * stroke as usize) {
+                let dash = area(x, y, (2 * stroke).min(place.right() - x), stroke);
                 self.canvas.fill(dash, self.style.colours.text);
             }
         }
