@@ -21,11 +21,15 @@ use media::{Camera, EncodeError, EncoderSettings, Microphone, PixelFormat, Video
 pub use alsa::provide_configuration as provide_alsa_configuration;
 pub use config::{
     AlsaSource, Board, CameraConfig, CameraSource, FileCamera, FlashConfig, LineConfig, MicrophoneConfig,
-    MicrophoneSource, MountRotation, OledConfig, Position, ScreenConfig, SerialLineConfig, SimCamera,
-    SimMicrophone, V4l2Source, WatchdogConfig,
+    MicrophoneSource, MountRotation, Position, SerialLineConfig, SimCamera, SimMicrophone, V4l2Source,
+    WatchdogConfig,
 };
 pub use error::OpenError;
 pub use openh264::OpenH264;
+pub use panel::{
+    OledConfig, OledController, Opened, Panel, Pixels, ScreenConfig, SteadyPanel, TftConfig, TftController,
+    panels,
+};
 pub use probe::{Finding, probe};
 pub use toml_file::{ConfigError, read_toml, read_values};
 

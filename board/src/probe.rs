@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use media::{AudioBlock, Camera, Microphone};
 
 use crate::lines::Line;
-use crate::panel::{OledPanel, ScreenPanel};
+use crate::panel::{self, OledPanel, ScreenPanel, TftConfig};
 use crate::{
     Board, CameraConfig, LineConfig, MicrophoneConfig, MicrophoneSource, OledConfig, OpenError, ScreenConfig,
     open_camera, open_microphone,
@@ -47,6 +47,7 @@ pub fn probe(board: &Board) -> Vec<Finding> {
     }
     findings.each(board.torch.as_ref(), |it| format!("torch, line {}", it.line), probe_lamp);
     findings.each(board.oled.as_ref(), ToString::to_string, probe_oled);
+    findings.each(board.tft.as_ref(), ToString::to_string, probe_tft);
     findings.each(board.screen.as_ref(), ToString::to_string, probe_screen);
     findings.each(
         board.serial_line.as_ref(),
@@ -107,13 +108,18 @@ fn probe_lamp(line: &LineConfig) -> Probed {
 }
 
 fn probe_oled(config: &OledConfig) -> Probed {
-    OledPanel::open(config)?.test()?;
+    panel::test(&mut OledPanel::open(config)?)?;
+    Ok("shows the test picture".into())
+}
+
+fn probe_tft(config: &TftConfig) -> Probed {
+    panel::test(panel::open_tft(config)?.as_mut())?;
     Ok("shows the test picture".into())
 }
 
 fn probe_screen(config: &ScreenConfig) -> Probed {
     let mut screen = ScreenPanel::open(config)?;
-    screen.test()?;
+    panel::test(&mut screen)?;
     thread::sleep(WATCH);
     Ok(format!("{}, showed the test picture for {} s", screen.mode(), WATCH.as_secs()))
 }

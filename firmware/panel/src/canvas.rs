@@ -59,6 +59,11 @@ impl Canvas {
         Rectangle::new(Point::zero(), self.size)
     }
 
+    /// All of them, row by row.
+    pub fn pixels(&self) -> &[Rgb565] {
+        &self.pixels
+    }
+
     /// The pixels of one row.
     pub fn row(&self, y: u32) -> &[Rgb565] {
         let width = self.size.width as usize;
