@@ -121,7 +121,8 @@ impl Interface {
         self.answer = Some((result, now));
     }
 
-    /// Whether the preview is in the small window. The events of 5.4 tell when that changes.
+    /// Whether the preview is in the small window: for mode `push` while there is a menu over it (12.5). Home can't be left, so
+    /// that there is nothing for mode `pop`. The events of 5.4 tell when this changes.
     pub fn has_window(&self, view: &View<'_>) -> bool {
         // Nothing may cover the code that is to be scanned.
         let is_beside = self.places.last().is_some_and(|place| place.page != Page::SetUp);

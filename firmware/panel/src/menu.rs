@@ -49,11 +49,13 @@ pub(crate) enum Fact {
     Address,
     Version,
     Serial,
+    Quality,
     Temperature,
     Dropped,
 }
 
-const FACTS: [Fact; 5] = [Fact::Address, Fact::Version, Fact::Serial, Fact::Temperature, Fact::Dropped];
+const FACTS: [Fact; 6] =
+    [Fact::Address, Fact::Quality, Fact::Dropped, Fact::Temperature, Fact::Version, Fact::Serial];
 
 /// Where a property is looked for. One that the model gains later is found under `More`.
 fn page_of(property: &Property) -> Page {
@@ -230,7 +232,7 @@ impl Item {
     pub(crate) fn value(self, view: &View<'_>, words: &Words) -> Line {
         match self {
             Self::Property(property) => Setting::of(view.store, property).short(property, words),
-            Self::Fact(fact) => fact.value(view),
+            Self::Fact(fact) => fact.value(view, words),
             Self::Method("toggleTorch") => {
                 Line::of(format_args!("{}", if view.torch { words.on } else { words.off }))
             }
@@ -263,17 +265,19 @@ impl Fact {
             Self::Address => words.address,
             Self::Version => words.version,
             Self::Serial => words.serial,
+            Self::Quality => words.network,
             Self::Temperature => words.temperature,
             Self::Dropped => words.dropped,
         }
     }
 
-    fn value(self, view: &View<'_>) -> Line {
+    fn value(self, view: &View<'_>, words: &Words) -> Line {
         let text = |text: &str| Line::of(format_args!("{}", if text.is_empty() { "–" } else { text }));
         match self {
             Self::Address => text(&view.about.address),
             Self::Version => text(&view.about.version),
             Self::Serial => text(&view.about.serial),
+            Self::Quality => text(words.quality.get(usize::from(view.quality)).copied().unwrap_or_default()),
             Self::Temperature => match view.temperature {
                 Some(degrees) => Line::of(format_args!("{degrees} °C")),
                 None => text(""),

@@ -37,7 +37,6 @@ pub(super) const WORDS: Words = Words {
     version: "版本",
     address: "地址",
     serial: "序列号",
-    uptime: "已运行",
     temperature: "温度",
     dropped: "丢帧",
     done: "已完成",

@@ -37,7 +37,6 @@ pub(super) const WORDS: Words = Words {
     version: "Version",
     address: "Address",
     serial: "Serial no.",
-    uptime: "On since",
     temperature: "Temperature",
     dropped: "Dropped",
     done: "Done",

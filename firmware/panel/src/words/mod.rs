@@ -81,7 +81,6 @@ pub struct Words {
     pub version: &'static str,
     pub address: &'static str,
     pub serial: &'static str,
-    pub uptime: &'static str,
     pub temperature: &'static str,
     pub dropped: &'static str,
     pub done: &'static str,
