@@ -57,14 +57,16 @@ impl Scene<'_, '_> {
     /// In place of a preview: the state again, to be seen from afar, and why it is paused.
     fn state_picture(&mut self, place: Rectangle) {
         let (colour, gap) = (self.style.of_state(self.view.state), self.style.gap);
-        let reason = [Reason::Privacy, Reason::Interrupt, Reason::Background, Reason::Api]
-            .into_iter()
-            .find(|reason| self.view.reasons.contains(*reason));
-        let (icon, words) = match reason {
-            Some(Reason::Privacy) => (Icon::Privacy, self.reason(Reason::Privacy)),
-            Some(Reason::Interrupt) => (Icon::Call, self.reason(Reason::Interrupt)),
-            Some(Reason::Background) => (Icon::Sleep, self.reason(Reason::Background)),
-            Some(Reason::Api) => (Icon::Pause, self.reason(Reason::Api)),
+        let (icon, words) = match self.pause_reason() {
+            Some(reason) => {
+                let icon = match reason {
+                    Reason::Privacy => Icon::Privacy,
+                    Reason::Interrupt => Icon::Call,
+                    Reason::Background => Icon::Sleep,
+                    Reason::Api => Icon::Pause,
+                };
+                (icon, (self.words.reason)(reason))
+            }
             None if self.view.state == State::Idle => (Icon::of_state(State::Idle), self.words.press),
             None => (Icon::of_state(self.view.state), ""),
         };
@@ -76,10 +78,6 @@ impl Scene<'_, '_> {
             let below = area(place.left(), top + side + gap / 2, place.width(), self.style.font.line());
             self.canvas.text(below, Align::Centre, self.style.font, self.style.colours.text, words);
         }
-    }
-
-    fn reason(&self, reason: Reason) -> &'static str {
-        (self.words.reason)(reason)
     }
 
     /// Quality of the network, bitrate beside its target, and how it went.

@@ -2,7 +2,7 @@
 
 use embedded_graphics::pixelcolor::Rgb565;
 use embedded_graphics::primitives::Rectangle;
-use live_pusher::{Reason, State};
+use live_pusher::State;
 
 use super::Scene;
 use super::parts::duration;
@@ -15,10 +15,12 @@ impl Scene<'_, '_> {
         let whole = self.whole();
         let pitch = (whole.height() / 4).max(self.style.font.line());
         let row = |number: i32| area(0, number * pitch, whole.width(), pitch.min(14));
-        self.state_small(row(0));
-        self.rate_small(row(1));
-        self.devices_small(row(2));
-        self.health_small(row(3));
+        let lines = [Self::state_small, Self::rate_small, Self::devices_small, Self::health_small];
+        // Of a low display, the first that have room.
+        let rows = (whole.height() - self.style.font.line()) / pitch + 1;
+        for (number, line) in (0..rows).zip(lines) {
+            line(self, row(number));
+        }
     }
 
     fn state_small(&mut self, row: Rectangle) {
@@ -30,10 +32,7 @@ impl Scene<'_, '_> {
         }
         let word = (self.words.state)(self.view.state);
         let left = self.labelled(1, row, Icon::of_state(self.view.state), word, colour);
-        let reason = [Reason::Privacy, Reason::Interrupt, Reason::Background, Reason::Api]
-            .into_iter()
-            .find(|reason| self.view.reasons.contains(*reason));
-        let end = match (reason, self.view.on_air) {
+        let end = match (self.pause_reason(), self.view.on_air) {
             (Some(reason), _) => Line::of(format_args!("{}", (self.words.reason)(reason))),
             (None, Some(time)) => duration(time),
             (None, None) if self.view.state == State::Idle => Line::of(format_args!("{}", self.words.press)),

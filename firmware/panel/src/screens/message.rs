@@ -10,6 +10,9 @@ use crate::line::Line;
 use crate::messages::{Severity, severity};
 use crate::words::Advice;
 
+/// Pixels from the top to the bottom of a display that has room for the state besides.
+const LEAST: i32 = 48;
+
 impl Scene<'_, '_> {
     pub(super) fn message(&mut self, code: Code) {
         let state = self.view.state;
@@ -20,7 +23,11 @@ impl Scene<'_, '_> {
         } else {
             Line::of(format_args!("{code}"))
         };
-        let body = self.header(icon, (self.words.state)(state), colour, count.as_str());
+        let body = if self.whole().height() < LEAST {
+            self.whole()
+        } else {
+            self.header(icon, (self.words.state)(state), colour, count.as_str())
+        };
         let advice = (self.words.code)(code);
         if self.style.is_small {
             self.message_small(body, code, advice);

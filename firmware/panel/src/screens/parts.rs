@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use embedded_graphics::pixelcolor::Rgb565;
 use embedded_graphics::primitives::Rectangle;
+use live_pusher::Reason;
 
 use super::Scene;
 use crate::brush::{Align, Sides, area, part};
@@ -28,6 +29,12 @@ const BARS: i32 = 5;
 impl Scene<'_, '_> {
     pub(super) fn whole(&self) -> Rectangle {
         self.canvas.area()
+    }
+
+    /// Of several reasons, the one that outlasts the others.
+    pub(super) fn pause_reason(&self) -> Option<Reason> {
+        let reasons = [Reason::Privacy, Reason::Interrupt, Reason::Background, Reason::Api];
+        reasons.into_iter().find(|reason| self.view.reasons.contains(*reason))
     }
 
     /// Height of a line with something to either side.
