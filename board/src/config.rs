@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use media::PixelFormat;
 use serde::Deserialize;
 
+use crate::panel::{OledConfig, ScreenConfig, TftConfig};
 use crate::toml_file::{ConfigError, read_toml};
 
 /// One board, as described by a file in `board/boards/`.
@@ -28,6 +29,7 @@ pub struct Board {
     pub lamps: LampsConfig,
     pub torch: Option<TorchConfig>,
     pub oled: Option<OledConfig>,
+    pub tft: Option<TftConfig>,
     pub screen: Option<ScreenConfig>,
     /// A second serial line, for provisioning.
     pub serial_line: Option<SerialLineConfig>,
@@ -295,24 +297,6 @@ fn default_torch_camera() -> Position {
     Position::Back
 }
 
-/// An SSD1306 of 128 x 64 pixels.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct OledConfig {
-    /// The node of its I2C bus.
-    pub bus: PathBuf,
-    /// Seven bits: 0x3c, or 0x3d by its solder bridge.
-    #[serde(default = "default_address")]
-    pub address: u8,
-}
-
-/// A screen of the kernel's DRM interface: HDMI, DSI.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ScreenConfig {
-    pub device: PathBuf,
-}
-
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SerialLineConfig {
@@ -333,22 +317,6 @@ pub struct FlashConfig {
 #[serde(deny_unknown_fields)]
 pub struct WatchdogConfig {
     pub device: PathBuf,
-}
-
-impl fmt::Display for OledConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "OLED {} at {:#x}", self.bus.display(), self.address)
-    }
-}
-
-impl fmt::Display for ScreenConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "screen {}", self.device.display())
-    }
-}
-
-const fn default_address() -> u8 {
-    0x3c
 }
 
 const fn default_baud() -> u32 {

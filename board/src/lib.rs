@@ -24,13 +24,17 @@ use media::{Camera, EncodeError, EncoderSettings, Microphone, VideoEncoder};
 pub use alsa::provide_configuration as provide_alsa_configuration;
 pub use config::{
     AlsaSource, Board, CameraConfig, CameraSource, Codec, EncoderConfig, FileCamera, FlashConfig,
-    LampsConfig, LineConfig, MicrophoneConfig, MicrophoneSource, MountRotation, OledConfig, Position,
-    RockchipMppConfig, ScreenConfig, SerialLineConfig, SimCamera, SimMicrophone, SoftwareEncoderConfig,
-    TorchConfig, TorchSource, V4l2EncoderConfig, V4l2Source, WatchdogConfig,
+    LampsConfig, LineConfig, MicrophoneConfig, MicrophoneSource, MountRotation, Position, RockchipMppConfig,
+    SerialLineConfig, SimCamera, SimMicrophone, SoftwareEncoderConfig, TorchConfig, TorchSource,
+    V4l2EncoderConfig, V4l2Source, WatchdogConfig,
 };
 pub use error::OpenError;
 pub use lines::{Edge, Inputs, Lamp};
 pub use openh264::OpenH264;
+pub use panel::{
+    OledConfig, OledController, Opened, Panel, Pixels, ScreenConfig, SteadyPanel, TftConfig, TftController,
+    panels,
+};
 pub use probe::{Finding, probe};
 pub use toml_file::{ConfigError, read_toml, read_values};
 pub use torch::Torch;

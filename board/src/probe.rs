@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use media::{AudioBlock, Camera, EncodeError, EncoderSettings, H264Profile, Microphone};
 
 use crate::lines::Line;
-use crate::panel::{OledPanel, ScreenPanel};
+use crate::panel::{self, OledPanel, ScreenPanel, TftConfig};
 use crate::sim::SimulatedCamera;
 use crate::{
     Board, CameraConfig, EncoderConfig, LineConfig, MicrophoneConfig, MicrophoneSource, OledConfig,
@@ -51,6 +51,7 @@ pub fn probe(board: &Board) -> Vec<Finding> {
     }
     findings.each(board.torch.as_ref(), |it| format!("torch, {}", it.source), probe_torch);
     findings.each(board.oled.as_ref(), ToString::to_string, probe_oled);
+    findings.each(board.tft.as_ref(), ToString::to_string, probe_tft);
     findings.each(board.screen.as_ref(), ToString::to_string, probe_screen);
     findings.each(
         board.serial_line.as_ref(),
@@ -119,13 +120,18 @@ fn probe_torch(config: &TorchConfig) -> Probed {
 }
 
 fn probe_oled(config: &OledConfig) -> Probed {
-    OledPanel::open(config)?.test()?;
+    panel::test(&mut OledPanel::open(config)?)?;
+    Ok("shows the test picture".into())
+}
+
+fn probe_tft(config: &TftConfig) -> Probed {
+    panel::test(panel::open_tft(config)?.as_mut())?;
     Ok("shows the test picture".into())
 }
 
 fn probe_screen(config: &ScreenConfig) -> Probed {
     let mut screen = ScreenPanel::open(config)?;
-    screen.test()?;
+    panel::test(&mut screen)?;
     thread::sleep(WATCH);
     Ok(format!("{}, showed the test picture for {} s", screen.mode(), WATCH.as_secs()))
 }

@@ -1,27 +1,72 @@
 //! Displays that a person reads at the box.
 
+mod config;
 mod oled;
 mod screen;
+mod steady;
+mod test;
+mod tft;
 
-use embedded_graphics::mono_font::{MonoTextStyle, ascii::FONT_10X20};
-use embedded_graphics::pixelcolor::BinaryColor;
+use std::ops::Range;
+
+use embedded_graphics::pixelcolor::Rgb565;
 use embedded_graphics::prelude::*;
-use embedded_graphics::primitives::PrimitiveStyle;
-use embedded_graphics::text::{Alignment, Baseline, Text, TextStyleBuilder};
+use embedded_graphics::primitives::Rectangle;
 
+pub use config::{OledConfig, OledController, ScreenConfig, TftConfig, TftController};
 pub(crate) use oled::OledPanel;
 pub(crate) use screen::ScreenPanel;
+pub use steady::{Opened, SteadyPanel};
+pub(crate) use test::test;
+pub(crate) use tft::open as open_tft;
 
-/// A frame round the whole display and the product's name in its middle: cut edges and shifted pixels show at once.
-fn draw_test_picture<D>(display: &mut D) -> Result<(), D::Error>
-where
-    D: DrawTarget,
-    D::Color: From<BinaryColor>,
-{
-    let (lit, area) = (BinaryColor::On.into(), display.bounding_box());
-    display.clear(BinaryColor::Off.into())?;
-    area.into_styled(PrimitiveStyle::with_stroke(lit, 1)).draw(display)?;
-    let style = TextStyleBuilder::new().alignment(Alignment::Center).baseline(Baseline::Middle).build();
-    let font = MonoTextStyle::new(&FONT_10X20, lit);
-    Text::with_text_style("pushbox", area.center(), font, style).draw(display).map(|_| ())
+use crate::{Board, OpenError};
+
+/// A display of a fixed size.
+pub trait Panel: Send {
+    /// Pixels.
+    fn size(&self) -> Size;
+
+    /// Whether it has more than lit and dark. Where it has not, what is not black is lit.
+    fn has_colours(&self) -> bool;
+
+    /// Sends parts of a picture of the panel's size; what lies beside the panel is left out. May wait for the bus.
+    fn show(
+        &mut self,
+        picture: &Pixels<'_>,
+        areas: &mut dyn Iterator<Item = Rectangle>,
+    ) -> Result<(), OpenError>;
+}
+
+/// A picture in memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Pixels<'a> {
+    /// Of a row.
+    pub width: u32,
+    /// Row by row, from the top.
+    pub pixels: &'a [Rgb565],
+}
+
+impl<'a> Pixels<'a> {
+    /// Some columns of a row; empty where the picture has them not all.
+    fn row(&self, y: i32, columns: Range<i32>) -> &'a [Rgb565] {
+        let at = |x: i32| y as usize * self.width as usize + x as usize;
+        self.pixels.get(at(columns.start)..at(columns.end)).unwrap_or_default()
+    }
+}
+
+/// All displays of a board, none of which is open yet.
+pub fn panels(board: &Board) -> Vec<SteadyPanel> {
+    let oled = board.oled.clone().map(|config| {
+        SteadyPanel::new(config.to_string(), move || {
+            OledPanel::open(&config).map(|panel| Box::new(panel) as Box<dyn Panel>)
+        })
+    });
+    let tft = board.tft.clone().map(|config| SteadyPanel::new(config.to_string(), move || open_tft(&config)));
+    let screen = board.screen.clone().map(|config| {
+        SteadyPanel::new(config.to_string(), move || {
+            ScreenPanel::open(&config).map(|panel| Box::new(panel) as Box<dyn Panel>)
+        })
+    });
+    oled.into_iter().chain(tft).chain(screen).collect()
 }

@@ -1,23 +1,28 @@
 //! A screen of the kernel's DRM/KMS, drawn to through dumb buffers (kernel: Documentation/gpu/drm-kms.rst).
 
-use std::convert::Infallible;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
 
 use drm::Device;
 use drm::buffer::{Buffer, DrmFourcc};
-use drm::control::dumbbuffer::{DumbBuffer, DumbMapping};
-use drm::control::{Device as ControlDevice, Mode, connector, crtc, framebuffer};
+use drm::control::dumbbuffer::DumbBuffer;
+use drm::control::{ClipRect, Device as ControlDevice, Mode, connector, crtc, framebuffer};
 use embedded_graphics::pixelcolor::{IntoStorage, Rgb888};
 use embedded_graphics::prelude::*;
+use embedded_graphics::primitives::Rectangle;
 
-use super::draw_test_picture;
-use crate::{OpenError, ScreenConfig};
+use super::{Panel, Pixels, ScreenConfig};
+use crate::OpenError;
 
 /// Bits of a pixel, XRGB8888.
 const DEPTH: u32 = 24;
 const BITS: u32 = 32;
+const BYTES: usize = BITS as usize / 8;
+/// How often is looked whether the screen is still plugged in.
+const LOOK: Duration = Duration::from_secs(1);
+const REMEDY: &str = "end what else shows on it";
 
 struct Card(File);
 
@@ -38,12 +43,17 @@ pub(crate) struct ScreenPanel {
     connector: connector::Handle,
     mode: Mode,
     name: String,
+    /// Whether the buffer is what the screen shows.
+    is_shown: bool,
+    /// Whether the driver wants to be told what was drawn.
+    wants_news: bool,
+    looked: Instant,
 }
 
 impl ScreenPanel {
     pub(crate) fn open(config: &ScreenConfig) -> Result<Self, OpenError> {
         let name = config.to_string();
-        let io = |error: io::Error| OpenError::from_io(&name, &error, "end what else shows on it");
+        let io = |error: io::Error| OpenError::from_io(&name, &error, REMEDY);
         let card = Card(File::options().read(true).write(true).open(&config.device).map_err(io)?);
         let (connector, crtc, mode) = output(&card).map_err(io)?.ok_or_else(|| {
             OpenError::failed(
@@ -56,7 +66,18 @@ impl ScreenPanel {
         let size = (width.into(), height.into());
         let buffer = card.create_dumb_buffer(size, DrmFourcc::Xrgb8888, BITS).map_err(io)?;
         let framebuffer = card.add_framebuffer(&buffer, DEPTH, BITS).map_err(io)?;
-        Ok(Self { card, buffer, framebuffer, crtc, connector, mode, name })
+        Ok(Self {
+            card,
+            buffer,
+            framebuffer,
+            crtc,
+            connector,
+            mode,
+            name,
+            is_shown: false,
+            wants_news: true,
+            looked: Instant::now(),
+        })
     }
 
     /// Width and height in pixels, and the rate in Hz.
@@ -65,18 +86,93 @@ impl ScreenPanel {
         format!("{width}x{height} at {} Hz", self.mode.vrefresh())
     }
 
-    /// Shows the test picture for as long as the panel lives.
-    pub(crate) fn test(&mut self) -> Result<(), OpenError> {
-        self.show().map_err(|error| OpenError::from_io(&self.name, &error, "end what else shows on it"))
+    /// Copies parts of the picture into the buffer; returns what they lie within.
+    fn copy(
+        &mut self,
+        picture: &Pixels<'_>,
+        areas: &mut dyn Iterator<Item = Rectangle>,
+    ) -> io::Result<Rectangle> {
+        let (whole, pitch) = (Rectangle::new(Point::zero(), self.size()), self.buffer.pitch() as usize);
+        let mut memory = self.card.map_dumb_buffer(&mut self.buffer)?;
+        let mut drawn = Rectangle::zero();
+        for area in areas.map(|area| area.intersection(&whole)).filter(|area| !area.is_zero_sized()) {
+            for y in area.rows() {
+                let start = y as usize * pitch + area.top_left.x as usize * BYTES;
+                let row = memory.get_mut(start..).unwrap_or_default();
+                for (pixel, colour) in row.chunks_exact_mut(BYTES).zip(picture.row(y, area.columns())) {
+                    pixel.copy_from_slice(&Rgb888::from(*colour).into_storage().to_le_bytes());
+                }
+            }
+            drawn = around(drawn, area);
+        }
+        Ok(drawn)
     }
 
-    fn show(&mut self) -> io::Result<()> {
-        let (size, pitch) = (self.buffer.size(), self.buffer.pitch() as usize);
-        let mut canvas = Canvas { pixels: self.card.map_dumb_buffer(&mut self.buffer)?, size, pitch };
-        let Ok(()) = draw_test_picture(&mut canvas);
-        drop(canvas);
-        let (connectors, mode) = ([self.connector], Some(self.mode));
-        self.card.set_crtc(self.crtc, Some(self.framebuffer), (0, 0), &connectors, mode)
+    /// Has the screen show the buffer, or what was drawn in it.
+    fn publish(&mut self, drawn: Rectangle) -> io::Result<()> {
+        if !self.is_shown {
+            let (connectors, mode) = ([self.connector], Some(self.mode));
+            self.card.set_crtc(self.crtc, Some(self.framebuffer), (0, 0), &connectors, mode)?;
+            self.is_shown = true;
+        } else if self.wants_news && !drawn.is_zero_sized() {
+            let (columns, rows) = (drawn.columns(), drawn.rows());
+            let [left, top, right, bottom] =
+                [columns.start, rows.start, columns.end, rows.end].map(|edge| edge as u16);
+            let told =
+                self.card.dirty_framebuffer(self.framebuffer, &[ClipRect::new(left, top, right, bottom)]);
+            match told {
+                // It sends what is in the buffer by itself.
+                Err(error) if error.raw_os_error() == Some(libc::ENOSYS) => self.wants_news = false,
+                told => told?,
+            }
+        }
+        Ok(())
+    }
+
+    /// An error once the plug is out; the kernel goes on as if it were not.
+    fn look(&mut self) -> Result<(), OpenError> {
+        if self.looked.elapsed() < LOOK {
+            return Ok(());
+        }
+        self.looked = Instant::now();
+        match self.card.get_connector(self.connector, false) {
+            Ok(connector) if connector.state() == connector::State::Disconnected => {
+                Err(OpenError::failed(&self.name, "it was unplugged", "plug it in"))
+            }
+            Ok(_) => Ok(()),
+            Err(error) => Err(OpenError::from_io(&self.name, &error, REMEDY)),
+        }
+    }
+}
+
+/// The least rectangle round both.
+fn around(one: Rectangle, other: Rectangle) -> Rectangle {
+    match (one.bottom_right(), other.bottom_right()) {
+        (Some(low), Some(lower)) => {
+            Rectangle::with_corners(one.top_left.component_min(other.top_left), low.component_max(lower))
+        }
+        (None, _) => other,
+        (_, None) => one,
+    }
+}
+
+impl Panel for ScreenPanel {
+    fn size(&self) -> Size {
+        self.buffer.size().into()
+    }
+
+    fn has_colours(&self) -> bool {
+        true
+    }
+
+    fn show(
+        &mut self,
+        picture: &Pixels<'_>,
+        areas: &mut dyn Iterator<Item = Rectangle>,
+    ) -> Result<(), OpenError> {
+        self.look()?;
+        let shown = self.copy(picture, areas).and_then(|drawn| self.publish(drawn));
+        shown.map_err(|error| OpenError::from_io(&self.name, &error, REMEDY))
     }
 }
 
@@ -109,32 +205,20 @@ fn output(card: &Card) -> io::Result<Option<(connector::Handle, crtc::Handle, Mo
     Ok(None)
 }
 
-/// A mapped buffer to draw on.
-struct Canvas<'a> {
-    pixels: DumbMapping<'a>,
-    size: (u32, u32),
-    /// Bytes from one row to the next.
-    pitch: usize,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl OriginDimensions for Canvas<'_> {
-    fn size(&self) -> Size {
-        self.size.into()
+    #[test]
+    fn what_was_drawn_lies_within_one_rectangle() {
+        let area = |x, y, width, height| Rectangle::new(Point::new(x, y), Size::new(width, height));
+        assert_eq!(around(Rectangle::zero(), area(5, 6, 7, 8)), area(5, 6, 7, 8));
+        assert_eq!(around(area(5, 6, 7, 8), area(1, 10, 2, 20)), area(1, 6, 11, 24));
     }
-}
 
-impl DrawTarget for Canvas<'_> {
-    type Color = Rgb888;
-    type Error = Infallible;
-
-    fn draw_iter<I: IntoIterator<Item = Pixel<Rgb888>>>(&mut self, pixels: I) -> Result<(), Infallible> {
-        let area = self.bounding_box();
-        for Pixel(at, color) in pixels.into_iter().filter(|pixel| area.contains(pixel.0)) {
-            let start = at.y as usize * self.pitch + at.x as usize * 4;
-            if let Some(pixel) = self.pixels.get_mut(start..start + 4) {
-                pixel.copy_from_slice(&color.into_storage().to_le_bytes());
-            }
-        }
-        Ok(())
+    #[test]
+    fn a_screen_that_is_not_there_is_told_with_a_remedy() {
+        let error = ScreenPanel::open(&ScreenConfig { device: "/nonexistent/card".into() }).err().unwrap();
+        assert!(error.to_string().starts_with("screen /nonexistent/card may not be used"), "{error}");
     }
 }

@@ -47,6 +47,47 @@ pub enum Code {
 }
 
 impl Code {
+    pub const ALL: [Self; 38] = [
+        Self::Connected,
+        Self::Publishing,
+        Self::CameraOpened,
+        Self::ScreenStarted,
+        Self::ResolutionChanged,
+        Self::BitrateChanged,
+        Self::FirstFrame,
+        Self::EncoderStarted,
+        Self::UplinkTooNarrow,
+        Self::Reconnecting,
+        Self::HardwareEncoderFailed,
+        Self::EncoderRestarted,
+        Self::NameNotResolved,
+        Self::ConnectFailed,
+        Self::HandshakeFailed,
+        Self::ServerRefused,
+        Self::TransferFailed,
+        Self::MicrophoneSwitched,
+        Self::MutedSwitched,
+        Self::Suspended,
+        Self::Interrupted,
+        Self::CameraForbidden,
+        Self::MicrophoneForbidden,
+        Self::MusicFailed,
+        Self::WaitingImageFailed,
+        Self::CameraFailed,
+        Self::MicrophoneFailed,
+        Self::VideoEncoderFailed,
+        Self::AudioEncoderFailed,
+        Self::SizeUnsupported,
+        Self::RateUnsupported,
+        Self::Disconnected,
+        Self::ScreenFailed,
+        Self::ScreenUnsupported,
+        Self::ScreenLost,
+        Self::MicrophoneSilent,
+        Self::ScreenChanged,
+        Self::AddressInvalid,
+    ];
+
     pub fn number(self) -> i32 {
         self as i32
     }

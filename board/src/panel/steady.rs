@@ -1,0 +1,146 @@
+//! A display that is opened again when it fails.
+
+use std::time::{Duration, Instant};
+
+use embedded_graphics::prelude::*;
+use embedded_graphics::primitives::Rectangle;
+use tracing::{info, warn};
+
+use super::{Panel, Pixels};
+use crate::OpenError;
+
+/// The pause after a failure, and the longest to which it grows by doubling.
+const PAUSE: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(30);
+
+type Open = Box<dyn Fn() -> Result<Box<dyn Panel>, OpenError> + Send>;
+
+/// A display, whether it is there or not. Its failures are told once, and never its user's.
+pub struct SteadyPanel {
+    name: String,
+    open: Open,
+    panel: Option<Box<dyn Panel>>,
+    pause: Duration,
+    /// When it is tried next, while it is not open.
+    next: Option<Instant>,
+    told: bool,
+}
+
+/// What an open display is like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opened {
+    pub size: Size,
+    pub has_colours: bool,
+    /// It was opened just now: the whole picture is to be shown.
+    pub is_new: bool,
+}
+
+impl SteadyPanel {
+    pub(super) fn new(
+        name: String,
+        open: impl Fn() -> Result<Box<dyn Panel>, OpenError> + Send + 'static,
+    ) -> Self {
+        Self { name, open: Box::new(open), panel: None, pause: PAUSE, next: None, told: false }
+    }
+
+    /// Opens it where that is due. None while it can't be used.
+    pub fn ready(&mut self, now: Instant) -> Option<Opened> {
+        let mut is_new = false;
+        if self.panel.is_none() && self.next.is_none_or(|next| next <= now) {
+            match (self.open)() {
+                Ok(panel) => {
+                    info!(panel = self.name, "the display is open");
+                    (self.panel, is_new) = (Some(panel), true);
+                }
+                Err(error) => self.failed(now, &error),
+            }
+        }
+        let panel = self.panel.as_ref()?;
+        Some(Opened { size: panel.size(), has_colours: panel.has_colours(), is_new })
+    }
+
+    /// Shows parts of a picture, if it can. After a failure it waits, and [`SteadyPanel::ready`] tells when the whole is to
+    /// be shown again.
+    pub fn show(&mut self, now: Instant, picture: &Pixels<'_>, areas: &mut dyn Iterator<Item = Rectangle>) {
+        let Some(panel) = &mut self.panel else {
+            return;
+        };
+        match panel.show(picture, areas) {
+            Ok(()) => (self.pause, self.told) = (PAUSE, false),
+            Err(error) => {
+                self.panel = None;
+                self.failed(now, &error);
+            }
+        }
+    }
+
+    fn failed(&mut self, now: Instant, error: &OpenError) {
+        if !self.told {
+            warn!("{error}; tried again until it works");
+            self.told = true;
+        }
+        self.next = Some(now + self.pause);
+        self.pause = (self.pause * 2).min(LONGEST);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicU32;
+    use std::sync::atomic::Ordering::Relaxed;
+
+    use embedded_graphics::pixelcolor::Rgb565;
+
+    use super::*;
+
+    /// Fails so often at showing before it works.
+    struct Shaky(Arc<AtomicU32>);
+
+    fn failure() -> OpenError {
+        OpenError::failed("panel", "gone", "plug it in")
+    }
+
+    impl Panel for Shaky {
+        fn size(&self) -> Size {
+            Size::new(8, 8)
+        }
+
+        fn has_colours(&self) -> bool {
+            false
+        }
+
+        fn show(&mut self, _: &Pixels<'_>, _: &mut dyn Iterator<Item = Rectangle>) -> Result<(), OpenError> {
+            let fails = self.0.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok();
+            if fails { Err(failure()) } else { Ok(()) }
+        }
+    }
+
+    /// When a display is opened, in seconds, that is shown to once a second.
+    fn opened(opens_fail: u32, shows_fail: u32, seconds: u64) -> Vec<u64> {
+        let (opens, shows) = (AtomicU32::new(opens_fail), Arc::new(AtomicU32::new(shows_fail)));
+        let mut panel = SteadyPanel::new("panel".into(), move || {
+            let fails = opens.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok();
+            if fails { Err(failure()) } else { Ok(Box::new(Shaky(Arc::clone(&shows))) as Box<dyn Panel>) }
+        });
+        let start = Instant::now();
+        let mut opened = Vec::new();
+        for second in 0..seconds {
+            let now = start + Duration::from_secs(second);
+            if panel.ready(now).is_some_and(|it| it.is_new) {
+                opened.push(second);
+            }
+            let pixels = [Rgb565::default(); 64];
+            panel.show(now, &Pixels { width: 8, pixels: &pixels }, &mut std::iter::empty());
+        }
+        opened
+    }
+
+    #[test]
+    fn it_is_tried_again_after_pauses_that_grow_to_half_a_minute() {
+        assert_eq!(opened(0, 0, 10), [0]);
+        assert_eq!(opened(3, 0, 20), [1 + 2 + 4]);
+        assert_eq!(opened(7, 0, 200), [1 + 2 + 4 + 8 + 16 + 30 + 30]);
+        assert_eq!(opened(0, 2, 20), [0, 1, 3]);
+    }
+}

@@ -1,0 +1,234 @@
+//! The screens that are kept as pictures: each a box in some state, and a person's way there.
+// Each program that includes this uses a part of it, and is for a person who sees it fail.
+#![allow(dead_code, clippy::unwrap_used)]
+
+pub(crate) mod picture;
+
+use std::time::Duration;
+
+use embedded_graphics::pixelcolor::Rgb565;
+use live_pusher::{Code, DevicePosition, Hardware, Input, Machine, Options, Reason, Reasons, State, Store};
+use panel::{About, Action, Canvas, Colours, History, Interface, Key, Language, Phase, Picture, View};
+use serde_json::{Value, json};
+
+pub(crate) const SIZES: [(u32, u32, Colours); 4] = [
+    (128, 64, Colours::Two),
+    (240, 240, Colours::Many),
+    (320, 240, Colours::Many),
+    (1280, 720, Colours::Many),
+];
+
+/// A box, and who stands before it.
+pub(crate) struct World {
+    pub(crate) store: Store,
+    pub(crate) history: History,
+    pub(crate) about: About,
+    pub(crate) preview: Vec<Rgb565>,
+    pub(crate) colours: Colours,
+}
+
+/// Size of the camera's picture.
+const PREVIEW: (u32, u32) = (180, 320);
+
+impl World {
+    pub(crate) fn new(colours: Colours) -> Self {
+        let mut world = Self {
+            store: Store::default(),
+            history: History::default(),
+            about: About {
+                version: "0.1.0".into(),
+                serial: "PB-004217".into(),
+                address: "192.168.1.23".into(),
+                set_up: "http://192.168.1.23/?c=4217".into(),
+            },
+            preview: landscape(),
+            colours,
+        };
+        world.set(json!({"url": "rtmp://live.example.org/app/key", "max-bitrate": 2000, "mode": "HD"}));
+        for second in 0..45_u32 {
+            let dip = if (20..28).contains(&second) { 900 } else { 0 };
+            world.history.push(1700 - dip + second * 7919 % 260);
+        }
+        world
+    }
+
+    pub(crate) fn set(&mut self, values: Value) {
+        let Value::Object(values) = values else { unreachable!("a table") };
+        assert_eq!(self.store.update(&values).refused, []);
+    }
+
+    pub(crate) fn view(&self, state: State) -> View<'_> {
+        let (width, height) = PREVIEW;
+        let mut view = View::new(&self.store, &self.history, &self.about);
+        (view.state, view.now, view.temperature) = (state, Duration::from_secs(100), Some(54));
+        if !matches!(state, State::Idle | State::Unbound | State::Suspended) {
+            (view.camera_runs, view.volume) = (true, Some(58));
+        }
+        if state.has_session() {
+            view.target = 2000;
+        }
+        if state == State::Pushing {
+            (view.bitrate, view.quality) = (1850, 2);
+            view.on_air = Some(Duration::from_secs(3753));
+        }
+        if self.colours == Colours::Many && view.camera_runs {
+            view.preview = Picture::new(width, height, &self.preview);
+        }
+        view
+    }
+}
+
+/// Sky, sun, hills and a lake, in few colours.
+fn landscape() -> Vec<Rgb565> {
+    let (width, height) = (PREVIEW.0 as i32, PREVIEW.1 as i32);
+    let pixel = |x: i32, y: i32| {
+        let sun = (x - 130) * (x - 130) + (y - 90) * (y - 90) < 26 * 26;
+        let hill = y > 170 + (x - 40) * (x - 40) / 120;
+        let far = y > 150 + (x - 150) * (x - 150) / 200;
+        match () {
+            () if y > 250 => Rgb565::new(4, 28, 20),
+            () if hill => Rgb565::new(6, 38, 8),
+            () if far => Rgb565::new(12, 44, 14),
+            () if sun => Rgb565::new(31, 56, 10),
+            () => Rgb565::new(14, 46, 29),
+        }
+    };
+    (0..height).flat_map(|y| (0..width).map(move |x| (x, y))).map(|(x, y)| pixel(x, y)).collect()
+}
+
+/// A set of pause reasons, as the machine makes it.
+pub(crate) fn reasons(reason: Reason) -> Reasons {
+    let hardware = Hardware { cameras: vec![DevicePosition::Front], torch: None, music: false };
+    let mut machine = Machine::new(Store::default(), Options::default(), hardware, |_| true);
+    machine.handle(Duration::ZERO, Input::Attach);
+    machine.handle(Duration::ZERO, Input::Condition { reason, holds: true });
+    machine.reasons()
+}
+
+/// Goes down the lines of menus, and into each; the last line is only marked.
+pub(crate) fn walk(interface: &mut Interface, view: &View<'_>, lines: &[usize]) {
+    interface.press(Key::Ok, false, view);
+    for (level, line) in lines.iter().enumerate() {
+        // A page may open with what is set marked.
+        for _ in 0..*line {
+            interface.press(Key::Down, false, view);
+        }
+        if level + 1 < lines.len() {
+            interface.press(Key::Ok, false, view);
+        }
+    }
+}
+
+pub(crate) type Show = fn(&mut World, &mut Interface, &mut Canvas);
+
+fn home(
+    world: &World,
+    interface: &mut Interface,
+    canvas: &mut Canvas,
+    change: fn(&mut View<'_>),
+    state: State,
+) {
+    let mut view = world.view(state);
+    change(&mut view);
+    interface.draw(&view, canvas);
+}
+
+fn message(world: &World, interface: &mut Interface, canvas: &mut Canvas, codes: &[Code], after: u64) {
+    let ends = [Code::Disconnected, Code::VideoEncoderFailed, Code::AudioEncoderFailed, Code::AddressInvalid];
+    let is_over = codes.iter().any(|code| ends.contains(code));
+    let mut view = world.view(if is_over { State::Idle } else { State::Pushing });
+    for code in codes {
+        interface.tell(view.now, *code);
+    }
+    (view.now, view.quality) = (view.now + Duration::from_secs(after), 5);
+    interface.draw(&view, canvas);
+}
+
+fn menu(world: &World, interface: &mut Interface, canvas: &mut Canvas, lines: &[usize]) {
+    let view = world.view(State::Pushing);
+    walk(interface, &view, lines);
+    interface.draw(&view, canvas);
+}
+
+/// Each with its name.
+pub(crate) const SCENES: &[(&str, Show)] = &[
+    ("starting", |w, i, c| home(w, i, c, |view| view.phase = Phase::Starting, State::Unbound)),
+    ("stopped", |w, i, c| home(w, i, c, |view| view.phase = Phase::Stopped, State::Idle)),
+    ("not-set-up", |w, i, c| {
+        w.set(json!({"url": null}));
+        home(w, i, c, |_| (), State::Idle);
+    }),
+    ("not-set-up-no-network", |w, i, c| {
+        w.set(json!({"url": null}));
+        w.about = About::default();
+        home(w, i, c, |_| (), State::Idle);
+    }),
+    ("home-ready", |w, i, c| home(w, i, c, |_| (), State::Idle)),
+    ("home-preview", |w, i, c| home(w, i, c, |_| (), State::Previewing)),
+    ("home-connecting", |w, i, c| home(w, i, c, |view| view.preview = None, State::Connecting)),
+    ("home-on-air", |w, i, c| home(w, i, c, |_| (), State::Pushing)),
+    ("home-on-air-troubled", |w, i, c| {
+        w.set(json!({"muted": true}));
+        let change = |view: &mut View<'_>| {
+            (view.quality, view.dropped, view.temperature, view.torch) = (5, 1284, Some(83), true);
+            (view.position, view.preview, view.bitrate) = (DevicePosition::Back, None, 310);
+            view.on_air = Some(Duration::from_secs(4 * 86_400 + 23 * 3600));
+        };
+        home(w, i, c, change, State::Pushing);
+    }),
+    ("home-paused", |w, i, c| {
+        let change = |view: &mut View<'_>| {
+            (view.reasons, view.preview, view.volume) = (reasons(Reason::Privacy), None, None);
+            (view.bitrate, view.quality, view.camera_runs) = (80, 1, false);
+        };
+        home(w, i, c, change, State::Paused);
+    }),
+    ("home-retrying", |w, i, c| home(w, i, c, |view| view.quality = 6, State::Reconnecting)),
+    ("home-suspended", |w, i, c| home(w, i, c, |_| (), State::Suspended)),
+    ("menu", |w, i, c| menu(w, i, c, &[3])),
+    ("menu-camera", |w, i, c| menu(w, i, c, &[2, 1])),
+    ("menu-picture-window", |w, i, c| {
+        w.set(json!({"picture-in-picture-mode": ["push"]}));
+        menu(w, i, c, &[3, 6]);
+    }),
+    ("menu-sound", |w, i, c| menu(w, i, c, &[4, 0])),
+    ("menu-network", |w, i, c| menu(w, i, c, &[5, 2])),
+    ("number-bitrate", |w, i, c| menu(w, i, c, &[5, 2, 0])),
+    ("choices-filter", |w, i, c| menu(w, i, c, &[3, 12, 3])),
+    ("choices-window", |w, i, c| menu(w, i, c, &[6, 1, 1])),
+    ("text-address", |w, i, c| menu(w, i, c, &[5, 0, 0])),
+    ("set-up", |w, i, c| menu(w, i, c, &[7, 0])),
+    ("about", |w, i, c| menu(w, i, c, &[8, 1])),
+    ("language", |w, i, c| menu(w, i, c, &[9, 0])),
+    ("message-camera", |w, i, c| message(w, i, c, &[Code::CameraFailed], 0)),
+    ("message-camera-remedy", |w, i, c| message(w, i, c, &[Code::CameraFailed], 4)),
+    ("message-two", |w, i, c| message(w, i, c, &[Code::UplinkTooNarrow, Code::Disconnected], 0)),
+    ("answer-failed", |w, i, c| {
+        let view = w.view(State::Pushing);
+        walk(i, &view, &[2, 1]);
+        assert_eq!(i.press(Key::Ok, false, &view), Some(Action::Call("toggleTorch")));
+        i.answered(view.now, Err(-4));
+        i.draw(&view, c);
+    }),
+];
+
+/// One of the scenes on a canvas of its own.
+pub(crate) fn draw(show: Show, language: Language, (width, height, colours): (u32, u32, Colours)) -> Canvas {
+    let (mut world, mut interface) = (World::new(colours), Interface::new(language));
+    let mut canvas = Canvas::new(width, height, colours);
+    show(&mut world, &mut interface, &mut canvas);
+    canvas
+}
+
+/// The message of a code, or its remedy.
+pub(crate) fn draw_message(
+    code: Code,
+    remedy: bool,
+    language: Language,
+    size: (u32, u32, Colours),
+) -> Canvas {
+    let (world, mut interface) = (World::new(size.2), Interface::new(language));
+    let mut canvas = Canvas::new(size.0, size.1, size.2);
+    message(&world, &mut interface, &mut canvas, &[code], if remedy { 4 } else { 0 });
+    canvas
+}
