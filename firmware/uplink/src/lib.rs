@@ -10,6 +10,7 @@ mod chunk;
 mod flv;
 mod publish;
 mod queue;
+pub mod rate;
 mod session;
 
 pub use address::{Address, AddressError};

@@ -1,0 +1,148 @@
+//! How much a link takes over time: by hand, made up like a mobile network's, or from a file.
+//!
+//! **Files** are those of mahimahi (`mm-link`): a line a packet of 1500 bytes that the link can take, its time in whole
+//! milliseconds, not falling; the file repeats from the end.
+
+use std::time::Duration;
+
+use crate::random::Random;
+
+/// Bytes of a delivery opportunity in a file.
+const PACKET: u32 = 1500;
+
+/// Bytes that a link takes in each millisecond; it repeats.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trace {
+    bytes: Vec<u32>,
+}
+
+impl Trace {
+    /// Rates in bits a second, each for so long.
+    pub fn steps(steps: &[(u64, f64)]) -> Self {
+        let mut trace = Self { bytes: Vec::new() };
+        let mut sum = 0.0;
+        for (milliseconds, rate) in steps {
+            for _ in 0..*milliseconds {
+                trace.take(&mut sum, rate / 8000.0);
+            }
+        }
+        trace
+    }
+
+    /// A rate that rises or falls evenly.
+    pub fn ramp(milliseconds: u64, from: f64, to: f64) -> Self {
+        let mut trace = Self { bytes: Vec::new() };
+        let mut sum = 0.0;
+        for now in 0..milliseconds {
+            let rate = from + (to - from) * now as f64 / milliseconds as f64;
+            trace.take(&mut sum, rate / 8000.0);
+        }
+        trace
+    }
+
+    /// A mobile network's uplink as Sprout models it (Winstein, Sivaraman, Balakrishnan, NSDI 2013, section 3): packets
+    /// come at the times of a Poisson process whose rate wanders like a Brownian motion between nothing and twice the
+    /// mean, its square root of variance `wander` times the mean in a second; where it comes to nothing it stays there
+    /// for a fifth of a second on the average.
+    pub fn mobile(seed: u64, seconds: u64, mean: f64, wander: f64) -> Self {
+        let mut random = Random::new(seed);
+        let mut rate = mean;
+        let mut bytes = Vec::new();
+        for _ in 0..seconds * 1000 {
+            let step = wander * mean * 0.001_f64.sqrt() * random.normal();
+            let is_out = rate <= 0.0;
+            if !is_out || random.uniform() < 0.005 {
+                rate = (rate + if is_out { step.abs() + 0.1 * mean } else { step }).clamp(0.0, 2.0 * mean);
+            }
+            let packets = random.poisson(rate / 8000.0 / f64::from(PACKET));
+            bytes.push(packets * PACKET);
+        }
+        Self { bytes }
+    }
+
+    /// The text of a file of mahimahi's; none where it can't be read or holds nothing.
+    pub fn parse(text: &str) -> Option<Self> {
+        let times: Vec<usize> = text.lines().map(|line| line.trim().parse().ok()).collect::<Option<_>>()?;
+        let mut bytes = vec![0; *times.last()?];
+        for time in times {
+            // Time zero is that of the end, the round before.
+            let index = time.checked_sub(1).unwrap_or(bytes.len().checked_sub(1)?);
+            *bytes.get_mut(index)? += PACKET;
+        }
+        Some(Self { bytes })
+    }
+
+    /// As a file of mahimahi's.
+    pub fn to_text(&self) -> String {
+        let mut text = String::new();
+        let mut sum = 0;
+        for (index, bytes) in self.bytes.iter().enumerate() {
+            sum += bytes;
+            for _ in 0..sum / PACKET {
+                text += &format!("{}\n", index + 1);
+            }
+            sum %= PACKET;
+        }
+        text
+    }
+
+    #[must_use]
+    pub fn then(mut self, other: &Self) -> Self {
+        self.bytes.extend(&other.bytes);
+        self
+    }
+
+    pub fn length(&self) -> Duration {
+        Duration::from_millis(self.bytes.len() as u64)
+    }
+
+    /// Bytes in the millisecond that begins at `now`.
+    pub fn bytes_at(&self, now: u64) -> u32 {
+        self.bytes[(now % self.bytes.len() as u64) as usize]
+    }
+
+    /// Bits a second, on the average from one millisecond to another.
+    pub fn mean(&self, from: u64, to: u64) -> f64 {
+        let sum: u64 = (from..to).map(|now| u64::from(self.bytes_at(now))).sum();
+        sum as f64 * 8000.0 / to.saturating_sub(from).max(1) as f64
+    }
+
+    fn take(&mut self, sum: &mut f64, bytes: f64) {
+        *sum += bytes;
+        let whole = sum.floor();
+        *sum -= whole;
+        self.bytes.push(whole as u32);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_and_ramps_hold_their_rates() {
+        let trace = Trace::steps(&[(1000, 6e6), (500, 1.2e6)]).then(&Trace::ramp(1000, 1e6, 3e6));
+        assert_eq!(trace.length(), Duration::from_millis(2500));
+        for (from, to, rate) in [(0, 1000, 6e6), (1000, 1500, 1.2e6), (1500, 2500, 2e6), (2500, 3500, 6e6)] {
+            assert!((trace.mean(from, to) / rate - 1.0).abs() < 0.01, "{}", trace.mean(from, to));
+        }
+    }
+
+    #[test]
+    fn a_mobile_link_has_its_mean_and_is_the_same_each_time() {
+        let trace = Trace::mobile(1, 600, 3e6, 0.5);
+        assert_eq!(trace, Trace::mobile(1, 600, 3e6, 0.5));
+        let mean = trace.mean(0, 600_000);
+        assert!((2e6..4e6).contains(&mean), "{mean}");
+    }
+
+    #[test]
+    fn files_are_read_and_written() {
+        assert_eq!(Trace::parse("2\n2\n4\n"), Some(Trace { bytes: vec![0, 3000, 0, 1500] }));
+        for wrong in ["", "x\n", "0\n", "5\n2\n1\n0\n"] {
+            assert_eq!(Trace::parse(wrong), None, "{wrong:?}");
+        }
+        let trace = Trace::parse("1\n1\n7\n").unwrap();
+        assert_eq!(trace.to_text(), "1\n1\n7\n");
+    }
+}
