@@ -7,9 +7,11 @@ mod random;
 mod sim;
 mod tcp;
 mod trace;
+mod window;
 
 pub use encoder::EncoderModel;
 pub use peers::{Own, peers};
 pub use sim::{Drop, Observation, Outcome, RateControl, Scenario, Sending, run};
-pub use tcp::{CongestionControl, PathModel};
+pub use tcp::PathModel;
 pub use trace::Trace;
+pub use window::CongestionControl;

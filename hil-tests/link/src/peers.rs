@@ -21,7 +21,9 @@ impl Own {
             Policy::Live => ("Pushbox, live", 3000),
             Policy::Rtc => ("Pushbox, RTC", 1000),
         };
-        Self { name, controller: Controller::new(policy, bounds, start as u32), limit }
+        let mut controller = Controller::new(policy, bounds, start as u32);
+        controller.set_beside(65_000);
+        Self { name, controller, limit }
     }
 }
 
@@ -50,15 +52,7 @@ pub fn peers(min: f64, max: f64) -> Vec<Box<dyn RateControl>> {
         Box::new(ObsDropping { rate: max }),
         Box::new(ObsDynamic { min, max, target: max, sent: VecDeque::new(), lowered: None, last_cut: 0 }),
         Box::new(RootEncoder { max, target: max, before: 0 }),
-        Box::new(Belacoder {
-            min,
-            max,
-            target: max,
-            buffer: 0.0,
-            round_trip: 0.0,
-            down: 0,
-            up: 0,
-        }),
+        Box::new(Belacoder { min, max, target: max, buffer: 0.0, round_trip: 0.0, down: 0, up: 0 }),
         Box::new(Moblin { min, max, target: max, before: (0, 0), real: 0.0 }),
         Box::new(HaishinKit { max, target: max, queued: Vec::new(), before: 0, sufficient: 0 }),
     ]

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use crate::random::Random;
 use crate::trace::Trace;
+use crate::window::{CongestionControl, Window};
 
 /// Payload of a packet, in bytes.
 pub(crate) const MSS: usize = 1448;
@@ -18,15 +19,6 @@ pub struct PathModel {
     pub rtt: u64,
     /// Share of the packets that get lost on the way.
     pub loss: f64,
-}
-
-/// How many packets may be under way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CongestionControl {
-    /// RFC 9438, without its friendly region.
-    Cubic,
-    /// Twice what path and delivery rate hold, paced; version 1 without its probing for the round trip.
-    Bbr,
 }
 
 /// A packet on its way.
@@ -65,7 +57,6 @@ pub(crate) struct TcpState {
 pub(crate) struct Tcp {
     path: PathModel,
     random: Random,
-    control: CongestionControl,
     now: u64,
     unsent: usize,
     accepted: u64,
@@ -94,24 +85,11 @@ pub(crate) struct Tcp {
     recovering_until: u64,
 }
 
-/// Of a congestion control, in packets.
-struct Window {
-    packets: f64,
-    threshold: f64,
-    before_loss: f64,
-    epoch: Option<u64>,
-    /// Bytes a millisecond, with their times.
-    rates: VecDeque<(u64, f64)>,
-    startup: Option<(f64, u64)>,
-    pacing: f64,
-}
-
 impl Tcp {
     pub(crate) fn new(path: PathModel, control: CongestionControl, seed: u64) -> Self {
         Self {
             path,
             random: Random::new(seed),
-            control,
             now: 0,
             unsent: 0,
             accepted: 0,
@@ -130,15 +108,7 @@ impl Tcp {
             delivered: 0,
             delivered_at: 0,
             selectively: 0,
-            window: Window {
-                packets: 10.0,
-                threshold: f64::MAX,
-                before_loss: 0.0,
-                epoch: None,
-                rates: VecDeque::new(),
-                startup: Some((0.0, 0)),
-                pacing: 10.0 * MSS as f64,
-            },
+            window: Window::new(control),
             state: TcpState { min_rtt: f64::MAX, ..TcpState::default() },
             last_progress: 0,
             recovering_until: 0,
@@ -182,7 +152,7 @@ impl Tcp {
         self.forward();
         self.receive();
         while let Some((_, sequence, number)) =
-            self.acknowledgements.pop_front_if(|(due, ..)| *due <= self.now)
+            pop_if(&mut self.acknowledgements, |(due, ..)| *due <= self.now)
         {
             self.acknowledge(sequence, number);
         }
@@ -208,7 +178,7 @@ impl Tcp {
 
     fn receive(&mut self) {
         while let Some((due, sequence, length, number)) =
-            self.arrivals.pop_front_if(|(due, ..)| *due <= self.now)
+            pop_if(&mut self.arrivals, |(due, ..)| *due <= self.now)
         {
             if sequence >= self.received {
                 self.beyond.insert((sequence, length));
@@ -241,11 +211,11 @@ impl Tcp {
         self.selectively += packet.length;
         self.last_progress = self.now;
         self.measure(&packet);
-        while let Some(first) = self.flight.pop_front_if(|packet| packet.is_acknowledged) {
+        while let Some(first) = pop_if(&mut self.flight, |packet| packet.is_acknowledged) {
             self.selectively -= first.length;
         }
         self.detect_losses(number);
-        self.grow(&packet);
+        self.window.grow(self.now, self.state.rtt.max(1.0), self.state.min_rtt, packet.app_limited);
     }
 
     fn packet(&mut self, sequence: u64) -> Option<&mut Packet> {
@@ -270,11 +240,9 @@ impl Tcp {
             let rate = (self.delivered - packet.delivered.0) as f64 / interval;
             if !packet.app_limited || rate * 8000.0 > state.delivery_rate {
                 (state.delivery_rate, state.app_limited) = (rate * 8000.0, packet.app_limited);
-                self.window.rates.push_back((self.now, rate));
+                self.window.sample(self.now, rate, state.rtt);
             }
         }
-        let oldest = self.now.saturating_sub(10 * state.rtt.max(10.0) as u64);
-        while self.window.rates.pop_front_if(|(time, _)| *time < oldest).is_some() {}
     }
 
     /// A packet is lost when one that was sent three packets later came (RFC 8985 without its clock).
@@ -318,54 +286,14 @@ impl Tcp {
     }
 
     fn shrink(&mut self) {
-        if self.now < self.recovering_until || self.control == CongestionControl::Bbr {
-            return;
-        }
-        self.recovering_until = self.now + self.state.rtt as u64;
-        let window = &mut self.window;
-        window.before_loss = window.packets;
-        window.packets = (window.packets * 0.7).max(2.0);
-        (window.threshold, window.epoch) = (window.packets, None);
-    }
-
-    fn grow(&mut self, packet: &Packet) {
-        let (now, rtt) = (self.now, self.state.rtt.max(1.0));
-        let window = &mut self.window;
-        match self.control {
-            // One that is not used does not grow (RFC 9438 section 4.2).
-            CongestionControl::Cubic if packet.app_limited => {}
-            CongestionControl::Cubic if window.packets < window.threshold => window.packets += 1.0,
-            CongestionControl::Cubic => {
-                let since = now - *window.epoch.get_or_insert(now);
-                let k = (window.before_loss * 0.3 / 0.4).max(0.0).cbrt();
-                let target =
-                    0.4 * ((since as f64 + rtt) / 1000.0 - k).powi(3) + window.before_loss.max(window.packets);
-                window.packets += ((target - window.packets) / window.packets).clamp(0.01, 0.5);
-            }
-            CongestionControl::Bbr => {
-                let rate = window.rates.iter().map(|(_, rate)| *rate).fold(0.0, f64::max);
-                let mut gain: f64 = match (now / self.state.min_rtt.max(1.0) as u64) % 8 {
-                    0 => 1.25,
-                    1 => 0.75,
-                    _ => 1.0,
-                };
-                if let Some((best, rounds)) = &mut window.startup {
-                    gain = 2.89;
-                    if rate > *best * 1.25 {
-                        (*best, *rounds) = (rate, now);
-                    } else if !packet.app_limited && now > *rounds + 3 * rtt as u64 {
-                        window.startup = None;
-                    }
-                }
-                window.packets =
-                    (gain.max(2.0) * rate * self.state.min_rtt.min(1e4) / MSS as f64 + 3.0).max(10.0);
-                window.pacing = (gain * rate).max(MSS as f64 * 0.1);
-            }
+        if self.now >= self.recovering_until {
+            self.recovering_until = self.now + self.state.rtt as u64;
+            self.window.shrink();
         }
     }
 
     fn send(&mut self) {
-        let mut budget = if self.control == CongestionControl::Bbr { self.window.pacing } else { f64::MAX };
+        let mut budget = self.window.pacing().unwrap_or(f64::MAX);
         // What was left of the last millisecond is given away: at the rates here it is less than a packet.
         if self.random.uniform() < (budget / MSS as f64).fract() {
             budget += MSS as f64;
@@ -418,6 +346,11 @@ impl Tcp {
             self.queue.push_back((sequence, length, number));
         }
     }
+}
+
+/// Takes the first item where it is as wanted.
+fn pop_if<T>(items: &mut VecDeque<T>, is_wanted: impl Fn(&T) -> bool) -> Option<T> {
+    if items.front().is_some_and(is_wanted) { items.pop_front() } else { None }
 }
 
 #[cfg(test)]

@@ -40,22 +40,23 @@ impl Trace {
         trace
     }
 
-    /// A mobile network's uplink as Sprout models it (Winstein, Sivaraman, Balakrishnan, NSDI 2013, section 3): packets
-    /// come at the times of a Poisson process whose rate wanders like a Brownian motion between nothing and twice the
-    /// mean, its square root of variance `wander` times the mean in a second; where it comes to nothing it stays there
-    /// for a fifth of a second on the average.
-    pub fn mobile(seed: u64, seconds: u64, mean: f64, wander: f64) -> Self {
+    /// An uplink like that of a phone in a car. The logarithm of the rate wanders as an Ornstein-Uhlenbeck process round
+    /// that of `median`, with standard deviation `spread` and a memory of four seconds; packets are taken at the times
+    /// of a Poisson process of that rate, as in Sprout's model (Winstein, Sivaraman, Balakrishnan, NSDI 2013, section
+    /// 3.1); every ten seconds on the average a handover takes the link away for 50 to 400 ms.
+    pub fn mobile(seed: u64, seconds: u64, median: f64, spread: f64) -> Self {
+        const MEMORY: f64 = 4000.0;
         let mut random = Random::new(seed);
-        let mut rate = mean;
+        let (mut logarithm, mut out) = (0.0, 0_u32);
         let mut bytes = Vec::new();
         for _ in 0..seconds * 1000 {
-            let step = wander * mean * 0.001_f64.sqrt() * random.normal();
-            let is_out = rate <= 0.0;
-            if !is_out || random.uniform() < 0.005 {
-                rate = (rate + if is_out { step.abs() + 0.1 * mean } else { step }).clamp(0.0, 2.0 * mean);
+            logarithm += spread * (2.0_f64 / MEMORY).sqrt() * random.normal() - logarithm / MEMORY;
+            if random.uniform() < 1e-4 {
+                out = 50 + (350.0 * random.uniform()) as u32;
             }
-            let packets = random.poisson(rate / 8000.0 / f64::from(PACKET));
-            bytes.push(packets * PACKET);
+            let rate = if out > 0 { 0.0 } else { median * f64::exp(logarithm) };
+            out = out.saturating_sub(1);
+            bytes.push(PACKET * random.poisson(rate / 8000.0 / f64::from(PACKET)));
         }
         Self { bytes }
     }
@@ -130,8 +131,8 @@ mod tests {
 
     #[test]
     fn a_mobile_link_has_its_mean_and_is_the_same_each_time() {
-        let trace = Trace::mobile(1, 600, 3e6, 0.5);
-        assert_eq!(trace, Trace::mobile(1, 600, 3e6, 0.5));
+        let trace = Trace::mobile(1, 600, 3e6, 0.6);
+        assert_eq!(trace, Trace::mobile(1, 600, 3e6, 0.6));
         let mean = trace.mean(0, 600_000);
         assert!((2e6..4e6).contains(&mean), "{mean}");
     }

@@ -2,10 +2,12 @@
 
 mod controller;
 mod path;
+mod size;
 
 use std::time::Duration;
 
 pub use controller::{Bounds, Controller, Decision, Policy};
+pub use size::SizeSteps;
 
 /// Since any fixed moment, by a clock that never steps.
 pub type Time = Duration;
