@@ -12,6 +12,7 @@ mod log;
 mod meter;
 mod microphone;
 mod news;
+mod rate;
 mod run;
 mod selftest;
 mod settings;

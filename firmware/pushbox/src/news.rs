@@ -15,6 +15,8 @@ pub(crate) enum News {
         event: DeviceEvent,
     },
     Input(Input),
+    /// The uplink was found to take less than it is given.
+    Narrow,
     /// What became of the load of that number.
     WaitingImage {
         number: u32,
@@ -49,7 +51,11 @@ impl Reporter {
 
     /// From a task that can't wait; what there is no room for is told by something else.
     pub(crate) fn try_send(&self, input: Input) {
-        let _ = self.0.try_send(News::Input(input));
+        self.try_tell(News::Input(input));
+    }
+
+    pub(crate) fn try_tell(&self, news: News) {
+        let _ = self.0.try_send(news);
     }
 
     pub(crate) fn fail(&self, error: anyhow::Error) {

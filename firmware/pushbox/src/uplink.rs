@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
 use crate::news::{News, Reporter};
+use crate::rate::RateControl;
 use crate::sink::Queue;
 
 /// A connection that goes on until it is closed or fails.
@@ -25,6 +26,7 @@ impl Connection {
         number: ConnectionId,
         url: String,
         queue: Arc<Queue>,
+        rate: Arc<RateControl>,
         reporter: Reporter,
         before: Option<Self>,
     ) -> Self {
@@ -33,7 +35,7 @@ impl Connection {
             if let Some(before) = before {
                 before.end().await;
             }
-            connect(number, &url, &queue, &reporter, closed).await;
+            connect(number, &url, &queue, &rate, &reporter, closed).await;
         });
         Self { close: Some(close), task }
     }
@@ -54,6 +56,7 @@ async fn connect(
     connection: ConnectionId,
     url: &str,
     queue: &Queue,
+    rate: &RateControl,
     reporter: &Reporter,
     closed: oneshot::Receiver<()>,
 ) {
@@ -72,8 +75,10 @@ async fn connect(
                 ("remote".to_owned(), json!(peer.to_string())),
                 elapsed,
             ])),
+            Published::Sample(sample) => return rate.sample(&sample),
             Published::Started => {
                 info!(%address, "publishing");
+                rate.connect();
                 NetworkEvent::Published
             }
         };

@@ -36,6 +36,8 @@ pub(crate) struct Order {
     /// The camera's pictures, or else the placeholder.
     pub(crate) live: bool,
     pub(crate) size: Size,
+    /// By which it is smaller as yet, for want of bits.
+    pub(crate) steps: u8,
     /// Where the encoder refuses that size.
     pub(crate) fallback: Size,
     pub(crate) baseline: bool,
@@ -48,6 +50,11 @@ impl Order {
         self.size = Size::of(properties);
         self.fallback = Size::of_mode(properties);
         self.baseline = properties.mode.is_baseline();
+    }
+
+    /// What is published.
+    fn published(&self) -> Size {
+        (0..self.steps).fold(self.size, |size, _| size.smaller().unwrap_or(size))
     }
 }
 
@@ -88,6 +95,11 @@ impl VideoStage {
         self.frames.wake();
     }
 
+    /// The size that is published.
+    pub(crate) fn size(&self) -> Size {
+        self.order().published()
+    }
+
     fn order(&self) -> MutexGuard<'_, Order> {
         self.order.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -103,6 +115,7 @@ impl VideoStage {
 struct Plan {
     session: Option<u32>,
     size: Size,
+    steps: u8,
     baseline: bool,
     /// Whether the camera encodes by itself.
     passes: bool,
@@ -163,7 +176,8 @@ impl Worker {
         let Captured { frame, quarter_turns } = captured;
         let layout = frame.layout;
         let passes = layout.format == PixelFormat::H264;
-        let size = if passes { Size { width: layout.width, height: layout.height } } else { order.size };
+        let size =
+            if passes { Size { width: layout.width, height: layout.height } } else { order.published() };
         self.prepare(order, size, passes)?;
         let went_out = match self.line.as_mut().and_then(|line| line.pipeline.as_mut()) {
             Some(pipeline) => pipeline.process(frame, quarter_turns)?,
@@ -175,7 +189,7 @@ impl Worker {
 
     fn hold_place(&mut self, order: &Order) -> Result<(), EncodeError> {
         self.next = Instant::now() + PLACEHOLDER;
-        self.prepare(order, order.size, false)?;
+        self.prepare(order, order.published(), false)?;
         let size = self.line.as_ref().map_or(order.size, |line| line.size);
         self.draw_placeholder(size, order);
         let pipeline = self.line.as_mut().and_then(|line| line.pipeline.as_mut());
@@ -190,7 +204,8 @@ impl Worker {
 
     /// Makes the pipeline that `order` wants, unless it is there.
     fn prepare(&mut self, order: &Order, size: Size, passes: bool) -> Result<(), EncodeError> {
-        let plan = Plan { session: order.session, size, baseline: order.baseline, passes };
+        let plan =
+            Plan { session: order.session, size, steps: order.steps, baseline: order.baseline, passes };
         if self.line.as_ref().is_some_and(|line| line.plan == plan) {
             return Ok(());
         }
@@ -274,7 +289,8 @@ impl Worker {
         let changed = |(plan, size): (Plan, Size)| plan.session == now.0.session && size != now.1;
         if before.is_some_and(changed) {
             let mut params = now.1.params();
-            params.insert("cause".into(), json!("property"));
+            let is_adapted = before.is_some_and(|(plan, _)| plan.steps != now.0.steps);
+            params.insert("cause".into(), json!(if is_adapted { "adapt" } else { "property" }));
             self.notice(Code::ResolutionChanged, params);
         }
     }

@@ -12,6 +12,7 @@ mod publish;
 mod queue;
 pub mod rate;
 mod session;
+mod socket;
 
 pub use address::{Address, AddressError};
 pub use chunk::{ChunkError, ChunkReader, Message};

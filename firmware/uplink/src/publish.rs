@@ -3,22 +3,25 @@
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, lookup_host};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 use crate::chunk::{Chunks, PIECES, kind};
-use crate::flv;
-use crate::{Address, Event, Media, SendQueue, Session, SessionError, Track};
+use crate::rate::Sample;
+use crate::{Address, Event, Media, SendQueue, Session, SessionError, Track, flv, socket};
 
 /// Limits of the steps (spec 10.4).
 const RESOLVE: Duration = Duration::from_secs(5);
 const CONNECT: Duration = Duration::from_secs(5);
 const HANDSHAKE: Duration = Duration::from_secs(8);
 const WRITE_STALL: Duration = Duration::from_secs(10);
+/// From one sample for rate control to the next.
+const SAMPLING: Duration = Duration::from_millis(20);
 /// For unpublishing and the last bytes.
 const FAREWELL: Duration = Duration::from_millis(400);
 
@@ -46,12 +49,14 @@ pub enum PublishError {
 }
 
 /// How far a connection has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Published {
     /// 1001
     Connected(SocketAddr),
     /// 1002
     Started,
+    /// What the connection shows, every 20 ms from then on.
+    Sample(Sample),
 }
 
 /// Publishes what comes through `queue` until `shutdown` is ready, which unpublishes in order, or the connection ends.
@@ -94,7 +99,7 @@ async fn connect(address: &Address) -> Result<TcpStream, PublishError> {
     for candidate in candidates {
         match tokio::time::timeout_at(deadline, TcpStream::connect(candidate)).await {
             Ok(Ok(stream)) => {
-                let _ = stream.set_nodelay(true);
+                socket::prepare(&stream);
                 return Ok(stream);
             }
             Ok(Err(error)) => last = error.to_string(),
@@ -180,6 +185,8 @@ impl<'a, P: AsRef<[u8]> + Send> Connection<'a, P> {
         report: &mut impl FnMut(Published),
     ) -> Result<(), PublishError> {
         let mut buffer = vec![0; 16 << 10];
+        let mut samples = interval(SAMPLING);
+        samples.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let blocked = self.write()?;
             let live = self.session.is_publishing();
@@ -191,9 +198,16 @@ impl<'a, P: AsRef<[u8]> + Send> Connection<'a, P> {
                     self.read(&mut buffer, report)?;
                 }
                 ready = self.stream.writable(), if blocked => ready.map_err(broken)?,
+                _ = samples.tick(), if live => self.sample(report),
                 media = self.queue.next(), if live && !blocked => self.start(media),
                 () = sleep_until(self.deadline), if blocked || !live => return Err(self.late()),
             }
+        }
+    }
+
+    fn sample(&self, report: &mut impl FnMut(Published)) {
+        if let Ok(socket) = socket::state(self.stream.as_fd()) {
+            report(Published::Sample(Sample { queue: self.queue.what_waits(), socket, acknowledged: None }));
         }
     }
 

@@ -25,6 +25,7 @@ use crate::device::Run;
 use crate::events::{Event, Listener, Listeners};
 use crate::meter::{self, Meter};
 use crate::news::{News, Reporter, channel};
+use crate::rate::RateControl;
 use crate::settings::{Memory, Settings};
 use crate::sink::{Description, Queue};
 use crate::uplink::Connection;
@@ -51,6 +52,7 @@ pub(crate) struct Engine {
     description: Arc<Description>,
     pub(crate) video: Arc<VideoStage>,
     pub(crate) audio: Arc<AudioStage>,
+    rate: Arc<RateControl>,
     camera: Option<Run>,
     microphone: Option<Run>,
     /// Pictures a second that the camera delivers.
@@ -117,7 +119,8 @@ impl Engine {
         let passes = board.cameras.iter().any(CameraConfig::encodes);
         let video = VideoStage::new(&properties, passes, Arc::clone(&description), reporter.clone());
         let audio = AudioStage::new(Arc::clone(&description), reporter.clone());
-        let meter = Meter::new(Arc::clone(&queue), Arc::clone(&video), Arc::clone(&audio));
+        let rate = Arc::new(RateControl::new(&properties, Arc::clone(&video), reporter.clone()));
+        let meter = Meter::new(Arc::clone(&queue), Arc::clone(&video), Arc::clone(&audio), Arc::clone(&rate));
         let hardware = Hardware {
             cameras: board.cameras.iter().map(|camera| position(camera.position)).collect(),
             ..Hardware::default()
@@ -138,6 +141,7 @@ impl Engine {
             description,
             video,
             audio,
+            rate,
             camera: None,
             microphone: None,
             sensor_fps: u32::MAX,
@@ -216,6 +220,10 @@ impl Engine {
                 self.handle(Input::Device { device, event })
             }
             News::Input(input) => self.handle(input),
+            News::Narrow if self.meter.is_narrow() => {
+                self.handle(Input::Notice { code: Code::UplinkTooNarrow, params: Map::new() })
+            }
+            News::Narrow => Ok(()),
             News::WaitingImage { number, result } => self.hear_waiting_image(number, result),
             News::Failed(error) => Err(error),
         }
@@ -260,9 +268,10 @@ impl Engine {
             Output::Open(device) => return self.open(device),
             Output::Close(device) => self.run_of(device).into_iter().for_each(Run::close),
             Output::Connect { connection, url } => {
-                let (queue, reporter) = (Arc::clone(&self.queue), self.reporter.clone());
+                let (queue, rate) = (Arc::clone(&self.queue), Arc::clone(&self.rate));
+                let reporter = self.reporter.clone();
                 let before = self.connection.take();
-                self.connection = Some(Connection::start(connection, url, queue, reporter, before));
+                self.connection = Some(Connection::start(connection, url, queue, rate, reporter, before));
             }
             Output::Disconnect { .. } => {
                 if let Some(connection) = &mut self.connection {
