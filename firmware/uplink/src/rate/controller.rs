@@ -41,8 +41,8 @@ struct Tuning {
 impl Policy {
     fn tuning(self) -> Tuning {
         match self {
-            Self::Live => Tuning { window: Duration::from_millis(300), allowed: 0.18, drain: 0.7, rise: 1.2 },
-            Self::Rtc => Tuning { window: Duration::from_millis(250), allowed: 0.07, drain: 0.6, rise: 1.2 },
+            Self::Live => Tuning { window: Duration::from_millis(300), allowed: 0.18, drain: 0.7, rise: 1.6 },
+            Self::Rtc => Tuning { window: Duration::from_millis(250), allowed: 0.07, drain: 0.6, rise: 1.6 },
         }
     }
 }
@@ -71,11 +71,14 @@ const BURST: f64 = 0.25;
 /// From so many seconds on, what is beyond is to be drained as fast as said; below, more gently.
 const SERIOUS: f64 = 0.3;
 /// A path that swings may have a longer queue, so that it does not run dry: so much longer by the share of its swing,
-/// seen over so many seconds.
+/// seen over so many seconds, and at the most that share longer.
 const SWING: f64 = 5.0;
+const MOST_SWING: f64 = 1.0;
 const SWING_MEMORY: f64 = 2.5;
-/// Below this share of the target an encoder does not show what the path would make of more.
+/// Below this share of the target an encoder does not show what the path would make of more: far from the capacity that
+/// was measured, and near it.
 const BUSY_ENCODER: f64 = 0.5;
+const BUSY_ENCODER_NEAR: f64 = 0.75;
 /// The encoder is not troubled with smaller changes, as a share.
 const STEP: f64 = 0.03;
 /// A path that takes less than this share of the target is too narrow (code 1101).
@@ -188,7 +191,8 @@ impl Controller {
         self.ceiling = Some(capacity);
         let delay = view.backlog as f64 * 8.0 / capacity.max(1000.0);
         let burst = if self.target <= USE * capacity { BURST } else { 0.0 };
-        let late = (delay - tuning.allowed * (1.0 + SWING * self.swing) - burst).max(0.0);
+        let allowed = tuning.allowed * (1.0 + (SWING * self.swing).min(MOST_SWING));
+        let late = (delay - allowed - burst).max(0.0);
         let wanted = capacity * (USE - late / tuning.drain * (late / SERIOUS).min(1.0)).max(0.0);
         if wanted > self.target {
             let reaction = 0.2 + view.base.as_secs_f64();
@@ -204,14 +208,15 @@ impl Controller {
     }
 
     fn rise(&mut self, view: &View, tuning: &Tuning, seconds: f64) {
-        if view.produced < BUSY_ENCODER * self.target {
-            return;
-        }
         self.ceiling = self
             .ceiling
             .map(|ceiling| (ceiling * (1.0 + AGING * seconds)).max(view.burst * PROOF))
             .filter(|ceiling| self.target <= OUTGROWN * ceiling);
         let is_near = self.ceiling.is_some_and(|ceiling| self.target > CAREFUL * ceiling);
+        let least = if is_near { BUSY_ENCODER_NEAR } else { BUSY_ENCODER };
+        if view.produced < least * self.target {
+            return;
+        }
         let is_sharp = ((view.produced / SHARP - 1.0) / 4.0).clamp(0.0, 1.0);
         // As if the encoder had made as much as it may.
         let idle = 1.0 - (1.0 - view.idle) * (self.target / view.produced.max(1.0)).max(1.0);

@@ -51,8 +51,8 @@ impl Scenario {
 }
 
 pub(super) fn all() -> Vec<Scenario> {
-    let step = || Trace::steps(&[(20_000, 6e6), (20_000, 1.2e6), (20_000, 6e6)]);
-    let steady = || Trace::steps(&[(60_000, 6e6)]);
+    let step = || Trace::steps(&[(30_000, 6e6), (30_000, 1.2e6), (30_000, 6e6)]);
+    let steady = || Trace::steps(&[(40_000, 6e6)]);
     let mobile = Trace::mobile(1, 120, 3e6, 0.6);
     let lossy = |name: &str, loss: f64, control| Scenario {
         loss,
@@ -66,15 +66,15 @@ pub(super) fn all() -> Vec<Scenario> {
     vec![
         Scenario {
             buffer: SHALLOW,
-            recovers: Some(40_000),
-            ..Scenario::new("step-shallow", "6, then 1.2, then 6 Mb/s, 20 s each; 128 kB before it", step())
+            recovers: Some(60_000),
+            ..Scenario::new("step-shallow", "6, then 1.2, then 6 Mb/s, 30 s each; 128 kB before it", step())
         },
         Scenario {
-            recovers: Some(40_000),
+            recovers: Some(60_000),
             ..Scenario::new("step-deep", "the same with 2 MB before it", step())
         },
         Scenario {
-            recovers: Some(40_000),
+            recovers: Some(60_000),
             control: CongestionControl::Bbr,
             ..Scenario::new("step-deep-bbr", "the same with BBR", step())
         },
@@ -93,7 +93,7 @@ pub(super) fn all() -> Vec<Scenario> {
         },
         Scenario {
             rtt: 300,
-            recovers: Some(40_000),
+            recovers: Some(60_000),
             ..Scenario::new("step-far", "the steps over a round trip of 300 ms; 2 MB", step())
         },
         lossy("loss-1-cubic", 0.01, CongestionControl::Cubic),
