@@ -207,7 +207,7 @@ impl<'a, P: AsRef<[u8]> + Send> Connection<'a, P> {
 
     fn sample(&self, report: &mut impl FnMut(Published)) {
         if let Ok(socket) = socket::state(self.stream.as_fd()) {
-            report(Published::Sample(Sample { queue: self.queue.what_waits(), socket, acknowledged: None }));
+            report(Published::Sample(Sample { queue: self.queue.what_waits(), socket }));
         }
     }
 

@@ -152,7 +152,7 @@ proptest! {
                 ..SocketState::default()
             };
             let queue = Waiting { time: microseconds(bytes), bytes: bytes.into() };
-            let decision = controller.sample(now, &Sample { queue, socket, acknowledged: None });
+            let decision = controller.sample(now, &Sample { queue, socket });
             prop_assert!((bounds.min..=bounds.max).contains(&decision.bitrate));
             if let Some((one, other)) = new_bounds {
                 bounds = Bounds { min: one.min(other) * 1000, max: one.max(other) * 1000 };

@@ -267,7 +267,7 @@ impl RateControl for Moblin {
 
     fn target(&mut self, now: Duration, observation: &Observation) -> f64 {
         let (now, sample) = (now.as_millis() as u64, &observation.sample);
-        let acknowledged = sample.acknowledged.unwrap_or_default();
+        let acknowledged = observation.acknowledged;
         let under_way = (sample.socket.accepted + sample.queue.bytes).saturating_sub(acknowledged);
         let rate = (acknowledged - self.before.1) as f64 * 8000.0 / (now - self.before.0).max(1) as f64;
         self.before = (now, acknowledged);

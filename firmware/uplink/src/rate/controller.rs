@@ -42,7 +42,7 @@ impl Policy {
     fn tuning(self) -> Tuning {
         match self {
             Self::Live => Tuning { window: Duration::from_millis(300), allowed: 0.18, drain: 0.7, rise: 1.6 },
-            Self::Rtc => Tuning { window: Duration::from_millis(250), allowed: 0.07, drain: 0.6, rise: 1.6 },
+            Self::Rtc => Tuning { window: Duration::from_millis(250), allowed: 0.07, drain: 0.6, rise: 1.2 },
         }
     }
 }
@@ -161,7 +161,8 @@ impl Controller {
         let pictures = (self.target - self.beside).clamp(min, max);
         self.target = pictures + self.beside;
         let is_bound = pictures == min || pictures == max;
-        if is_bound || (pictures - self.told).abs() >= STEP * self.told {
+        let is_beyond = !(min..=max).contains(&self.told);
+        if is_bound || is_beyond || (pictures - self.told).abs() >= STEP * self.told {
             self.told = pictures;
         }
         self.told as u32

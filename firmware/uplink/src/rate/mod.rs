@@ -17,8 +17,6 @@ pub type Time = Duration;
 pub struct Sample {
     pub queue: Waiting,
     pub socket: SocketState,
-    /// Bytes that the server says it received (RTMP section 5.4.3), where it does.
-    pub acknowledged: Option<u64>,
 }
 
 /// What waits in the send queue.

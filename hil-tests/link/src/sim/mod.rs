@@ -36,10 +36,10 @@ pub trait RateControl {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Observation {
     pub sample: Sample,
+    /// Bytes that the server said it has (RTMP section 5.4.3).
+    pub acknowledged: u64,
     /// Packets in the send queue.
     pub packets: usize,
-    /// Video bits a second of the encoder in the last second.
-    pub encoded: f64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -137,8 +137,6 @@ struct Stream {
     target: f64,
     /// The target that counted as a change last.
     told: f64,
-    /// Sizes of the pictures of the last second, with their times.
-    encoded: VecDeque<(u64, usize)>,
     /// What is not wholly in the socket: bytes that are left.
     half_written: Option<(usize, Item)>,
     /// What is: the byte behind its last, in order.
@@ -160,7 +158,6 @@ impl Stream {
             low_water: sending.low_water,
             target: scenario.start,
             told: scenario.start,
-            encoded: VecDeque::new(),
             half_written: None,
             written: VecDeque::new(),
             acknowledged: (0, 0),
@@ -175,11 +172,7 @@ impl Stream {
         let wants_idr = self.queue.take_idr_wish();
         if let Some((bytes, is_idr)) = self.encoder.picture(now, self.target, wants_idr) {
             self.outcome.pictures += 1;
-            self.encoded.push_back((now, bytes));
             self.queue.push(Item { captured: now, bytes, is_video: true, is_idr });
-        }
-        while self.encoded.front().is_some_and(|(time, _)| now >= time + 1000) {
-            self.encoded.pop_front();
         }
         let (interval, bytes) = SOUND;
         if now.is_multiple_of(interval) {
@@ -245,9 +238,9 @@ impl Stream {
         let time = Duration::from_millis(self.queue.span(now));
         let queue = Waiting { time, bytes: self.queue.bytes() as u64 };
         Observation {
-            sample: Sample { queue, socket, acknowledged: Some(self.acknowledged.0) },
+            sample: Sample { queue, socket },
+            acknowledged: self.acknowledged.0,
             packets: self.queue.items.len(),
-            encoded: self.encoded.iter().map(|(_, bytes)| *bytes as f64 * 8.0).sum(),
         }
     }
 
