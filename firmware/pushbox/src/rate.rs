@@ -189,7 +189,7 @@ impl RateControl {
         let bits_per_pixel = f64::from(bitrate) / (pixels * fps).max(1.0);
         if state.size.evaluate(self.born.elapsed(), bits_per_pixel, Size::smaller(size).is_none()) {
             let steps = state.size.steps();
-            self.video.change(|order| order.steps = steps);
+            self.video.change(|order| (order.steps, order.is_adapted) = (steps, true));
         }
     }
 

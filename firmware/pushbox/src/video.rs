@@ -36,8 +36,9 @@ pub(crate) struct Order {
     /// The camera's pictures, or else the placeholder.
     pub(crate) live: bool,
     pub(crate) size: Size,
-    /// By which it is smaller as yet, for want of bits.
+    /// By which it is smaller as yet, for want of bits, and whether it was that which changed last.
     pub(crate) steps: u8,
+    pub(crate) is_adapted: bool,
     /// Where the encoder refuses that size.
     pub(crate) fallback: Size,
     pub(crate) baseline: bool,
@@ -50,6 +51,7 @@ impl Order {
         self.size = Size::of(properties);
         self.fallback = Size::of_mode(properties);
         self.baseline = properties.mode.is_baseline();
+        self.is_adapted = false;
     }
 
     /// What is published.
@@ -115,7 +117,6 @@ impl VideoStage {
 struct Plan {
     session: Option<u32>,
     size: Size,
-    steps: u8,
     baseline: bool,
     /// Whether the camera encodes by itself.
     passes: bool,
@@ -204,8 +205,7 @@ impl Worker {
 
     /// Makes the pipeline that `order` wants, unless it is there.
     fn prepare(&mut self, order: &Order, size: Size, passes: bool) -> Result<(), EncodeError> {
-        let plan =
-            Plan { session: order.session, size, steps: order.steps, baseline: order.baseline, passes };
+        let plan = Plan { session: order.session, size, baseline: order.baseline, passes };
         if self.line.as_ref().is_some_and(|line| line.plan == plan) {
             return Ok(());
         }
@@ -289,7 +289,7 @@ impl Worker {
         let changed = |(plan, size): (Plan, Size)| plan.session == now.0.session && size != now.1;
         if before.is_some_and(changed) {
             let mut params = now.1.params();
-            let is_adapted = before.is_some_and(|(plan, _)| plan.steps != now.0.steps);
+            let is_adapted = self.stage.order().is_adapted;
             params.insert("cause".into(), json!(if is_adapted { "adapt" } else { "property" }));
             self.notice(Code::ResolutionChanged, params);
         }

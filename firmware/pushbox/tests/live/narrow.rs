@@ -71,3 +71,24 @@ fn n4_a_narrow_uplink_is_told_and_followed_down_and_up_again() {
     while client.status(1006)["params"]["kbps"].as_u64().unwrap() < 360 {}
     assert_eq!(receiver.report().faults, [""; 0]);
 }
+
+#[test]
+fn n4_in_rtc_a_picture_that_is_too_large_for_its_rate_gets_smaller_until_the_rate_suffices() {
+    let receiver = Receiver::bind("127.0.0.1:0", None).unwrap();
+    let boxed = Boxed::start();
+    let mut client = boxed.connect();
+    client.result("subscribe", json!({}));
+    let size = json!({"video-width": 720, "video-height": 1280, "max-bitrate": 300, "fps": 30});
+    client.result("props.set", size);
+    client.result("props.set", json!({"url": receiver.url(), "mode": "RTC"}));
+    client.result("start", json!({}));
+    for (width, height) in [(540, 960), (404, 720)] {
+        let changed = client.status(1005);
+        assert_eq!(changed["params"], json!({"width": width, "height": height, "cause": "adapt"}));
+    }
+    // The user's wish for another mode ends it.
+    client.result("props.set", json!({"mode": "HD"}));
+    assert_eq!(client.status(1005)["params"], json!({"width": 720, "height": 1280, "cause": "property"}));
+    let report = receiver.report();
+    assert_eq!(report.faults, [""; 0]);
+}
