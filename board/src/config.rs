@@ -22,8 +22,8 @@ pub struct Board {
     pub buttons: BTreeMap<String, LineConfig>,
     pub privacy_switch: Option<LineConfig>,
     #[serde(default)]
-    pub lamps: BTreeMap<String, LineConfig>,
-    pub torch: Option<LineConfig>,
+    pub lamps: LampsConfig,
+    pub torch: Option<TorchConfig>,
     pub oled: Option<OledConfig>,
     pub screen: Option<ScreenConfig>,
     /// A second serial line, for provisioning.
@@ -189,6 +189,49 @@ pub struct LineConfig {
     /// Pressed, closed or lit at low level.
     #[serde(default)]
     pub active_low: bool,
+}
+
+/// Indicators (spec section 1.1).
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LampsConfig {
+    /// Lit while a sensor delivers pictures.
+    pub camera: Option<LineConfig>,
+    /// Lit while a session stands, blinking while it connects.
+    pub on_air: Option<LineConfig>,
+}
+
+/// A lamp that lights what a camera sees (spec section 12.9).
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TorchConfig {
+    pub source: TorchSource,
+    #[serde(default = "default_torch_camera")]
+    pub camera: Position,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub enum TorchSource {
+    Line(LineConfig),
+    /// A name in /sys/class/leds.
+    Led(String),
+    /// A V4L2 sub-device with flash controls.
+    Flash(PathBuf),
+}
+
+impl fmt::Display for TorchSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line(line) => write!(f, "line {}", line.line),
+            Self::Led(name) => write!(f, "LED {name}"),
+            Self::Flash(device) => write!(f, "{}", device.display()),
+        }
+    }
+}
+
+fn default_torch_camera() -> Position {
+    Position::Back
 }
 
 /// An SSD1306 of 128 x 64 pixels.

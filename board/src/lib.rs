@@ -14,20 +14,23 @@ mod passthrough;
 mod probe;
 mod sim;
 mod toml_file;
+mod torch;
 mod v4l2;
 
 use media::{Camera, EncodeError, EncoderSettings, Microphone, PixelFormat, VideoEncoder};
 
 pub use alsa::provide_configuration as provide_alsa_configuration;
 pub use config::{
-    AlsaSource, Board, CameraConfig, CameraSource, FileCamera, FlashConfig, LineConfig, MicrophoneConfig,
-    MicrophoneSource, MountRotation, OledConfig, Position, ScreenConfig, SerialLineConfig, SimCamera,
-    SimMicrophone, V4l2Source, WatchdogConfig,
+    AlsaSource, Board, CameraConfig, CameraSource, FileCamera, FlashConfig, LampsConfig, LineConfig,
+    MicrophoneConfig, MicrophoneSource, MountRotation, OledConfig, Position, ScreenConfig, SerialLineConfig,
+    SimCamera, SimMicrophone, TorchConfig, TorchSource, V4l2Source, WatchdogConfig,
 };
 pub use error::OpenError;
+pub use lines::{Edge, Inputs, Lamp};
 pub use openh264::OpenH264;
 pub use probe::{Finding, probe};
 pub use toml_file::{ConfigError, read_toml, read_values};
+pub use torch::Torch;
 
 /// Opens a camera and starts it.
 pub fn open_camera(config: &CameraConfig) -> Result<Box<dyn Camera>, OpenError> {
@@ -52,7 +55,7 @@ pub fn open_encoder(
     settings: EncoderSettings,
 ) -> Result<Box<dyn VideoEncoder>, EncodeError> {
     Ok(match pixels {
-        PixelFormat::H264 => Box::new(passthrough::Passthrough::default()),
+        PixelFormat::H264 => Box::new(passthrough::Passthrough::new()),
         _ => Box::new(OpenH264::new(settings)?),
     })
 }

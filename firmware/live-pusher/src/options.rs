@@ -1,8 +1,11 @@
 //! Configuration values (section 13).
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
+
+use crate::Code;
 
 /// Which of the surfaces known in the field is spoken (2.4).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -17,6 +20,20 @@ pub enum Profile {
 impl Profile {
     pub fn has_extended_codes(self) -> bool {
         self != Self::WechatStrict
+    }
+
+    /// Whether events have keys that the platform does not document (5.4).
+    pub fn has_extension_keys(self) -> bool {
+        self != Self::WechatStrict
+    }
+
+    /// What the error event tells of `code`: the numbers of old where they are wanted (8.1).
+    pub fn error_number(self, code: Code) -> i32 {
+        match (self, code) {
+            (Self::Legacy, Code::CameraForbidden) => 1001,
+            (Self::Legacy, Code::MicrophoneForbidden) => 1002,
+            _ => code.number(),
+        }
     }
 }
 
@@ -46,6 +63,18 @@ pub struct Options {
     pub retry_count: u32,
     #[serde(deserialize_with = "seconds::<3, 30, _>")]
     pub retry_interval: Duration,
+    /// For the name of the server, for a connection to it, and for its permission to publish (10.4).
+    #[serde(deserialize_with = "seconds::<1, 60, _>")]
+    pub resolve_limit: Duration,
+    #[serde(deserialize_with = "seconds::<1, 60, _>")]
+    pub connect_limit: Duration,
+    #[serde(deserialize_with = "seconds::<1, 60, _>")]
+    pub handshake_limit: Duration,
+    /// How long bytes may wait without one being acknowledged (7.3).
+    #[serde(deserialize_with = "seconds::<3, 60, _>")]
+    pub write_stall: Duration,
+    /// A file of certificates (PEM) that are trusted besides the usual ones.
+    pub ca_file: Option<PathBuf>,
     /// Whether an automatic session that failed for good is started again (4.3).
     pub unattended_restart: bool,
     /// Whether a session goes on by itself after an interruption (12.7).
@@ -61,6 +90,11 @@ impl Default for Options {
             api_pause_limit: Duration::ZERO,
             retry_count: 3,
             retry_interval: Duration::from_secs(3),
+            resolve_limit: Duration::from_secs(5),
+            connect_limit: Duration::from_secs(5),
+            handshake_limit: Duration::from_secs(8),
+            write_stall: Duration::from_secs(10),
+            ca_file: None,
             unattended_restart: false,
             resume_after_interrupt: true,
         }
@@ -93,6 +127,7 @@ mod tests {
         for (wrong, told) in [
             (json!({"retry-count": 11}), "give a number from 1 to 10"),
             (json!({"retry-interval": 2}), "give a number from 3 to 30"),
+            (json!({"write-stall": 2}), "give a number from 3 to 60"),
             (json!({"degraded-start": "never"}), "abort"),
             (json!({"colour": 1}), "unknown field `colour`"),
         ] {

@@ -42,6 +42,41 @@ fn p8_an_update_of_url_and_autopush_makes_one_connection() {
 }
 
 #[test]
+fn p8_an_automatic_start_is_not_lost_while_a_call_waits() {
+    let mut world = World::new(json!({}));
+    world.give(Input::Attach);
+    world.set(json!({"url": world::URL, "device-position": "back", "autopush": true}));
+    assert_eq!(world.state(), State::Connecting);
+    for waiting in [Method::StartPreview, Method::Start] {
+        let mut world = World::new(json!({"url": world::URL}));
+        world.give(Input::Attach);
+        world.answer = Answer::Silent;
+        world.call(waiting);
+        world.set(json!({"autopush": true, "url": world::OTHER_URL}));
+        for device in [Device::Camera, Device::Microphone] {
+            world.device(device, DeviceEvent::Opened(Map::new()));
+        }
+        world.device(Device::Camera, DeviceEvent::FirstFrame(Map::new()));
+        let connected = world.outputs.iter().rev().find_map(|output| match output {
+            Output::Connect { url, .. } => Some(url.as_str()),
+            _ => None,
+        });
+        assert_eq!((world.state(), connected), (State::Connecting, Some(world::OTHER_URL)));
+    }
+}
+
+#[test]
+fn p4_what_counts_for_the_next_session_counts_with_the_next_address() {
+    let mut world = World::at(State::Pushing);
+    let begin = world.set(json!({"audio-quality": "low", "url": world::OTHER_URL}));
+    assert!(!world.has(begin, &Output::Media(None)));
+    let begin = world.outputs.len();
+    world.ask(Method::Start).unwrap();
+    assert!(world.has(begin, &Output::Media(None)));
+    assert_eq!(world.media(), Some(Media { live: true, audible: true }));
+}
+
+#[test]
 fn p9_4998_and_4999_tell_each_effective_change() {
     let mut world = World::at(State::Pushing);
     let audible = |world: &World| world.media() == Some(Media { live: true, audible: true });
@@ -79,6 +114,22 @@ fn m1_start_is_answered_once_its_devices_are_there_and_calls_behind_it_wait() {
 }
 
 #[test]
+fn m1_calls_that_wait_are_few_and_not_for_long() {
+    let mut world = World::at(State::Idle);
+    world.answer = Answer::Silent;
+    let start = world.call(Method::Start);
+    let waiting: Vec<_> = (0..33).map(|_| world.call(Method::GetMaxZoom)).collect();
+    assert_eq!(world.replies(waiting[32]), [Err(Failure::Busy)]);
+    let switch = world.call(Method::SwitchCamera);
+    assert_eq!(world.replies(switch), [Err(Failure::Busy)]);
+    world.pass(Duration::from_millis(1100));
+    for id in &waiting[..32] {
+        assert_eq!(world.replies(*id), [Err(Failure::Timeout)]);
+    }
+    assert_eq!(world.replies(start), []);
+}
+
+#[test]
 fn m1_devices_that_do_not_answer_end_a_start_after_five_seconds() {
     let mut world = World::at(State::Idle);
     world.answer = Answer::Silent;
@@ -86,8 +137,17 @@ fn m1_devices_that_do_not_answer_end_a_start_after_five_seconds() {
     world.pass(Duration::from_millis(4900));
     assert_eq!(world.replies(start), []);
     let begin = world.pass(Duration::from_millis(200));
-    assert_eq!(world.replies(start), [Err(Failure::Timeout)]);
+    assert_eq!(world.replies(start), [Err(Failure::Device)]);
+    assert_eq!(world.codes(begin), [-1301]);
     assert!(world.has(begin, &Output::Close(Device::Camera)) && world.state() == State::Idle);
+    let options = Options { degraded_start: DegradedStart::Placeholder, ..Options::default() };
+    let mut world = World::with(json!({ "url": world::URL }), options, hardware());
+    world.give(Input::Attach);
+    world.answer = Answer::Silent;
+    let start = world.call(Method::Start);
+    let begin = world.pass(Duration::from_millis(5100));
+    assert_eq!((world.replies(start), world.state()), (vec![Ok(Map::new())], State::Connecting));
+    assert_eq!(world.codes(begin), [-1301, -1302]);
 }
 
 #[test]
@@ -280,6 +340,13 @@ fn m9_a_switch_needs_another_camera_and_goes_back_where_that_fails() {
     assert_eq!(world.ask(Method::SwitchCamera).unwrap()["devicePosition"], "back");
     assert_eq!(world.codes(begin), [1003, 1007]);
     assert_eq!(world.machine.store().properties().device_position, DevicePosition::Front);
+    world.set(json!({"device-position": "front"}));
+    assert_eq!(
+        world.machine.position(),
+        DevicePosition::Front,
+        "the property names another than the present one"
+    );
+    world.ask(Method::SwitchCamera).unwrap();
     world.answer = Answer::Refused { device: Device::Camera, forbidden: false };
     let switch = world.call(Method::SwitchCamera);
     assert_eq!(world.replies(switch), [Err(Failure::Device)]);
@@ -312,8 +379,13 @@ fn m6_a_session_without_pictures_takes_no_message_and_gives_no_snapshot() {
     world.ask(Method::Pause).unwrap();
     assert_eq!(world.ask(Method::Snapshot(SnapshotQuality::Raw)), Err(-3));
     world.set(json!({"enable-camera": true}));
+    assert_eq!(world.ask(Method::SendMessage("x".into())), Err(-3), "its camera is closed");
+    world.ask(Method::Resume).unwrap();
     world.call(Method::SendMessage("x".into()));
     assert!(matches!(world.outputs.last(), Some(Output::Perform { .. })));
+    world.set(json!({"enable-camera": false}));
+    world.call(Method::Snapshot(SnapshotQuality::Raw));
+    assert!(matches!(world.outputs.last(), Some(Output::Perform { .. })), "of the placeholder");
 }
 
 #[test]
@@ -372,10 +444,13 @@ fn s4_a_stop_at_each_step_of_connecting_is_the_last_that_is_heard() {
         let connection = world.connection;
         assert_eq!(world.ask(Method::Stop), Ok(Map::new()));
         let begin = world.outputs.len();
-        for event in [NetworkEvent::Connected(Map::new()), NetworkEvent::Published] {
+        for event in [NetworkEvent::Connected(Map::new()), NetworkEvent::Published(Map::new())] {
             world.give(Input::Network { connection, event });
         }
-        let failed = NetworkEvent::Failed { code: Code::ServerRefused, reason: "late".into() };
+        let failed = NetworkEvent::Failed {
+            code: Code::ServerRefused,
+            params: Map::from_iter([("reason".into(), "late".into())]),
+        };
         world.give(Input::Network { connection, event: failed });
         world.pass(60 * SECOND);
         assert_eq!((world.outputs.len(), world.state()), (begin, State::Idle));
@@ -434,6 +509,9 @@ fn n2_three_retries_then_it_is_over_and_only_the_program_or_an_option_starts_aga
         world.pass(Duration::from_millis(200));
         assert_eq!(world.state(), State::Connecting, "{wait}");
     }
+    refuse(&mut world);
+    world.give(Input::RouteChanged);
+    assert_eq!(world.state(), State::Connecting, "a new route is a reason not to wait");
 }
 
 #[test]
@@ -648,6 +726,36 @@ fn the_strict_profile_leaves_out_what_the_platform_does_not_know() {
     let mut world = World::new(json!({"url": "nowhere", "autopush": true}));
     world.give(Input::Attach);
     assert_eq!(world.codes(0), [-1313]);
+}
+
+#[test]
+fn a_legacy_page_may_be_heard_in_the_background() {
+    let options = Options { profile: Profile::Legacy, ..Options::default() };
+    let mut world = World::with(json!({ "url": world::URL }), options, hardware());
+    world.give(Input::Attach);
+    world.ask(Method::Start).unwrap();
+    world.connected();
+    let condition = |reason, holds| Input::Condition { reason, holds };
+    world.give(condition(Reason::Background, true));
+    assert_eq!(world.media(), Some(Media { live: false, audible: true }));
+    world.give(condition(Reason::Privacy, true));
+    assert_eq!(world.media(), Some(Media { live: false, audible: false }));
+    world.give(condition(Reason::Privacy, false));
+    world.set(json!({"background-mute": true}));
+    assert_eq!(world.media(), Some(Media { live: false, audible: false }));
+}
+
+#[test]
+fn each_connection_tells_that_it_publishes() {
+    let mut world = World::at(State::Pushing);
+    world.ask(Method::Stop).unwrap();
+    for _ in 0..2 {
+        world.ask(Method::Start).unwrap();
+        let begin = world.outputs.len();
+        world.connected();
+        assert_eq!(world.codes(begin), [1001, 1002]);
+        world.ask(Method::Stop).unwrap();
+    }
 }
 
 #[test]

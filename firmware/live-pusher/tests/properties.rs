@@ -149,8 +149,10 @@ fn p2_null_restores_a_default_and_forgets_that_it_was_set() {
     set(&mut store, &json!({ "video-width": 360, "mode": "HD" }));
     assert_eq!(store.properties().video_width, Some(360));
     let outcome = set(&mut store, &json!({ "video-width": null, "mode": null }));
-    assert_eq!(outcome.changed, ["mode"]);
+    assert_eq!(outcome.changed, ["mode", "video-width"], "a size that is set counts");
     assert_eq!(store, Store::default());
+    assert_eq!(set(&mut store, &json!({ "video-width": 360 })).changed, ["video-width"]);
+    assert_eq!(set(&mut store, &json!({ "video-width": 360 })).changed, [""; 0]);
 }
 
 #[test]

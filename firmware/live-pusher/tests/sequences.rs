@@ -190,8 +190,11 @@ fn device_event(choice: u8) -> DeviceEvent {
 fn network_event(choice: u8) -> NetworkEvent {
     match choice % 4 {
         0 | 1 => NetworkEvent::Connected(Map::new()),
-        2 => NetworkEvent::Published,
-        _ => NetworkEvent::Failed { code: Code::ServerRefused, reason: "cut".into() },
+        2 => NetworkEvent::Published(Map::new()),
+        _ => NetworkEvent::Failed {
+            code: Code::ServerRefused,
+            params: Map::from_iter([("reason".into(), "cut".into())]),
+        },
     }
 }
 

@@ -250,7 +250,7 @@ fn cases<'a>(row: &str, column: State, cell: &'a str) -> Vec<Case<'a>> {
 fn published_cases(column: State) -> Vec<Case<'static>> {
     let mut paused = connecting(World::at(column));
     paused.call(Method::Pause);
-    let act = |world: &mut World| told(world, NetworkEvent::Published);
+    let act = |world: &mut World| told(world, NetworkEvent::Published(Map::new()));
     let mut cases = one(connecting(World::at(column)), vec!["PUSHING", "1002"], act);
     cases.extend(one(paused, vec!["PAUSED", "1002"], act));
     cases

@@ -1,4 +1,6 @@
-use crate::Frame;
+use std::time::Duration;
+
+use crate::{Buffer, Bytes, Frame, Layout, PixelFormat, Pooled, Timestamp};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum H264Profile {
@@ -13,43 +15,110 @@ pub struct EncoderSettings {
     pub fps: u32,
     /// Bits a second.
     pub bitrate: u32,
-    /// Pictures from one IDR to the next.
+    /// Pictures from one IDR picture to the next. The pipeline asks for each in time; an encoder that counts by itself
+    /// counts no less than this.
     pub gop: u32,
     pub profile: H264Profile,
+    /// How pictures lie that would need no work: an encoder that can take them so has this as its input.
+    pub source: Option<Layout>,
 }
 
 #[derive(Debug, thiserror::Error)]
 pub enum EncodeError {
     #[error("{encoder} can't be opened: {cause}")]
-    Open { encoder: &'static str, cause: String },
-    #[error("{encoder} refused a picture: {cause}")]
-    Picture { encoder: &'static str, cause: String },
+    Open { encoder: String, cause: String },
+    #[error("{encoder} failed: {cause}")]
+    Failed { encoder: String, cause: String },
     #[error("{encoder} takes no {what}")]
-    Unsupported { encoder: &'static str, what: String },
+    Unsupported { encoder: String, what: String },
+    /// Pictures went in, and nothing came out.
+    #[error("{encoder} put out nothing for {} ms", waited.as_millis())]
+    Stalled { encoder: String, waited: Duration },
 }
 
-/// What became of a picture.
+/// The pictures that an encoder takes as they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Encoded {
-    /// An access unit that starts with an IDR picture.
+pub struct EncoderInput {
+    /// How a picture lies that is made for it, by which its format and size are given too.
+    pub layout: Layout,
+    /// Whether the planes of other pictures may lie anywhere and have any stride, or only as in `layout`.
+    pub any_strides: bool,
+    /// Whether it reads a picture where it is if that has DMA-BUFs ([`Buffer::dma_buf`]). Others it copies.
+    pub imports: bool,
+    /// Pictures that stay inside until later ones come.
+    pub latency: usize,
+}
+
+impl EncoderInput {
+    /// For an encoder that reads planes in memory during [`VideoEncoder::submit`].
+    pub fn in_memory(format: PixelFormat, width: u32, height: u32) -> Self {
+        let layout = Layout::packed(format, width, height);
+        Self { layout, any_strides: true, imports: false, latency: 0 }
+    }
+
+    /// Whether pictures of this layout need no work before they are encoded.
+    pub fn takes(&self, layout: &Layout) -> bool {
+        let kind = |layout: &Layout| (layout.format, layout.width, layout.height);
+        kind(layout) == kind(&self.layout) && (self.any_strides || layout.planes == self.layout.planes)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccessUnitKind {
+    /// Starts with an IDR picture.
     Idr,
-    /// An access unit that refers to earlier ones.
+    /// Refers to earlier ones.
     Delta,
-    /// Left out by the encoder's rate control.
+    /// Left out by the encoder's rate control: there are no bytes.
     Skipped,
 }
 
-/// An H.264 encoder without B-frames.
-pub trait VideoEncoder: Send {
-    fn name(&self) -> &'static str;
+/// What became of a picture.
+pub struct AccessUnit {
+    pub kind: AccessUnitKind,
+    /// Of the picture.
+    pub captured: Timestamp,
+    /// In byte stream form (H.264 annex B), parameter sets before each IDR picture.
+    pub bytes: Bytes,
+}
 
-    /// Encodes one picture and appends its access unit to `out` in Annex B form (H.264 annex B), parameter sets
-    /// before each IDR picture.
-    fn encode(&mut self, picture: &Frame, idr: bool, out: &mut Vec<u8>) -> Result<Encoded, EncodeError>;
+/// An H.264 encoder without B-frames: pictures go in, and their access units come out in the same order, at once or while
+/// later pictures are under way.
+pub trait VideoEncoder: Send {
+    fn name(&self) -> &str;
+
+    /// Whether the work is done outside of the processor's cores (status code 1008).
+    fn is_hardware(&self) -> bool;
+
+    fn input(&self) -> EncoderInput;
+
+    /// Memory of its own for a picture that is to be made, to be filled as [`EncoderInput::layout`] says and submitted
+    /// without a copy. `None` where any memory will do, or where none is free.
+    fn memory(&mut self) -> Option<Pooled<Box<dyn Buffer>>> {
+        None
+    }
+
+    /// Whether it can take a picture now.
+    fn has_room(&mut self) -> Result<bool, EncodeError> {
+        Ok(true)
+    }
+
+    /// Takes a picture that [`EncoderInput::takes`] accepts, while there is room. The frame goes back to where it came from
+    /// once it is encoded. `idr` asks for an IDR picture. Returns how many bytes of the picture had to be copied.
+    fn submit(&mut self, picture: Frame, idr: bool) -> Result<usize, EncodeError>;
+
+    /// The next access unit: what became of the oldest picture inside. Waits up to `wait` for it, not at all where nothing
+    /// is inside.
+    fn next(&mut self, wait: Duration) -> Result<Option<AccessUnit>, EncodeError>;
+
+    /// Has it put out what is inside: no more pictures come. [`VideoEncoder::next`] gives nothing more once all is out.
+    fn drain(&mut self) -> Result<(), EncodeError> {
+        Ok(())
+    }
 
     /// Sets the target for the pictures to come, in bits a second, without a key frame.
     fn set_bitrate(&mut self, bitrate: u32) -> Result<(), EncodeError>;
 
-    /// Sets the rate of the pictures to come. The IDR distance stays the same in seconds.
+    /// Sets the rate of the pictures to come.
     fn set_fps(&mut self, fps: u32) -> Result<(), EncodeError>;
 }

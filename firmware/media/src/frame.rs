@@ -1,4 +1,5 @@
 use std::fmt;
+use std::os::fd::BorrowedFd;
 
 use crate::{Pooled, Timestamp};
 
@@ -40,6 +41,11 @@ pub trait Buffer: Send {
     fn plane_mut(&mut self, index: usize) -> &mut [u8];
     /// The driver's number of this buffer; 0 where buffers have none.
     fn index(&self) -> u32;
+
+    /// The DMA-BUF of one memory plane, by which another device reads it in place; none where it is no device's memory.
+    fn dma_buf(&self, _plane: usize) -> Option<BorrowedFd<'_>> {
+        None
+    }
 }
 
 impl Buffer for Vec<u8> {
@@ -130,9 +136,19 @@ impl Layout {
         }
     }
 
-    /// Bytes of a whole picture of this layout where it lies in one memory plane; 0 for compressed formats.
+    /// Bytes of a whole picture of this layout, in all its memory planes; 0 for compressed formats.
     pub fn size(&self) -> usize {
-        (0..3).map(|i| self.planes[i].offset + self.plane_bytes(i)).max().unwrap_or(0)
+        self.memory_bytes().iter().sum()
+    }
+
+    /// Bytes that a whole picture of this layout needs in each memory plane.
+    pub fn memory_bytes(&self) -> [usize; 3] {
+        let mut bytes = [0; 3];
+        for (i, plane) in self.planes.iter().enumerate() {
+            let needs = &mut bytes[plane.memory];
+            *needs = plane.offset.saturating_add(self.plane_bytes(i)).max(*needs);
+        }
+        bytes
     }
 }
 
@@ -198,6 +214,16 @@ impl Frame {
         }
         let used = [layout.size(), 0, 0];
         Self::new(layout, self.captured, self.sequence, used, buffer).filter(|_| bytes > 0)
+    }
+
+    /// The memory that it lies in.
+    pub fn buffer(&self) -> &Pooled<Box<dyn Buffer>> {
+        &self.buffer
+    }
+
+    /// Bytes in use in each memory plane.
+    pub fn used(&self) -> [usize; 3] {
+        self.used
     }
 
     /// The bytes of a compressed picture ([`PixelFormat::Mjpeg`], [`PixelFormat::H264`]).

@@ -8,7 +8,7 @@ use pic_scale::{
 };
 
 use crate::convert::{Converter, Picture, Source};
-use crate::{Buffer, Frame, Layout, PixelFormat, Plane, Pool};
+use crate::{Buffer, EncoderInput, Frame, Layout, PixelFormat, Plane, PlaneLayout, Pool, Pooled};
 
 /// Pictures on loan between geometry, encoder and later consumers.
 const BUFFERS: usize = 4;
@@ -42,7 +42,7 @@ pub struct Geometry {
     settings: GeometrySettings,
     /// In tenths.
     zoom: u32,
-    layout: Layout,
+    target: EncoderInput,
     converter: Converter,
     plan: Option<Plan>,
     pool: Arc<Pool<Box<dyn Buffer>>>,
@@ -63,11 +63,11 @@ enum ChromaScaler {
 }
 
 impl Geometry {
-    pub fn new(settings: GeometrySettings) -> Self {
-        let layout = Layout::packed(PixelFormat::I420, settings.width, settings.height);
-        let bytes = layout.size();
+    /// Makes pictures as `target` has them, of the size of `settings`.
+    pub fn new(settings: GeometrySettings, target: EncoderInput) -> Self {
+        let bytes = Layout::packed(target.layout.format, settings.width, settings.height).size();
         let pool = Pool::new(BUFFERS, move || -> Box<dyn Buffer> { Box::new(vec![0; bytes]) });
-        Self { settings, zoom: NO_ZOOM, layout, converter: Converter::default(), plan: None, pool }
+        Self { settings, zoom: NO_ZOOM, target, converter: Converter::default(), plan: None, pool }
     }
 
     pub fn settings(&self) -> GeometrySettings {
@@ -97,30 +97,74 @@ impl Geometry {
         }
     }
 
-    /// Makes the published picture, I420. Compressed H.264 passes as it is.
-    pub fn process(&mut self, frame: Frame) -> Result<Frame, GeometryError> {
-        if frame.layout.format == PixelFormat::H264 || self.fits(frame.layout) {
-            return Ok(frame);
-        }
-        let picture = self.converter.planar(&frame)?;
+    /// Whether pictures of this layout are published as they are. Compressed H.264 always is.
+    pub fn passes(&self, layout: &Layout) -> bool {
+        let is_plain =
+            self.settings.quarter_turns.is_multiple_of(4) && !self.settings.mirror && self.zoom == NO_ZOOM;
+        layout.format == PixelFormat::H264 || is_plain && self.target.takes(layout)
+    }
+
+    /// Makes the published picture, in `memory` of the target or, without, in memory of its own without padding.
+    pub fn make(
+        &mut self,
+        frame: &Frame,
+        memory: Option<Pooled<Box<dyn Buffer>>>,
+    ) -> Result<Frame, GeometryError> {
+        let picture = self.converter.planar(frame)?;
         let plan = match &mut self.plan {
             Some(plan) if plan.source == picture.source => plan,
             plan => plan.insert(Plan::new(picture.source, self.settings, self.zoom)?),
         };
-        let mut buffer = self.pool.take();
-        plan.apply(&picture, self.settings, &self.layout, buffer.plane_mut(0));
-        let used = [self.layout.size(), 0, 0];
-        Frame::new(self.layout, frame.captured, frame.sequence, used, buffer)
-            .ok_or(GeometryError::Unsupported(frame.layout.format))
+        let canvas = Canvas::new(memory, self.target.layout, &self.pool);
+        canvas.paint(plan, &picture, self.settings, frame)
     }
 
-    fn fits(&self, layout: Layout) -> bool {
-        let GeometrySettings { width, height, quarter_turns, mirror } = self.settings;
-        layout.format == PixelFormat::I420
-            && (layout.width, layout.height) == (width, height)
-            && quarter_turns % 4 == 0
-            && !mirror
-            && self.zoom == NO_ZOOM
+    /// As [`Geometry::make`] for a picture of the published size that is to be neither turned, mirrored nor enlarged.
+    pub fn convert(
+        &mut self,
+        frame: &Frame,
+        memory: Option<Pooled<Box<dyn Buffer>>>,
+    ) -> Result<Frame, GeometryError> {
+        let picture = self.converter.planar(frame)?;
+        let settings = GeometrySettings { quarter_turns: 0, mirror: false, ..self.settings };
+        let mut plan = Plan::new(picture.source, settings, NO_ZOOM)?;
+        let canvas = Canvas::new(memory, self.target.layout, &self.pool);
+        canvas.paint(&mut plan, &picture, settings, frame)
+    }
+}
+
+/// What a picture is made on.
+struct Canvas {
+    layout: Layout,
+    buffer: Pooled<Box<dyn Buffer>>,
+}
+
+impl Canvas {
+    fn new(
+        memory: Option<Pooled<Box<dyn Buffer>>>,
+        layout: Layout,
+        pool: &Arc<Pool<Box<dyn Buffer>>>,
+    ) -> Self {
+        match memory {
+            Some(buffer) => Self { layout, buffer },
+            None => Self {
+                layout: Layout::packed(layout.format, layout.width, layout.height),
+                buffer: pool.take(),
+            },
+        }
+    }
+
+    fn paint(
+        mut self,
+        plan: &mut Plan,
+        picture: &Picture<'_>,
+        settings: GeometrySettings,
+        frame: &Frame,
+    ) -> Result<Frame, GeometryError> {
+        plan.apply(picture, settings, &self.layout, &mut **self.buffer);
+        let used = self.layout.memory_bytes();
+        Frame::new(self.layout, frame.captured, frame.sequence, used, self.buffer)
+            .ok_or(GeometryError::Unsupported(frame.layout.format))
     }
 }
 
@@ -143,28 +187,65 @@ impl Plan {
         Ok(Self { source, crop, luma: PlaneScaler::new((crop_width, crop_height), target)?, chroma })
     }
 
-    fn apply(&mut self, picture: &Picture<'_>, settings: GeometrySettings, layout: &Layout, out: &mut [u8]) {
+    fn apply(
+        &mut self,
+        picture: &Picture<'_>,
+        settings: GeometrySettings,
+        layout: &Layout,
+        out: &mut dyn Buffer,
+    ) {
         let turn = Turn { quarter_turns: settings.quarter_turns % 4, mirror: settings.mirror };
         let [left, top, ..] = self.crop;
         let (step_x, step_y) = self.source.chroma_step;
         let (chroma_left, chroma_top) = (left / step_x, top / step_y);
-        let (y, chroma) = out.split_at_mut(layout.planes[1].offset);
-        let (cb, cr) = chroma.split_at_mut(layout.planes[2].offset - layout.planes[1].offset);
-        let [luma_stride, chroma_stride, _] = layout.planes.map(|plane| plane.stride);
-        turn.place(self.luma.scale(picture.y, left, top), 0, y, luma_stride);
-        match &mut self.chroma {
-            ChromaScaler::Planar(scale_cb, scale_cr) => {
-                turn.place(scale_cb.scale(picture.cb, chroma_left, chroma_top), 0, cb, chroma_stride);
-                turn.place(scale_cr.scale(picture.cr, chroma_left, chroma_top), 0, cr, chroma_stride);
+        let planes = layout.planes;
+        turn.place(self.luma.scale(picture.y, left, top), target(out, planes[0]), <[u8; 1]>::clone_from);
+        // Where Cb and Cr alternate in the target, and which comes first.
+        let alternating = match layout.format {
+            PixelFormat::Nv12 => Some(0),
+            PixelFormat::Nv21 => Some(1),
+            _ => None,
+        };
+        match (&mut self.chroma, alternating) {
+            (ChromaScaler::Planar(scale_cb, scale_cr), None) => {
+                let (cb, cr) = (picture.cb, picture.cr);
+                let put = <[u8; 1]>::clone_from;
+                turn.place(scale_cb.scale(cb, chroma_left, chroma_top), target(out, planes[1]), put);
+                turn.place(scale_cr.scale(cr, chroma_left, chroma_top), target(out, planes[2]), put);
             }
-            ChromaScaler::Interleaved(scale) => {
-                let scaled = scale.scale(picture.cb, chroma_left, chroma_top);
-                let first = usize::from(self.source.cr_first);
-                turn.place(scaled, first, cb, chroma_stride);
-                turn.place(scaled, 1 - first, cr, chroma_stride);
+            (ChromaScaler::Planar(scale_cb, scale_cr), Some(cb_at)) => {
+                let put = |at: usize| move |to: &mut [u8; 2], from: &[u8; 1]| to[at] = from[0];
+                let (cb, cr) = (picture.cb, picture.cr);
+                let plane = planes[1];
+                turn.place(scale_cb.scale(cb, chroma_left, chroma_top), target(out, plane), put(cb_at));
+                turn.place(scale_cr.scale(cr, chroma_left, chroma_top), target(out, plane), put(1 - cb_at));
+            }
+            (ChromaScaler::Interleaved(scale), alternating) => {
+                let part = scale.scale(picture.cb, chroma_left, chroma_top);
+                let cb_from = usize::from(self.source.cr_first);
+                match alternating {
+                    None => {
+                        let put = |from: usize| move |to: &mut [u8; 1], pair: &[u8; 2]| to[0] = pair[from];
+                        turn.place(part, target(out, planes[1]), put(cb_from));
+                        turn.place(part, target(out, planes[2]), put(1 - cb_from));
+                    }
+                    Some(cb_at) if cb_at == cb_from => {
+                        turn.place(part, target(out, planes[1]), <[u8; 2]>::clone_from);
+                    }
+                    Some(_) => {
+                        turn.place(part, target(out, planes[1]), |to: &mut [u8; 2], from: &[u8; 2]| {
+                            *to = [from[1], from[0]];
+                        });
+                    }
+                }
             }
         }
     }
+}
+
+/// The bytes of a colour plane that is to be written, and its stride.
+fn target(out: &mut dyn Buffer, plane: PlaneLayout) -> (&mut [u8], usize) {
+    (out.plane_mut(plane.memory).get_mut(plane.offset..).unwrap_or_default(), plane.stride)
 }
 
 /// The largest centred part of `source` with the shape of `target`, made smaller by `zoom` tenths: left, top, width,
@@ -283,33 +364,41 @@ struct Turn {
 }
 
 impl Turn {
-    /// Writes sample `sample` of each of the part's pixels to `out`.
-    fn place<const N: usize>(self, part: Part<'_, N>, sample: usize, out: &mut [u8], stride: usize) {
+    /// Writes each of the part's pixels to where it belongs; `put` writes one.
+    fn place<const N: usize, const M: usize>(
+        self,
+        part: Part<'_, N>,
+        (out, stride): (&mut [u8], usize),
+        put: impl Fn(&mut [u8; M], &[u8; N]),
+    ) {
         let Part { plane, width, height } = part;
-        let row = |y: usize| &plane.data[y * plane.stride..][..width * N];
+        let row = |y: usize| plane.data[y * plane.stride..][..width * N].as_chunks::<N>().0;
+        let at = |x: usize, y: usize| plane.data[y * plane.stride + x * N..].first_chunk::<N>();
         let (out_width, out_height) =
             if self.quarter_turns % 2 == 1 { (height, width) } else { (width, height) };
         for (y, line) in out.chunks_mut(stride).take(out_height).enumerate() {
-            let line = &mut line[..out_width];
+            let line = line[..out_width * M].as_chunks_mut::<M>().0;
+            let mirror = self.mirror;
             match self.quarter_turns {
-                0 if N == 1 => line.copy_from_slice(row(y)),
-                0 => pick(line, row(y).chunks_exact(N).map(|pixel| pixel[sample])),
-                2 => pick(line, row(height - 1 - y).chunks_exact(N).rev().map(|pixel| pixel[sample])),
-                1 => pick(line, (0..height).rev().map(|x| plane.data[x * plane.stride + y * N + sample])),
-                _ => {
-                    let column = (width - 1 - y) * N + sample;
-                    pick(line, (0..height).map(|x| plane.data[x * plane.stride + column]));
-                }
-            }
-            if self.mirror {
-                line.reverse();
+                0 => fill(line, row(y).iter(), mirror, &put),
+                2 => fill(line, row(height - 1 - y).iter().rev(), mirror, &put),
+                1 => fill(line, (0..height).rev().filter_map(|x| at(y, x)), mirror, &put),
+                _ => fill(line, (0..height).filter_map(|x| at(width - 1 - y, x)), mirror, &put),
             }
         }
     }
 }
 
-fn pick(line: &mut [u8], samples: impl Iterator<Item = u8>) {
-    for (to, from) in line.iter_mut().zip(samples) {
-        *to = from;
+/// From the left, or mirrored from the right.
+fn fill<'a, const N: usize, const M: usize>(
+    line: &mut [[u8; M]],
+    pixels: impl Iterator<Item = &'a [u8; N]>,
+    mirror: bool,
+    put: impl Fn(&mut [u8; M], &[u8; N]),
+) {
+    if mirror {
+        line.iter_mut().rev().zip(pixels).for_each(|(to, from)| put(to, from));
+    } else {
+        line.iter_mut().zip(pixels).for_each(|(to, from)| put(to, from));
     }
 }

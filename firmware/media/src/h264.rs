@@ -2,10 +2,14 @@
 
 use memchr::memmem;
 
+use crate::Bytes;
+
 /// NAL unit types, H.264 table 7-1.
 const SPS: u8 = 7;
 const PPS: u8 = 8;
 const ACCESS_UNIT_DELIMITER: u8 = 9;
+/// Bytes of a length.
+const LENGTH: usize = 4;
 
 /// The NAL units of a byte stream, without start codes.
 pub fn nal_units(stream: &[u8]) -> impl Iterator<Item = &[u8]> {
@@ -38,29 +42,54 @@ pub struct ParameterSets {
 }
 
 impl ParameterSets {
-    /// Takes the parameter sets out of an access unit in byte stream form and turns it, in place, into NAL units
-    /// with a length of four bytes before each. Returns whether the parameter sets changed.
-    pub fn extract(&mut self, access_unit: &mut Vec<u8>) -> bool {
-        make_room_for_lengths(access_unit);
-        let (mut changed, mut read, mut write) = (false, 0, 0);
-        while let Some((_, nal)) = access_unit.get(read..).and_then(start_code) {
-            let start = read + nal;
-            let end = start_code(&access_unit[start..]).map_or(access_unit.len(), |(code, _)| start + code);
+    /// Takes the parameter sets out of an access unit in byte stream form and turns it, where it lies, into NAL units with a
+    /// length of four bytes before each. Those that stay are moved only where start codes are shorter than a length, or where
+    /// a unit between them went. Returns whether the parameter sets changed. An access unit that has no room for its lengths
+    /// is emptied.
+    pub fn extract(&mut self, access_unit: &mut Bytes) -> bool {
+        let mut changed = false;
+        // Where the first unit that stays begins, where the next one would if lengths stood close, and how much is missing.
+        let (mut first, mut place, mut missing) = (None, 0, 0);
+        let mut codes = start_codes(access_unit).peekable();
+        while let Some((_, start)) = codes.next() {
+            let end = codes.peek().map_or(access_unit.len(), |(code, _)| *code);
             let unit = &access_unit[start..end];
-            match unit.first().map(|header| header & 0x1f) {
+            match kind(unit) {
                 Some(SPS) => changed |= replace(&mut self.sps, unit),
                 Some(PPS) => changed |= replace(&mut self.pps, unit),
-                Some(ACCESS_UNIT_DELIMITER) | None => {}
-                Some(_) => {
-                    let length = (end - start) as u32;
-                    access_unit.copy_within(start..end, write + 4);
-                    access_unit[write..write + 4].copy_from_slice(&length.to_be_bytes());
-                    write += 4 + (end - start);
+                _ if stays(unit) => {
+                    if first.is_none() {
+                        (first, place) = (Some(start), start);
+                    }
+                    missing = missing.max(place.saturating_sub(start));
+                    place += LENGTH + unit.len();
                 }
+                _ => {}
             }
-            read = end;
         }
-        access_unit.truncate(write);
+        drop(codes);
+        let first = first.filter(|first| access_unit.make_room(*first, LENGTH + missing));
+        let (memory, range) = access_unit.parts();
+        let Some(first) = first.map(|first| range.start + first) else {
+            range.end = range.start;
+            return changed;
+        };
+        let begin = first - LENGTH - missing;
+        let (mut next, mut write) = (Some(first), begin);
+        while let Some(start) = next {
+            let following = start_code(&memory[start..range.end]);
+            let end = following.map_or(range.end, |(code, _)| start + code);
+            next = following.map(|(_, nal)| start + nal);
+            if stays(&memory[start..end]) {
+                let target = write + LENGTH;
+                if target != start {
+                    memory.copy_within(start..end, target);
+                }
+                memory[write..target].copy_from_slice(&((end - start) as u32).to_be_bytes());
+                write = target + (end - start);
+            }
+        }
+        *range = begin..write;
         changed
     }
 
@@ -83,16 +112,13 @@ impl ParameterSets {
     }
 }
 
-/// Lengthens start codes of three bytes to four, as long as a length is. Encoders hardly ever write short ones.
-fn make_room_for_lengths(stream: &mut Vec<u8>) {
-    let mut from = 0;
-    while let Some((code, nal)) = stream.get(from..).and_then(start_code) {
-        let short = nal - code == 3;
-        if short {
-            stream.insert(from + code, 0);
-        }
-        from += nal + usize::from(short);
-    }
+fn kind(unit: &[u8]) -> Option<u8> {
+    unit.first().map(|header| header & 0x1f)
+}
+
+/// Whether a unit belongs into a packet: no parameter set, no delimiter, not empty.
+fn stays(unit: &[u8]) -> bool {
+    !matches!(kind(unit), None | Some(SPS | PPS | ACCESS_UNIT_DELIMITER))
 }
 
 fn replace(set: &mut Vec<u8>, unit: &[u8]) -> bool {
@@ -109,6 +135,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::{Buffer, Pool};
 
     const SPS_UNIT: [u8; 6] = [0x67, 0x42, 0xc0, 0x1f, 0x8c, 0x8d];
     const PPS_UNIT: [u8; 4] = [0x68, 0xce, 0x3c, 0x80];
@@ -117,33 +144,79 @@ mod tests {
         units.iter().flat_map(|unit| [&[0, 0, 0, 1], *unit].concat()).collect()
     }
 
+    fn bytes(stream: &[u8]) -> Bytes {
+        let mut bytes = Pool::new(1, Vec::new).take();
+        bytes.extend_from_slice(stream);
+        bytes.into()
+    }
+
+    /// As from a driver, whose buffer has `spare` bytes behind the access unit.
+    fn of_driver(stream: &[u8], spare: usize) -> Bytes {
+        let memory = [stream, &vec![0xee; spare]].concat();
+        let buffer = Pool::new(1, move || -> Box<dyn Buffer> { Box::new(memory.clone()) }).take();
+        Bytes::of_driver(buffer, stream.len()).unwrap()
+    }
+
     #[test]
     fn parameter_sets_leave_the_access_unit_for_the_configuration() {
         let mut sets = ParameterSets::default();
-        let mut unit = stream(&[&[9, 0xf0], &SPS_UNIT, &PPS_UNIT, &[0x65, 1, 2, 3]]);
+        let mut unit = bytes(&stream(&[&[9, 0xf0], &SPS_UNIT, &PPS_UNIT, &[0x65, 1, 2, 3]]));
+        let picture = unit.as_ptr_range().end;
         assert!(sets.extract(&mut unit));
-        assert_eq!(unit, [0, 0, 0, 4, 0x65, 1, 2, 3]);
+        assert_eq!(*unit, [0, 0, 0, 4, 0x65, 1, 2, 3]);
+        assert_eq!(unit.as_ptr_range().end, picture, "it stays where it is");
         let expected =
             [&[1, 0x42, 0xc0, 0x1f, 0xff, 0xe1, 0, 6], &SPS_UNIT[..], &[1, 0, 4], &PPS_UNIT].concat();
         assert_eq!(sets.decoder_configuration(), Some(expected));
-        let mut again = stream(&[&SPS_UNIT, &PPS_UNIT, &[0x65, 9]]);
+        let mut again = bytes(&stream(&[&SPS_UNIT, &PPS_UNIT, &[0x65, 9]]));
         assert!(!sets.extract(&mut again), "the same sets are no change");
     }
 
     #[test]
-    fn short_start_codes_are_lengthened() {
-        let mut unit = vec![0, 0, 1, 0x41, 1, 0, 0, 1, 0x41, 2];
-        ParameterSets::default().extract(&mut unit);
-        assert_eq!(unit, [0, 0, 0, 2, 0x41, 1, 0, 0, 0, 2, 0x41, 2]);
+    fn lengths_find_room_wherever_start_codes_are_short() {
+        let two = [0, 0, 0, 2, 0x41, 1, 0, 0, 0, 2, 0x41, 2];
+        let extracted = |mut unit: Bytes| {
+            ParameterSets::default().extract(&mut unit);
+            unit.to_vec()
+        };
+        let short = [0, 0, 1, 0x41, 1, 0, 0, 1, 0x41, 2];
+        assert_eq!(extracted(bytes(&short)), two);
+        assert_eq!(extracted(of_driver(&short, 2)), two);
+        assert_eq!(extracted(of_driver(&short, 1)), [], "no room");
+        let behind_sets = [&[0, 0, 1][..], &SPS_UNIT, &short].concat();
+        assert_eq!(extracted(of_driver(&behind_sets, 0)), two);
+        let long = [0, 0, 0, 0, 1, 0x41, 1, 0, 0, 0, 0, 0, 1, 0x41, 2];
+        assert_eq!(extracted(of_driver(&long, 0)), two);
+        let set_between = [&[0, 0, 0, 1, 0x41, 1, 0, 0, 1][..], &PPS_UNIT, &[0, 0, 1, 0x41, 2]].concat();
+        assert_eq!(extracted(of_driver(&set_between, 0)), two);
     }
 
     proptest! {
+        /// Whatever start codes stand between units, and wherever the bytes lie, the same units come out.
         #[test]
-        fn any_bytes_are_taken(mut bytes: Vec<u8>) {
-            let units = nal_units(&bytes).count();
-            prop_assert!(units <= bytes.len());
+        fn units_come_out_as_they_went_in(
+            units in prop::collection::vec((prop::sample::select(vec![0x65_u8, 0x41, 6, 7, 8, 9]), 1_u8..9, 0_usize..3), 0..9),
+        ) {
+            let (mut stream, mut expected) = (Vec::new(), Vec::new());
+            for (header, length, zeros) in units {
+                let unit = [&[header][..], &vec![0xaa; length.into()]].concat();
+                stream.extend([&vec![0; 2 + zeros][..], &[1], &unit].concat());
+                if stays(&unit) {
+                    expected.extend([&(unit.len() as u32).to_be_bytes()[..], &unit].concat());
+                }
+            }
+            for mut unit in [bytes(&stream), of_driver(&stream, 40)] {
+                ParameterSets::default().extract(&mut unit);
+                prop_assert_eq!(&*unit, &expected[..]);
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_taken(stream: Vec<u8>) {
+            let units = nal_units(&stream).count();
+            prop_assert!(units <= stream.len());
             let mut sets = ParameterSets::default();
-            sets.extract(&mut bytes);
+            sets.extract(&mut bytes(&stream));
             sets.decoder_configuration();
         }
     }

@@ -22,11 +22,13 @@ mod video;
 pub use audio::{AacEncoder, AacError, AudioControl, AudioPipeline, AudioSettings, FRAME, Timeline};
 pub use capture::{AudioBlock, AudioFormat, Camera, CaptureError, Microphone, VideoFormat};
 pub use clock::{Timestamp, now};
-pub use encode::{EncodeError, Encoded, EncoderSettings, H264Profile, VideoEncoder};
+pub use encode::{
+    AccessUnit, AccessUnitKind, EncodeError, EncoderInput, EncoderSettings, H264Profile, VideoEncoder,
+};
 pub use frame::{Buffer, Frame, Layout, PixelFormat, Plane, PlaneLayout};
 pub use geometry::{Geometry, GeometryError, GeometrySettings};
 pub use h264::{ParameterSets, nal_units, start_codes};
-pub use packet::{Packet, PacketSink, Track};
+pub use packet::{Bytes, Packet, PacketSink, Payload, Track};
 pub use pool::{Pool, Pooled, Recycle};
 pub use queue::DropOldest;
 pub use sei::{Messages, TooMany};

@@ -16,6 +16,11 @@ impl<T> Pooled<T> {
     pub fn new(value: T, home: Arc<dyn Recycle<T>>) -> Self {
         Self { value: Some(value), home }
     }
+
+    /// Whether it goes back to `home`.
+    pub fn belongs_to(&self, home: &Arc<dyn Recycle<T>>) -> bool {
+        Arc::ptr_eq(&self.home, home)
+    }
 }
 
 impl<T> Deref for Pooled<T> {
@@ -31,12 +36,6 @@ impl<T> DerefMut for Pooled<T> {
     #[allow(clippy::expect_used)] // the value leaves in `drop` only
     fn deref_mut(&mut self) -> &mut T {
         self.value.as_mut().expect("pooled value taken")
-    }
-}
-
-impl AsRef<[u8]> for Pooled<Vec<u8>> {
-    fn as_ref(&self) -> &[u8] {
-        self
     }
 }
 

@@ -1,6 +1,7 @@
 //! Messages in the video stream: SEI units (H.264 clause 7.3.2.3, spec 10.8).
 
 use std::collections::VecDeque;
+use std::ops::DerefMut;
 use std::sync::{Mutex, PoisonError};
 
 use crate::{Timestamp, now};
@@ -55,15 +56,19 @@ impl Messages {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Waiting::default();
     }
 
-    /// Puts what waits before an access unit of NAL units with lengths of four bytes.
-    pub(crate) fn put_before(&self, access_unit: &mut Vec<u8>) {
+    /// What waits, as NAL units with lengths of four bytes, in memory that `memory` gives; none where nothing waits.
+    pub(crate) fn take<M: DerefMut<Target = Vec<u8>>>(&self, memory: impl FnOnce() -> M) -> Option<M> {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.units.is_empty() {
-            return;
+            return None;
         }
-        let units = waiting.units.drain(..);
-        let bytes = units.flat_map(|unit| (unit.len() as u32).to_be_bytes().into_iter().chain(unit));
-        access_unit.splice(..0, bytes);
+        let mut bytes = memory();
+        bytes.clear();
+        for unit in waiting.units.drain(..) {
+            bytes.extend_from_slice(&(unit.len() as u32).to_be_bytes());
+            bytes.extend_from_slice(&unit);
+        }
+        Some(bytes)
     }
 }
 
@@ -121,18 +126,14 @@ mod tests {
     }
 
     #[test]
-    fn m6_messages_stand_before_the_picture_in_their_order() {
+    fn m6_messages_go_out_once_in_their_order() {
         let messages = Messages::default();
         messages.push("one").unwrap();
         messages.push("two").unwrap();
-        let mut data = vec![0, 0, 0, 1, 0x65];
-        messages.put_before(&mut data);
-        let one = [0, 0, 0, 7, SEI, PAYLOAD_TYPE, 3, b'o', b'n', b'e', 0x80];
-        assert_eq!(data[..11], one);
-        assert_eq!(data[data.len() - 5..], [0, 0, 0, 1, 0x65]);
-        let before = data.clone();
-        messages.put_before(&mut data);
-        assert_eq!(data, before, "each goes out once");
+        let sent = messages.take(|| Box::new(vec![9])).unwrap();
+        let message = |text: &[u8]| [&[0, 0, 0, 7, SEI, PAYLOAD_TYPE, 3], text, &[0x80]].concat();
+        assert_eq!(*sent, [message(b"one"), message(b"two")].concat());
+        assert!(messages.take(|| Box::new(Vec::new())).is_none());
     }
 
     #[test]

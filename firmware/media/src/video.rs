@@ -1,18 +1,20 @@
 //! The video pipeline: pictures in, H.264 packets out.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::{
-    EncodeError, Encoded, Frame, Geometry, GeometryError, GeometrySettings, Messages, Packet, PacketSink,
-    ParameterSets, PixelFormat, Pool, Timestamp, Track, VideoEncoder,
+    AccessUnit, AccessUnitKind, EncodeError, EncoderInput, Frame, Geometry, GeometryError, GeometrySettings,
+    Layout, Messages, Packet, PacketSink, ParameterSets, Payload, PixelFormat, Pool, Timestamp, Track,
+    VideoEncoder,
 };
 
-/// Packets that may be on loan to a send queue before memory grows.
-const PACKETS: usize = 128;
-/// Memory that a packet has from the start, in bytes; the pool keeps what a packet grew to.
-const PACKET: usize = 32 << 10;
+/// Packets with messages that may be on loan before memory grows, and the bytes that one has from the start.
+const MESSAGES: usize = 32;
+const MESSAGE: usize = 2 << 10;
 
 /// Rate of the placeholder, in pictures a second, and the most bits a second that it takes (spec 10.5).
 pub const PAUSED_FPS: u32 = 5;
@@ -74,44 +76,85 @@ pub struct VideoCounters {
     pub repeated: AtomicU64,
     /// Lost between sensor and pipeline: gaps in the driver's sequence.
     pub lost: AtomicU64,
+    /// Bytes of pictures that were written anew on the way from the camera into the encoder: none where its buffers go in
+    /// as they are, one picture's where it is turned, scaled or converted.
+    pub copied: AtomicU64,
 }
+
+/// How long the thread waits for a picture that is being encoded, and not for the next one.
+const PATIENCE: Duration = Duration::from_millis(25);
+/// An encoder that puts out nothing for so long is given up (spec 7.3, code 1104).
+const STALL: Duration = Duration::from_secs(2);
+/// Pictures inside the encoder that are remembered.
+const INSIDE: usize = 32;
 
 pub struct VideoPipeline<S> {
     pace: Pace,
     geometry: Geometry,
     encoder: Option<Box<dyn VideoEncoder>>,
+    /// From one IDR picture to the next.
+    gop: Duration,
+    idr_due: Option<Timestamp>,
     /// What the encoder was told: bits and pictures a second.
     rates: (u32, u32),
     /// Whether the last picture was the placeholder.
     paused: bool,
+    /// What went into the encoder and did not come out yet.
+    inside: VecDeque<Inside>,
+    /// Pictures that stay inside until later ones come.
+    latency: usize,
+    /// Since when the oldest of more than those is waited for.
+    waits_since: Option<Instant>,
     parameter_sets: ParameterSets,
     pool: Arc<Pool<Vec<u8>>>,
     sink: S,
     control: Arc<VideoControl>,
     counters: Arc<VideoCounters>,
+    /// A compressed picture that was good: its successor may be corrupt.
     last_good: Option<Frame>,
     last_sequence: Option<u32>,
     last_idr: Option<Timestamp>,
 }
 
+/// A picture inside the encoder.
+struct Inside {
+    captured: Timestamp,
+    /// Whether it was to be an IDR picture.
+    idr: bool,
+    width: u32,
+    height: u32,
+}
+
 impl<S: PacketSink> VideoPipeline<S> {
-    /// `encoder` takes pictures of the size that `geometry` makes; without one, pictures are only copied for who asks.
+    /// `encoder` takes pictures of the size that `geometry` makes, and is asked for an IDR picture each `gop`; without
+    /// one, pictures are only copied for who asks.
     pub fn new(
         geometry: GeometrySettings,
         encoder: Option<Box<dyn VideoEncoder>>,
+        gop: Duration,
         sink: S,
         control: Arc<VideoControl>,
         counters: Arc<VideoCounters>,
     ) -> Self {
         let (bitrate, fps) = (control.bitrate.load(Relaxed), control.fps.load(Relaxed));
+        let (width, height) = (geometry.width, geometry.height);
+        let target = encoder.as_ref().map_or_else(
+            || EncoderInput::in_memory(PixelFormat::I420, width, height),
+            |encoder| encoder.input(),
+        );
         Self {
             pace: Pace::new(fps),
-            geometry: Geometry::new(geometry),
+            geometry: Geometry::new(geometry, target),
             encoder,
+            gop,
+            idr_due: None,
             rates: (bitrate, fps),
             paused: false,
+            inside: VecDeque::with_capacity(INSIDE),
+            latency: target.latency,
+            waits_since: None,
             parameter_sets: ParameterSets::default(),
-            pool: Pool::new(PACKETS, || Vec::with_capacity(PACKET)),
+            pool: Pool::new(MESSAGES, || Vec::with_capacity(MESSAGE)),
             sink,
             control,
             counters,
@@ -122,87 +165,194 @@ impl<S: PacketSink> VideoPipeline<S> {
     }
 
     /// Takes a picture through geometry and encoder to the sink, or drops it where the rate is lower than the sensor's.
-    /// `quarter_turns` clockwise make it stand upright. Tells whether a packet went out.
-    pub fn process(&mut self, frame: Frame, quarter_turns: u8) -> Result<bool, EncodeError> {
+    /// `quarter_turns` clockwise make it stand upright. Returns how many packets went out, of this picture or of earlier
+    /// ones.
+    pub fn process(&mut self, frame: Frame, quarter_turns: u8) -> Result<usize, EncodeError> {
         self.count(frame.sequence);
         if self.encoder.is_none() && !self.control.wants_still() {
-            return Ok(false);
+            return Ok(0);
         }
         self.follow_control()?;
         self.geometry.set_quarter_turns(quarter_turns);
         if frame.layout.format != PixelFormat::H264 && !self.pace.takes(frame.captured) {
-            return Ok(false);
+            return Ok(0);
         }
-        let repeatable = frame.layout.format == PixelFormat::Mjpeg;
-        let (captured, sequence) = (frame.captured, frame.sequence);
-        let picture = match self.geometry.process(frame) {
-            Ok(picture) => picture,
-            Err(GeometryError::Corrupt(cause)) => {
-                self.counters.repeated.fetch_add(1, Relaxed);
-                tracing::debug!(cause, sequence, "corrupt picture, the last good one is repeated");
-                let Some(mut last) = self.last_good.take() else {
-                    return Ok(false);
-                };
-                last.captured = captured;
-                last
-            }
-            Err(error @ GeometryError::Unsupported(_)) => {
-                return Err(EncodeError::Picture { encoder: "geometry", cause: error.to_string() });
-            }
+        let (sent, has_room) = self.collect_for_room()?;
+        if !has_room {
+            return Ok(sent);
+        }
+        let Some(picture) = self.picture(frame)? else {
+            return Ok(sent);
         };
-        let encoded = self.encode(&picture)?;
-        self.last_good = repeatable.then_some(picture);
-        Ok(encoded)
+        Ok(sent + self.encode(picture)?)
     }
 
     /// Encodes a picture of the published size as it is, in place of the camera's: the placeholder.
-    pub fn place(&mut self, picture: &Frame) -> Result<bool, EncodeError> {
+    pub fn place(&mut self, picture: &Frame) -> Result<usize, EncodeError> {
         self.set_paused(true);
         let bitrate = self.control.bitrate.load(Relaxed).min(PAUSED_BITRATE);
         self.set_rates(bitrate, PAUSED_FPS)?;
-        self.encode(picture)
+        let (sent, has_room) = self.collect_for_room()?;
+        if !has_room {
+            return Ok(sent);
+        }
+        let memory = self.encoder.as_mut().and_then(|encoder| encoder.memory());
+        let picture = self.geometry.convert(picture, memory).map_err(|error| geometry_failed(&error))?;
+        self.counters.copied.fetch_add(picture.layout.size() as u64, Relaxed);
+        Ok(sent + self.encode(picture)?)
     }
 
-    fn encode(&mut self, picture: &Frame) -> Result<bool, EncodeError> {
+    /// Sends what is inside the encoder, which gets no more pictures. Returns how many packets went out.
+    pub fn finish(&mut self) -> Result<usize, EncodeError> {
+        if let Some(encoder) = &mut self.encoder {
+            encoder.drain()?;
+        }
+        let mut sent = 0;
+        while let Some(unit) = self.next(STALL)? {
+            sent += usize::from(self.send(unit));
+        }
+        Ok(sent)
+    }
+
+    /// The picture to be encoded; none where it is corrupt and none was good before.
+    fn picture(&mut self, frame: Frame) -> Result<Option<Frame>, EncodeError> {
+        if self.geometry.passes(&frame.layout) {
+            self.last_good = None;
+            return Ok(Some(frame));
+        }
+        let mut memory = || self.encoder.as_mut().and_then(|encoder| encoder.memory());
+        let made = match self.geometry.make(&frame, memory()) {
+            Ok(made) => {
+                self.last_good = (frame.layout.format == PixelFormat::Mjpeg).then_some(frame);
+                made
+            }
+            Err(GeometryError::Corrupt(cause)) => {
+                self.counters.repeated.fetch_add(1, Relaxed);
+                tracing::debug!(cause, frame.sequence, "corrupt picture, the last good one is repeated");
+                let last = self.last_good.as_ref().map(|last| self.geometry.make(last, memory()));
+                let Some(Ok(mut last)) = last else {
+                    return Ok(None);
+                };
+                last.captured = frame.captured;
+                last
+            }
+            Err(error @ GeometryError::Unsupported(_)) => return Err(geometry_failed(&error)),
+        };
+        self.counters.copied.fetch_add(made.layout.size() as u64, Relaxed);
+        Ok(Some(made))
+    }
+
+    /// Sends what the encoder has finished, and waits until it has room for another picture. Returns how many packets went
+    /// out, and whether it has: otherwise the next picture is left out.
+    fn collect_for_room(&mut self) -> Result<(usize, bool), EncodeError> {
+        let mut sent = self.collect(Duration::ZERO, 0)?;
+        if !self.has_room()? {
+            sent += self.collect(PATIENCE, self.inside.len().saturating_sub(1))?;
+        }
+        if let Some(waited) = self.waits_since.map(|since| since.elapsed()).filter(|waited| *waited > STALL) {
+            let encoder = self.encoder.as_ref().map_or(String::new(), |encoder| encoder.name().to_owned());
+            return Err(EncodeError::Stalled { encoder, waited });
+        }
+        let has_room = self.has_room()?;
+        self.counters.skipped.fetch_add(u64::from(!has_room), Relaxed);
+        Ok((sent, has_room))
+    }
+
+    fn has_room(&mut self) -> Result<bool, EncodeError> {
+        self.encoder.as_mut().map_or(Ok(true), |encoder| encoder.has_room())
+    }
+
+    /// Sends what comes out until no more than `left` pictures are inside, and waits up to `wait` for that.
+    fn collect(&mut self, wait: Duration, left: usize) -> Result<usize, EncodeError> {
+        let (mut sent, start) = (0, Instant::now());
+        while !self.inside.is_empty() {
+            let wait =
+                if self.inside.len() > left { wait.saturating_sub(start.elapsed()) } else { Duration::ZERO };
+            let Some(unit) = self.next(wait)? else {
+                break;
+            };
+            sent += usize::from(self.send(unit));
+        }
+        Ok(sent)
+    }
+
+    fn next(&mut self, wait: Duration) -> Result<Option<AccessUnit>, EncodeError> {
+        self.encoder.as_mut().map_or(Ok(None), |encoder| encoder.next(wait))
+    }
+
+    fn encode(&mut self, picture: Frame) -> Result<usize, EncodeError> {
         if let Some(waiting) = self.control.take_still()
             && let Some(copy) = picture.copy()
         {
             // Who does not wait any longer needs none.
             let _ = waiting.try_send(copy);
         }
-        let Some(encoder) = &mut self.encoder else {
-            return Ok(false);
-        };
-        let idr = self.control.idr.swap(false, Relaxed) | self.sink.wants_idr();
-        let mut data = self.pool.take();
-        data.clear();
-        let encoded = encoder.encode(picture, idr, &mut data)?;
-        if encoded == Encoded::Skipped {
-            self.counters.skipped.fetch_add(1, Relaxed);
-            self.control.idr.fetch_or(idr, Relaxed);
-            return Ok(false);
+        if self.encoder.is_none() {
+            return Ok(0);
         }
-        if self.parameter_sets.extract(&mut data)
-            && let Some(configuration) = self.parameter_sets.decoder_configuration()
-        {
-            self.sink.configure(Track::Video, &configuration);
+        let captured = picture.captured;
+        let is_due = self.idr_due.is_none_or(|due| captured.since(due) >= 0);
+        let idr = self.control.idr.swap(false, Relaxed) | self.sink.wants_idr() | is_due;
+        if idr {
+            self.idr_due = Some(self.next_idr(captured));
         }
-        self.control.messages.put_before(&mut data);
-        let sync = encoded == Encoded::Idr;
-        self.account(picture, data.len(), sync);
-        self.sink.push(Packet { track: Track::Video, sync, time: picture.captured, data });
-        Ok(true)
+        let Layout { width, height, .. } = picture.layout;
+        let copied = self.encoder.as_mut().map_or(Ok(0), |encoder| encoder.submit(picture, idr))?;
+        self.counters.copied.fetch_add(copied as u64, Relaxed);
+        if self.inside.len() == INSIDE {
+            self.inside.pop_front();
+        }
+        self.inside.push_back(Inside { captured, idr, width, height });
+        if self.inside.len() > self.latency {
+            self.waits_since.get_or_insert_with(Instant::now);
+        }
+        let interval = Duration::from_secs(1) / self.rates.1.max(1);
+        self.collect(PATIENCE.min(interval * 3 / 4), self.latency)
     }
 
-    fn account(&mut self, picture: &Frame, bytes: usize, is_idr: bool) {
+    /// Less half a picture for their jitter.
+    fn next_idr(&self, last: Timestamp) -> Timestamp {
+        last + self.gop - Duration::from_millis(500) / self.rates.1.max(1)
+    }
+
+    /// Tells whether a packet went out.
+    fn send(&mut self, unit: AccessUnit) -> bool {
+        let AccessUnit { kind, captured, mut bytes } = unit;
+        let (mut was_idr, mut size) = (false, (0, 0));
+        // An encoder may leave pictures out without a word.
+        while let Some(inside) = self.inside.front().filter(|inside| inside.captured <= captured) {
+            was_idr |= inside.idr;
+            size = (inside.width, inside.height);
+            self.inside.pop_front();
+        }
+        self.waits_since = (self.inside.len() > self.latency).then(Instant::now);
+        let changed = self.parameter_sets.extract(&mut bytes);
+        if kind == AccessUnitKind::Skipped || bytes.is_empty() {
+            self.counters.skipped.fetch_add(1, Relaxed);
+            self.control.idr.fetch_or(was_idr, Relaxed);
+            return false;
+        }
+        if changed && let Some(configuration) = self.parameter_sets.decoder_configuration() {
+            self.sink.configure(Track::Video, &configuration);
+        }
+        let sync = kind == AccessUnitKind::Idr;
+        if sync {
+            self.idr_due = self.idr_due.max(Some(self.next_idr(captured)));
+        }
+        let messages = self.control.messages.take(|| self.pool.take());
+        let data = Payload { messages, unit: bytes };
+        self.account(captured, size, data.len(), sync);
+        self.sink.push(Packet { track: Track::Video, sync, time: captured, data });
+        true
+    }
+
+    fn account(&mut self, captured: Timestamp, (width, height): (u32, u32), bytes: usize, is_idr: bool) {
         let counters = &self.counters;
         counters.encoded.fetch_add(1, Relaxed);
         counters.bytes.fetch_add(bytes as u64, Relaxed);
-        counters
-            .size
-            .store(u64::from(picture.layout.width) << 32 | u64::from(picture.layout.height), Relaxed);
-        if is_idr && let Some(last) = self.last_idr.replace(picture.captured) {
-            counters.idr_distance.store(picture.captured.since(last).max(0) as u64, Relaxed);
+        counters.size.store(u64::from(width) << 32 | u64::from(height), Relaxed);
+        if is_idr && let Some(last) = self.last_idr.replace(captured) {
+            counters.idr_distance.store(captured.since(last).max(0) as u64, Relaxed);
         }
     }
 
@@ -250,6 +400,10 @@ impl<S: PacketSink> VideoPipeline<S> {
         }
         Ok(())
     }
+}
+
+fn geometry_failed(error: &GeometryError) -> EncodeError {
+    EncodeError::Failed { encoder: "geometry".into(), cause: error.to_string() }
 }
 
 /// Takes pictures evenly from a sensor that runs at the same rate or faster.

@@ -1,35 +1,70 @@
 //! The video pipeline with an encoder that shows what it was given.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::sync::atomic::Ordering::Relaxed;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use media::{
-    Buffer, EncodeError, Encoded, Frame, GeometrySettings, Layout, Packet, PacketSink, PixelFormat, Pool,
-    Timestamp, Track, VideoControl, VideoCounters, VideoEncoder, VideoPipeline,
+    AccessUnit, AccessUnitKind, Buffer, EncodeError, EncoderInput, Frame, GeometrySettings, Layout, Packet,
+    PacketSink, PixelFormat, Pool, Timestamp, Track, VideoControl, VideoCounters, VideoEncoder,
+    VideoPipeline,
 };
 
-/// Puts out a NAL unit with the shade of the picture's first pixel, and notes what it is told.
-#[derive(Clone, Default)]
-struct Shade(Arc<Mutex<Vec<String>>>);
+/// Puts out a NAL unit with the shade of the picture's first pixel, and notes what it is told. It has room for two pictures,
+/// and may keep one inside until the next comes.
+#[derive(Default)]
+struct Shade {
+    told: Arc<Mutex<Vec<String>>>,
+    latency: usize,
+    inside: VecDeque<AccessUnit>,
+    /// Whether nothing comes out any more.
+    stalls: Arc<AtomicBool>,
+}
 
 impl VideoEncoder for Shade {
     fn name(&self) -> &'static str {
         "shade"
     }
 
-    fn encode(&mut self, picture: &Frame, idr: bool, out: &mut Vec<u8>) -> Result<Encoded, EncodeError> {
-        out.extend_from_slice(&[0, 0, 0, 1, 0x41, picture.plane(0).data[0]]);
-        Ok(if idr { Encoded::Idr } else { Encoded::Delta })
+    fn is_hardware(&self) -> bool {
+        false
+    }
+
+    fn input(&self) -> EncoderInput {
+        EncoderInput { latency: self.latency, ..EncoderInput::in_memory(PixelFormat::I420, 96, 96) }
+    }
+
+    fn has_room(&mut self) -> Result<bool, EncodeError> {
+        Ok(self.inside.len() < 2)
+    }
+
+    fn submit(&mut self, picture: Frame, idr: bool) -> Result<usize, EncodeError> {
+        let mut bytes = Pool::new(1, Vec::new).take();
+        bytes.extend_from_slice(&[0, 0, 0, 1, 0x41, picture.plane(0).data[0]]);
+        let kind = if idr { AccessUnitKind::Idr } else { AccessUnitKind::Delta };
+        self.inside.push_back(AccessUnit { kind, captured: picture.captured, bytes: bytes.into() });
+        Ok(0)
+    }
+
+    fn next(&mut self, _wait: Duration) -> Result<Option<AccessUnit>, EncodeError> {
+        let is_out = self.inside.len() > self.latency && !self.stalls.load(Relaxed);
+        Ok(is_out.then(|| self.inside.pop_front()).flatten())
+    }
+
+    fn drain(&mut self) -> Result<(), EncodeError> {
+        self.latency = 0;
+        Ok(())
     }
 
     fn set_bitrate(&mut self, bitrate: u32) -> Result<(), EncodeError> {
-        self.0.lock().unwrap().push(format!("{bitrate} bit/s"));
+        self.told.lock().unwrap().push(format!("{bitrate} bit/s"));
         Ok(())
     }
 
     fn set_fps(&mut self, fps: u32) -> Result<(), EncodeError> {
-        self.0.lock().unwrap().push(format!("{fps} fps"));
+        self.told.lock().unwrap().push(format!("{fps} fps"));
         Ok(())
     }
 }
@@ -42,7 +77,7 @@ impl PacketSink for Seen {
     fn configure(&mut self, _track: Track, _configuration: &[u8]) {}
 
     fn push(&mut self, packet: Packet) {
-        let shade = packet.data.last().copied().unwrap();
+        let shade = packet.data.parts()[1].last().copied().unwrap();
         self.0.lock().unwrap().push((packet.time.micros() / 1000, packet.sync, shade));
     }
 
@@ -69,23 +104,28 @@ impl Bench {
     }
 
     fn with(shade: Shade, encodes: bool) -> Self {
-        let rates = Arc::clone(&shade.0);
+        let rates = Arc::clone(&shade.told);
         let encoder = encodes.then(|| Box::new(shade) as Box<dyn VideoEncoder>);
         let (seen, counters) = (Seen::default(), Arc::<VideoCounters>::default());
         let control = Arc::new(VideoControl::new(1_000_000, 30, false));
         let geometry = GeometrySettings { width: 96, height: 96, quarter_turns: 0, mirror: false };
+        let (sink, gop) = (seen.clone(), Duration::from_secs(1));
         let pipeline =
-            VideoPipeline::new(geometry, encoder, seen.clone(), Arc::clone(&control), Arc::clone(&counters));
+            VideoPipeline::new(geometry, encoder, gop, sink, Arc::clone(&control), Arc::clone(&counters));
         Self { pipeline, seen, control, counters, rates }
     }
 
     fn process(&mut self, sequence: u32, jpeg: Vec<u8>) {
+        self.try_process(sequence, jpeg).unwrap();
+    }
+
+    fn try_process(&mut self, sequence: u32, jpeg: Vec<u8>) -> Result<usize, EncodeError> {
         let layout = Layout::packed(PixelFormat::Mjpeg, 192, 96);
         let used = [jpeg.len(), 0, 0];
         let pool = Pool::new(1, move || -> Box<dyn Buffer> { Box::new(jpeg.clone()) });
         let captured = Timestamp::from_micros(i64::from(sequence) * 33_333);
         let frame = Frame::new(layout, captured, sequence, used, pool.take()).unwrap();
-        self.pipeline.process(frame, 0).unwrap();
+        self.pipeline.process(frame, 0)
     }
 }
 
@@ -134,7 +174,7 @@ fn gaps_of_the_sensor_are_counted_and_idr_pictures_come_on_demand() {
     }
     assert_eq!(bench.counters.lost.load(Relaxed), 2);
     let idr: Vec<bool> = bench.seen.0.lock().unwrap().iter().map(|(_, sync, _)| *sync).collect();
-    assert_eq!(idr, [false, false, true, false]);
+    assert_eq!(idr, [true, false, true, false], "the first one begins the stream");
 }
 
 #[test]
@@ -144,11 +184,11 @@ fn the_placeholder_goes_out_in_place_of_the_camera_and_both_begin_with_an_idr_pi
     bench.process(0, jpeg(80));
     for time in [100, 300] {
         still.captured = Timestamp::from_micros(time * 1000);
-        assert!(bench.pipeline.place(&still).unwrap());
+        assert_eq!(bench.pipeline.place(&still).unwrap(), 1);
     }
     bench.process(12, jpeg(80));
     bench.process(13, jpeg(80));
-    let expected = [(0, false, 85), (100, true, 77), (300, false, 77), (399, true, 85), (433, false, 85)];
+    let expected = [(0, true, 85), (100, true, 77), (300, false, 77), (399, true, 85), (433, false, 85)];
     assert_eq!(*bench.seen.0.lock().unwrap(), expected);
     let rates = bench.rates.lock().unwrap().clone();
     assert_eq!(rates, ["100000 bit/s", "5 fps", "1000000 bit/s", "30 fps"]);
@@ -182,4 +222,57 @@ fn a_message_goes_out_before_its_picture() {
     let bytes = bench.counters.bytes.load(Relaxed);
     // Two pictures of 6 bytes, and 4 + 6 bytes of the message.
     assert_eq!(bytes, 22);
+}
+
+#[test]
+fn idr_pictures_come_at_their_distance_in_seconds_whatever_the_rate() {
+    let mut bench = Bench::new();
+    let shade = jpeg(80);
+    for sequence in 0..120 {
+        if sequence == 60 {
+            bench.control.fps.store(15, Relaxed);
+        }
+        bench.process(sequence, shade.clone());
+    }
+    let seen = bench.seen.0.lock().unwrap().clone();
+    let idr: Vec<i64> = seen.iter().filter(|(_, sync, _)| *sync).map(|(time, ..)| *time).collect();
+    assert_eq!(idr.len(), 4, "{idr:?}");
+    assert!(idr.windows(2).all(|pair| (pair[1] - pair[0] - 1000).abs() < 70), "{idr:?}");
+}
+
+#[test]
+fn what_stays_inside_an_encoder_comes_out_with_the_next_picture_or_at_the_end() {
+    let mut bench = Bench::with(Shade { latency: 1, ..Shade::default() }, true);
+    let times =
+        |bench: &Bench| bench.seen.0.lock().unwrap().iter().map(|(time, ..)| *time).collect::<Vec<_>>();
+    for (sequence, out) in [(0, vec![]), (1, vec![0]), (2, vec![0, 33])] {
+        bench.process(sequence, jpeg(80));
+        assert_eq!(times(&bench), out);
+    }
+    assert_eq!(bench.pipeline.finish().unwrap(), 1);
+    assert_eq!(times(&bench), [0, 33, 66]);
+}
+
+#[test]
+fn an_encoder_that_puts_out_nothing_for_two_seconds_fails() {
+    let shade = Shade::default();
+    shade.stalls.store(true, Relaxed);
+    let mut bench = Bench::with(shade, true);
+    let start = Instant::now();
+    let error = (0..).find_map(|sequence| {
+        std::thread::sleep(Duration::from_millis(20));
+        bench.try_process(sequence, jpeg(80)).err()
+    });
+    assert!(matches!(error, Some(EncodeError::Stalled { .. })), "{error:?}");
+    assert!(start.elapsed() >= Duration::from_secs(2));
+    assert!(bench.counters.skipped.load(Relaxed) > 10, "it has room for two pictures");
+}
+
+#[test]
+fn bytes_of_pictures_are_counted_where_they_are_written_anew() {
+    let mut bench = Bench::new();
+    bench.pipeline.process(picture(1), 0).unwrap();
+    assert_eq!(bench.counters.copied.load(Relaxed), 0);
+    bench.process(1, jpeg(80));
+    assert_eq!(bench.counters.copied.load(Relaxed), 96 * 96 * 3 / 2);
 }

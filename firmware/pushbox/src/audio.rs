@@ -11,6 +11,7 @@ use tracing::warn;
 
 use crate::microphone::Captured;
 use crate::news::{News, Reporter};
+use crate::privacy::Privacy;
 use crate::sink::{Description, QueueSink};
 
 /// Periods of 10 ms between microphone and audio thread.
@@ -32,12 +33,13 @@ pub(crate) struct AudioStage {
     control: Arc<AudioControl>,
     /// Sum of squares and number of the samples that came since it was asked for.
     energy: Mutex<(f64, u64)>,
+    privacy: Privacy,
     reporter: Reporter,
     description: Arc<Description>,
 }
 
 impl AudioStage {
-    pub(crate) fn new(description: Arc<Description>, reporter: Reporter) -> Arc<Self> {
+    pub(crate) fn new(description: Arc<Description>, reporter: Reporter, privacy: Privacy) -> Arc<Self> {
         let control = Arc::new(AudioControl { muted: true.into(), ..AudioControl::default() });
         let blocks = Arc::new(DropOldest::new(BLOCKS));
         Arc::new(Self {
@@ -45,6 +47,7 @@ impl AudioStage {
             blocks,
             control,
             energy: Mutex::default(),
+            privacy,
             reporter,
             description,
         })
@@ -89,7 +92,7 @@ impl AudioStage {
     pub(crate) fn run(self: Arc<Self>) -> ! {
         let (mut made, mut wait, mut heard) = (None, IDLE, Instant::now());
         loop {
-            let captured = self.blocks.pop(wait);
+            let captured = self.blocks.pop(wait).filter(|_| !self.privacy.is_closed());
             if let Some(captured) = &captured {
                 self.listen(captured);
             }

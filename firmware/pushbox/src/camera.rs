@@ -10,6 +10,8 @@ use tracing::info;
 
 use crate::device::{Reports, Run};
 use crate::news::Reporter;
+use crate::panel::Lamps;
+use crate::privacy::Privacy;
 
 /// A picture and how it is turned to stand upright.
 pub(crate) struct Captured {
@@ -22,11 +24,20 @@ pub(crate) fn start(
     before: Option<Run>,
     reporter: Reporter,
     frames: Arc<DropOldest<Captured>>,
+    lamps: Arc<Lamps>,
+    privacy: Privacy,
 ) -> std::io::Result<Run> {
-    Run::start(Device::Camera, before, reporter, move |reports| capture(&config, reports, &frames))
+    Run::start(Device::Camera, before, reporter, move |reports| {
+        if !privacy.is_closed() {
+            let _in_use = lamps.camera_in_use();
+            capture(&config, reports, &frames, &privacy);
+            frames.wake();
+        }
+    })
 }
 
-fn capture(config: &CameraConfig, reports: &Reports, frames: &DropOldest<Captured>) {
+/// Ends by itself, also without a word from the machine, when the privacy switch is closed.
+fn capture(config: &CameraConfig, reports: &Reports, frames: &DropOldest<Captured>, privacy: &Privacy) {
     let mut camera = match board::open_camera(config) {
         Ok(camera) => camera,
         Err(error) => return reports.refused(&error),
@@ -36,7 +47,7 @@ fn capture(config: &CameraConfig, reports: &Reports, frames: &DropOldest<Capture
     reports.tell(DeviceEvent::Opened(description(config, &format)));
     let quarter_turns = config.mount_rotation.quarter_turns();
     let mut first = true;
-    while !reports.is_closing() {
+    while !reports.is_closing() && !privacy.is_closed() {
         match camera.next() {
             Ok(frame) => {
                 if std::mem::take(&mut first) {
@@ -64,4 +75,33 @@ fn description(config: &CameraConfig, format: &VideoFormat) -> Map<String, Value
         ("device", json!(config.device())),
     ];
     description.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::time::{Duration, Instant};
+
+    use board::{Board, LampsConfig};
+
+    use super::*;
+    use crate::news::channel;
+
+    /// Though the control plane hangs: nobody hears the reports, nobody asks the camera to close.
+    #[test]
+    fn a_closed_privacy_switch_ends_the_camera_by_itself() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../board/boards/sim.toml");
+        let config = Board::read(&path).unwrap().cameras.remove(0);
+        let (reporter, _unheard) = channel();
+        let (frames, privacy) = (Arc::new(DropOldest::new(2)), Privacy::default());
+        let lamps = Lamps::start(&LampsConfig::default()).unwrap();
+        let _run = start(config, None, reporter, Arc::clone(&frames), lamps, privacy.clone()).unwrap();
+        assert!(frames.pop(Duration::from_secs(20)).is_some());
+        privacy.set(true);
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while Arc::strong_count(&frames) > 1 {
+            assert!(Instant::now() < deadline, "the camera runs on");
+            frames.pop(Duration::from_millis(20));
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! What the user gives: board file, properties, address.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use ::uplink::Address;
@@ -8,6 +9,7 @@ use board::Board;
 use live_pusher::{Options, Refusal, Store};
 use serde_json::{Map, Value};
 
+use crate::panel::Bindings;
 use crate::settings::Settings;
 
 /// What can't be run as given: the user must change it. Exit code 2.
@@ -19,6 +21,8 @@ pub(crate) struct Config {
     pub(crate) board: Board,
     pub(crate) store: Store,
     pub(crate) options: Options,
+    /// What buttons do, by their names in the board file.
+    pub(crate) bindings: Buttons,
     /// Where they are kept; none of a board without flash, or where only one address counts.
     pub(crate) settings: Option<Settings>,
     /// Whether it was told to publish to one address only: the program ends when that does.
@@ -40,7 +44,7 @@ impl Config {
             None => (None, props.map_or_else(|| Ok(Given::default()), Given::read)?),
         };
         let Given { mut store, options } = given;
-        let options = parse_options(&options).map_err(usage)?;
+        let (options, bindings) = parse_options(&options).map_err(usage)?;
         if let Some(url) = url {
             store.update(&Map::from_iter([
                 ("url".to_owned(), url.into()),
@@ -52,7 +56,7 @@ impl Config {
             let source = if url.is_some() { "--url" } else { "property url" };
             Address::parse(given).map_err(|error| usage(format!("{source}: {error}")))?;
         }
-        Ok(Self { board, store, options, settings, once: url.is_some() })
+        Ok(Self { board, store, options, bindings, settings, once: url.is_some() })
     }
 }
 
@@ -83,12 +87,24 @@ impl Given {
 
 const OPTIONS: &str = "options";
 
+pub(crate) type Buttons = BTreeMap<String, Bindings>;
+
 /// `Null` stands for the defaults.
-pub(crate) fn parse_options(options: &Value) -> Result<Options, String> {
-    if options.is_null() {
-        return Ok(Options::default());
+pub(crate) fn parse_options(options: &Value) -> Result<(Options, Buttons), String> {
+    let mut options = match options.clone() {
+        Value::Null => Map::new(),
+        Value::Object(options) => options,
+        _ => return Err("give a table".into()),
+    };
+    let buttons = match options.remove("buttons") {
+        Some(buttons) => serde_json::from_value(buttons).map_err(|error| format!("buttons: {error}"))?,
+        None => Buttons::new(),
+    };
+    if let Some((name, _)) = buttons.iter().find(|(_, it)| it.long.and(it.hold).is_some()) {
+        return Err(format!("buttons.{name}: give long or hold, not both"));
     }
-    serde_json::from_value(options.clone()).map_err(|error| error.to_string())
+    let options = serde_json::from_value(Value::Object(options)).map_err(|error| error.to_string())?;
+    Ok((options, buttons))
 }
 
 pub(crate) fn read_board(path: &Path) -> anyhow::Result<Board> {
@@ -97,4 +113,32 @@ pub(crate) fn read_board(path: &Path) -> anyhow::Result<Board> {
 
 pub(crate) fn usage(error: impl ToString) -> anyhow::Error {
     anyhow!(UsageError(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::panel::Action;
+
+    fn options(toml: &str) -> Result<(Options, Buttons), String> {
+        parse_options(&toml::from_str(toml).unwrap())
+    }
+
+    #[test]
+    fn gestures_are_bound_by_name() {
+        let (options, buttons) =
+            options("retry-count = 5\n[buttons.start]\nshort = 'pause/resume'\nlong = 'switchCamera'")
+                .unwrap();
+        assert_eq!(options.retry_count, 5);
+        assert_eq!(buttons["start"].short, Some(Action::PauseResume));
+        assert_eq!((buttons["start"].long, buttons["start"].hold), (Some(Action::SwitchCamera), None));
+    }
+
+    #[test]
+    fn a_mistake_is_told_with_what_would_do() {
+        let both = options("[buttons.zoom]\nlong = 'mute'\nhold = 'zoomIn'").unwrap_err();
+        assert_eq!(both, "buttons.zoom: give long or hold, not both");
+        let unknown = options("[buttons.start]\nshort = 'fly'").unwrap_err();
+        assert!(unknown.contains("fly") && unknown.contains("start/stop"), "{unknown}");
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use live_pusher::Status;
+use live_pusher::{Profile, Status};
 use serde_json::{Map, Value, json};
 use tokio::sync::Notify;
 
@@ -30,17 +30,19 @@ impl Event {
     }
 
     /// The events of a status: of some codes there are two (2.3).
-    pub(crate) fn of_status(status: &Status) -> Vec<Self> {
+    pub(crate) fn of_status(status: &Status, profile: Profile) -> Vec<Self> {
         let Status { code, params } = status;
         let event = Self::new("statechange", Value::Null);
-        let detail = json!({
-            "code": code.number(), "message": code.text(), "time": event.time, "params": params,
-        });
+        let mut detail = json!({"code": code.number(), "message": code.text()});
+        if profile.has_extension_keys() {
+            (detail["time"], detail["params"]) = (json!(event.time), json!(params));
+        }
         let mut events = vec![Self { detail, ..event }];
         if code.is_error() {
             let reason = params.get("reason").and_then(Value::as_str).unwrap_or("unknown");
             let message = format!("{}: {reason}", code.text());
-            events.push(Self::new("error", json!({"errMsg": message, "errCode": code.number()})));
+            events
+                .push(Self::new("error", json!({"errMsg": message, "errCode": profile.error_number(*code)})));
         }
         events
     }
@@ -142,11 +144,16 @@ mod tests {
 
     #[test]
     fn errors_are_told_twice_and_the_status_first() {
-        let events = Event::of_status(&status(Code::CameraForbidden, "no such device"));
+        let forbidden = status(Code::CameraForbidden, "no such device");
+        let events = Event::of_status(&forbidden, Profile::Default);
         let kinds: Vec<_> = events.iter().map(|event| event.kind).collect();
         assert_eq!(kinds, ["statechange", "error"]);
         assert_eq!(events[1].detail["errMsg"], "camera not permitted: no such device");
-        assert_eq!(Event::of_status(&status(Code::Connected, "")).len(), 1);
+        assert_eq!(Event::of_status(&status(Code::Connected, ""), Profile::Default).len(), 1);
+        let legacy = Event::of_status(&forbidden, Profile::Legacy);
+        assert_eq!((&legacy[0].detail["code"], &legacy[1].detail["errCode"]), (&json!(10001), &json!(1001)));
+        let strict = Event::of_status(&forbidden, Profile::WechatStrict);
+        assert_eq!(strict[0].detail, json!({"code": 10001, "message": "camera not permitted"}));
     }
 
     #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod audio;
 mod camera;
+mod clock;
 mod config;
 mod control;
 mod ctl;
@@ -12,6 +13,8 @@ mod log;
 mod meter;
 mod microphone;
 mod news;
+mod panel;
+mod privacy;
 mod rate;
 mod run;
 mod selftest;

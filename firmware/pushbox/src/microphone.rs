@@ -10,6 +10,7 @@ use tracing::{info, warn};
 
 use crate::device::{Reports, Run};
 use crate::news::Reporter;
+use crate::privacy::Privacy;
 
 /// Blocks on loan between the threads.
 const BLOCKS: usize = 40;
@@ -27,11 +28,23 @@ pub(crate) fn start(
     before: Option<Run>,
     reporter: Reporter,
     blocks: Arc<DropOldest<Captured>>,
+    privacy: Privacy,
 ) -> std::io::Result<Run> {
-    Run::start(Device::Microphone, before, reporter, move |reports| capture(&config, rate, reports, &blocks))
+    Run::start(Device::Microphone, before, reporter, move |reports| {
+        if !privacy.is_closed() {
+            capture(&config, rate, reports, &blocks, &privacy);
+        }
+    })
 }
 
-fn capture(config: &MicrophoneConfig, rate: u32, reports: &Reports, blocks: &DropOldest<Captured>) {
+/// Ends by itself, also without a word from the machine, when the privacy switch is closed.
+fn capture(
+    config: &MicrophoneConfig,
+    rate: u32,
+    reports: &Reports,
+    blocks: &DropOldest<Captured>,
+    privacy: &Privacy,
+) {
     let mut microphone = match board::open_microphone(config, rate) {
         Ok(microphone) => microphone,
         Err(error) => return reports.refused(&error),
@@ -41,7 +54,7 @@ fn capture(config: &MicrophoneConfig, rate: u32, reports: &Reports, blocks: &Dro
     reports.tell(DeviceEvent::Opened(Map::new()));
     let pool = Pool::new(BLOCKS, AudioBlock::default);
     let mut heard = false;
-    while !reports.is_closing() {
+    while !reports.is_closing() && !privacy.is_closed() {
         let mut block = pool.take();
         match microphone.read(&mut block) {
             Ok(()) => {

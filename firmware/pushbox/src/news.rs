@@ -5,6 +5,7 @@ use std::sync::Arc;
 use live_pusher::{Device, DeviceEvent, Input};
 use tokio::sync::mpsc;
 
+use crate::panel::Action;
 use crate::waiting_image::LoadError;
 
 pub(crate) enum News {
@@ -17,6 +18,7 @@ pub(crate) enum News {
     Input(Input),
     /// The uplink was found to take less than it is given.
     Narrow,
+    Button(Action),
     /// What became of the load of that number.
     WaitingImage {
         number: u32,
@@ -49,11 +51,7 @@ impl Reporter {
         let _ = self.0.send(news).await;
     }
 
-    /// From a task that can't wait; what there is no room for is told by something else.
-    pub(crate) fn try_send(&self, input: Input) {
-        self.try_tell(News::Input(input));
-    }
-
+    /// From one that can't wait: what there is no room for is told by something else, or again.
     pub(crate) fn try_tell(&self, news: News) {
         let _ = self.0.try_send(news);
     }

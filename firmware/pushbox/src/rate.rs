@@ -175,7 +175,8 @@ impl RateControl {
         let cause = if announced.is_property { "property" } else { "adapt" };
         let params = [("kbps".to_owned(), json!(bitrate / 1000)), ("cause".to_owned(), json!(cause))];
         (announced.bitrate, announced.at) = (bitrate, Some(Instant::now()));
-        self.reporter.try_send(Input::Notice { code: Code::BitrateChanged, params: Map::from_iter(params) });
+        let notice = Input::Notice { code: Code::BitrateChanged, params: Map::from_iter(params) };
+        self.reporter.try_tell(News::Input(notice));
     }
 
     /// The picture gets smaller where its rate does not suffice: in RTC only (10.9).

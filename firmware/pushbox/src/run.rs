@@ -8,20 +8,21 @@ use std::thread;
 use anyhow::anyhow;
 use board::SerialLineConfig;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::config::Config;
 use crate::control::{SOCKET, Socket, serve_serial_line};
 use crate::engine::Engine;
 use crate::news::Reporter;
 use crate::status::Status;
+use crate::uplink::watch_routes;
 
 /// Runs the box until SIGTERM or SIGINT, or until something fails for good.
 pub(crate) fn run(config: Config, control: Option<&Path>) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let result = runtime.block_on(async {
         let serial_line = config.board.serial_line.clone();
-        let (mut engine, handle) = Engine::new(config);
+        let (mut engine, handle) = Engine::new(config)?;
         let (video, audio) = (Arc::clone(&engine.video), Arc::clone(&engine.audio));
         start("video", engine.reporter(), move || video.run())?;
         start("audio", engine.reporter(), move || audio.run())?;
@@ -40,6 +41,12 @@ pub(crate) fn run(config: Config, control: Option<&Path>) -> anyhow::Result<()> 
         if let Some(SerialLineConfig { device, baud }) = serial_line {
             tokio::spawn(async move { serve_serial_line(&device, baud, &handle).await });
         }
+        let reporter = engine.reporter();
+        tokio::spawn(async move {
+            if let Err(error) = watch_routes(&reporter).await {
+                warn!(%error, "changes of the network are not seen: retries wait for their time");
+            }
+        });
         let mut status = Status::new(&engine);
         let result = tokio::select! {
             result = engine.run(shutdown) => result,
@@ -48,7 +55,7 @@ pub(crate) fn run(config: Config, control: Option<&Path>) -> anyhow::Result<()> 
         status.tell();
         result
     });
-    // A name that is still being looked up must not hold up the end.
+    // Flash that hangs must not hold up the end.
     runtime.shutdown_background();
     result
 }

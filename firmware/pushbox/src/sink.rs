@@ -3,9 +3,18 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ::uplink::{AudioMetadata, Metadata, SendQueue, VideoMetadata};
-use media::{Packet, PacketSink, Pooled, Track};
+use media::{Packet, PacketSink, Track};
 
-pub(crate) type Queue = SendQueue<Pooled<Vec<u8>>>;
+pub(crate) type Queue = SendQueue<Payload>;
+
+/// A packet's bytes where the encoder put them.
+pub(crate) struct Payload(media::Payload);
+
+impl ::uplink::Payload for Payload {
+    fn parts(&self) -> [&[u8]; 2] {
+        self.0.parts()
+    }
+}
 
 pub(crate) struct QueueSink(pub(crate) Arc<Queue>);
 
@@ -23,7 +32,7 @@ impl PacketSink for QueueSink {
 
     fn push(&mut self, packet: Packet) {
         let Packet { track: of, sync, time, data } = packet;
-        self.0.push(::uplink::Packet { track: track(of), sync, time: time.micros(), data });
+        self.0.push(::uplink::Packet { track: track(of), sync, time: time.micros(), data: Payload(data) });
     }
 
     fn wants_idr(&mut self) -> bool {

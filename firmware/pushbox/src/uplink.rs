@@ -1,15 +1,17 @@
 //! One connection to the server at a time, each in a task.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-use ::uplink::{Address, PublishError, Published, publish};
+use ::uplink::{Address, Options, PublishError, Published, Routes, publish};
 use live_pusher::{Code, ConnectionId, Input, NetworkEvent};
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
+use crate::clock;
 use crate::news::{News, Reporter};
 use crate::rate::RateControl;
 use crate::sink::Queue;
@@ -25,6 +27,7 @@ impl Connection {
     pub(crate) fn start(
         number: ConnectionId,
         url: String,
+        options: Arc<Options>,
         queue: Arc<Queue>,
         rate: Arc<RateControl>,
         reporter: Reporter,
@@ -35,7 +38,7 @@ impl Connection {
             if let Some(before) = before {
                 before.end().await;
             }
-            connect(number, &url, &queue, &rate, &reporter, closed).await;
+            connect(number, &url, &options, &queue, &rate, &reporter, closed).await;
         });
         Self { close: Some(close), task }
     }
@@ -55,18 +58,22 @@ impl Connection {
 async fn connect(
     connection: ConnectionId,
     url: &str,
+    options: &Options,
     queue: &Queue,
     rate: &RateControl,
     reporter: &Reporter,
     closed: oneshot::Receiver<()>,
 ) {
     let started = Instant::now();
-    let failed = |code, reason: String| {
-        News::Input(Input::Network { connection, event: NetworkEvent::Failed { code, reason } })
+    let failed = |code, params| {
+        News::Input(Input::Network { connection, event: NetworkEvent::Failed { code, params } })
     };
     let address = match Address::parse(url) {
         Ok(address) => address,
-        Err(error) => return reporter.send(failed(Code::ServerRefused, error.to_string())).await,
+        Err(error) => {
+            let params = Map::from_iter([("reason".to_owned(), json!(error.to_string()))]);
+            return reporter.send(failed(Code::ServerRefused, params)).await;
+        }
     };
     let report = |progress| {
         let elapsed = ("ms".to_owned(), json!(started.elapsed().as_millis() as u64));
@@ -79,17 +86,44 @@ async fn connect(
             Published::Started => {
                 info!(%address, "publishing");
                 rate.connect();
-                NetworkEvent::Published
+                NetworkEvent::Published(Map::from_iter([elapsed]))
             }
         };
-        reporter.try_send(Input::Network { connection, event });
+        let (reporter, news) = (reporter.clone(), News::Input(Input::Network { connection, event }));
+        // In their order, however many wait.
+        tokio::spawn(async move { reporter.send(news).await });
     };
     let shutdown = async {
         let _ = closed.await;
     };
-    if let Err(error) = publish(&address, queue, shutdown, report).await {
+    if let Err(error) = publish(&address, options, queue, shutdown, report).await {
         warn!(%error, "not published");
-        reporter.send(failed(code(&error), error.to_string())).await;
+        reporter.send(failed(code(&error), params(&error))).await;
+    }
+}
+
+/// What the status event tells of a failure.
+fn params(error: &PublishError) -> Map<String, Value> {
+    let mut params = Map::from_iter([("reason".to_owned(), json!(error.to_string()))]);
+    if let Some((code, description)) = error.status() {
+        params.insert("serverCode".into(), json!(code));
+        params.insert("serverDescription".into(), json!(description));
+    }
+    // Signatures of addresses end with time (12.12).
+    let may_be_late = matches!(code(error), Code::HandshakeFailed | Code::ServerRefused);
+    if may_be_late && !clock::is_synchronised() {
+        params.insert("hint".into(), json!("clock"));
+    }
+    params
+}
+
+/// Tells the engine for as long as it is polled when a server may have come into reach.
+pub(crate) async fn watch_routes(reporter: &Reporter) -> io::Result<()> {
+    let mut routes = Routes::watch()?;
+    loop {
+        routes.changed().await?;
+        info!("the network changed");
+        reporter.send(News::Input(Input::RouteChanged)).await;
     }
 }
 
@@ -99,7 +133,9 @@ fn code(error: &PublishError) -> Code {
         PublishError::Resolve { .. } => Code::NameNotResolved,
         PublishError::Connect { .. } => Code::ConnectFailed,
         PublishError::Protocol { .. } => Code::HandshakeFailed,
-        PublishError::Refused { .. } | PublishError::Closed(_) => Code::ServerRefused,
+        PublishError::Refused { .. } | PublishError::Ended { .. } | PublishError::Closed(_) => {
+            Code::ServerRefused
+        }
         PublishError::Broken(_) => Code::TransferFailed,
     }
 }

@@ -15,10 +15,11 @@ use tracing::{info, warn};
 
 use crate::camera::Captured;
 use crate::news::{News, Reporter};
+use crate::privacy::Privacy;
 use crate::sink::{Description, QueueSink};
 
-/// Seconds from one IDR picture to the next (spec 10.3).
-const GOP: u32 = 3;
+/// From one IDR picture to the next (spec 10.3).
+const GOP: Duration = Duration::from_secs(3);
 /// Pictures between camera and video thread: of a sensor one under way and one that waits; of those that refer to one
 /// another none may be lost in a burst.
 const PICTURES: usize = 2;
@@ -66,6 +67,7 @@ pub(crate) struct VideoStage {
     pub(crate) frames: Arc<DropOldest<Captured>>,
     pub(crate) control: Arc<VideoControl>,
     pub(crate) counters: Arc<VideoCounters>,
+    privacy: Privacy,
     reporter: Reporter,
     description: Arc<Description>,
 }
@@ -76,6 +78,7 @@ impl VideoStage {
         passes: bool,
         description: Arc<Description>,
         reporter: Reporter,
+        privacy: Privacy,
     ) -> Arc<Self> {
         let Kbps(kbps) = properties.start_bitrate();
         let control = VideoControl::new(kbps * 1000, properties.fps, properties.mirror);
@@ -86,6 +89,7 @@ impl VideoStage {
             frames: Arc::new(DropOldest::new(if passes { ACCESS_UNITS } else { PICTURES })),
             control: Arc::new(control),
             counters: Arc::default(),
+            privacy,
             reporter,
             description,
         })
@@ -155,6 +159,7 @@ impl Worker {
             };
             let captured = self.stage.frames.pop(wait);
             order = self.stage.order().clone();
+            order.live &= !self.stage.privacy.is_closed();
             let result = match (captured, order.session) {
                 (Some(captured), None) => self.show(captured, &order),
                 (Some(captured), Some(_)) if order.live => self.show(captured, &order),
@@ -182,9 +187,9 @@ impl Worker {
         self.prepare(order, size, passes)?;
         let went_out = match self.line.as_mut().and_then(|line| line.pipeline.as_mut()) {
             Some(pipeline) => pipeline.process(frame, quarter_turns)?,
-            None => false,
+            None => 0,
         };
-        self.account(went_out);
+        self.account(went_out > 0);
         Ok(())
     }
 
@@ -199,7 +204,7 @@ impl Worker {
         };
         placeholder.frame.captured = now();
         let went_out = pipeline.place(&placeholder.frame)?;
-        self.account(went_out);
+        self.account(went_out > 0);
         Ok(())
     }
 
@@ -223,7 +228,7 @@ impl Worker {
         let geometry = GeometrySettings { width, height, quarter_turns: 0, mirror };
         let sink = QueueSink(Arc::clone(self.stage.description.queue()));
         let counters = Arc::clone(&self.stage.counters);
-        let pipeline = VideoPipeline::new(geometry, encoder, sink, Arc::clone(control), counters);
+        let pipeline = VideoPipeline::new(geometry, encoder, GOP, sink, Arc::clone(control), counters);
         self.line = Some(Line { plan, size, pipeline: Some(pipeline) });
         Ok(())
     }
@@ -239,7 +244,15 @@ impl Worker {
         let bitrate = self.stage.control.bitrate.load(Relaxed);
         let profile = if plan.baseline { H264Profile::ConstrainedBaseline } else { H264Profile::Main };
         let open = |Size { width, height }| {
-            let settings = EncoderSettings { width, height, fps, bitrate, gop: GOP * fps, profile };
+            let settings = EncoderSettings {
+                width,
+                height,
+                fps,
+                bitrate,
+                gop: GOP.as_secs() as u32 * fps,
+                profile,
+                source: None,
+            };
             board::open_encoder(pixels, settings)
         };
         let (size, encoder) = match open(plan.size) {

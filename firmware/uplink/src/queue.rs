@@ -14,6 +14,18 @@ pub enum Track {
     Audio,
 }
 
+/// The bytes of a packet, where they are.
+pub trait Payload {
+    /// All of them in two parts, of which the first may be empty.
+    fn parts(&self) -> [&[u8]; 2];
+}
+
+impl<T: AsRef<[u8]>> Payload for T {
+    fn parts(&self) -> [&[u8]; 2] {
+        [&[], self.as_ref()]
+    }
+}
+
 /// One access unit: H.264 with lengths of four bytes, or raw AAC.
 #[derive(Debug)]
 pub struct Packet<P> {
@@ -215,11 +227,12 @@ impl<P> SendQueue<P> {
     }
 }
 
-impl<P: AsRef<[u8]>> SendQueue<P> {
+impl<P: Payload> SendQueue<P> {
     /// Time and bytes that wait.
     pub fn what_waits(&self) -> Waiting {
         let state = self.lock();
-        let bytes = state.packets().map(|packet| packet.data.as_ref().len() as u64).sum();
+        let parts = state.packets().flat_map(|packet| packet.data.parts());
+        let bytes = parts.map(|part| part.len() as u64).sum();
         Waiting { time: Duration::from_micros(state.span().unsigned_abs()), bytes }
     }
 }

@@ -1,13 +1,11 @@
 //! The publishing client without I/O: bytes from the server in, bytes for it and events out.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
-use bytes::Bytes;
-use rml_amf0::Amf0Value;
 use rml_rtmp::handshake::{Handshake, HandshakeProcessResult, PeerType};
-use rml_rtmp::messages::{MessagePayload, PeerBandwidthLimitType, RtmpMessage, UserControlEventType};
-use rml_rtmp::time::RtmpTimestamp;
 
+use crate::amf::Value;
+use crate::auth::Login;
 use crate::chunk::{ChunkError, ChunkReader, ChunkWriter, Chunks, Head, Message, kind};
 use crate::{Address, amf};
 
@@ -17,6 +15,11 @@ const WINDOW: u32 = 2_500_000;
 
 const CONTROL: u8 = 2;
 const COMMANDS: u8 = 3;
+
+/// The limit type of SetPeerBandwidth that asks for nothing (RTMP section 5.4.5), and two user control events (7.1.7).
+const DYNAMIC: u8 = 2;
+const PING_REQUEST: u8 = 6;
+const PING_RESPONSE: u8 = 7;
 
 /// Transaction numbers of the commands whose answer counts.
 const CONNECT: f64 = 1.0;
@@ -32,6 +35,8 @@ pub enum Event {
     Refused { code: String, description: String },
     /// It ended the stream.
     Closed { code: String, description: String },
+    /// It has the stream published somewhere else (HTTP).
+    Moved(String),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -40,8 +45,8 @@ pub enum SessionError {
     Handshake(String),
     #[error(transparent)]
     Chunk(#[from] ChunkError),
-    #[error("a command can't be written: {0}")]
-    Command(String),
+    #[error("HTTP: {0}")]
+    Http(String),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +61,7 @@ enum State {
 
 pub struct Session {
     address: Address,
+    login: Login,
     state: State,
     handshake: Handshake,
     reader: ChunkReader,
@@ -72,12 +78,18 @@ pub struct Session {
 impl Session {
     /// Begins with the handshake; its first bytes wait in [`Session::output`].
     pub fn new(address: Address) -> Result<Self, SessionError> {
+        Self::with_login(address, Login::default())
+    }
+
+    /// The same with what a server asked for before.
+    pub(crate) fn with_login(address: Address, login: Login) -> Result<Self, SessionError> {
         let mut handshake = Handshake::new(PeerType::Client);
         let out = handshake
             .generate_outbound_p0_and_p1()
             .map_err(|error| SessionError::Handshake(error.to_string()))?;
         Ok(Self {
             address,
+            login,
             state: State::Handshaking,
             handshake,
             reader: ChunkReader::default(),
@@ -124,11 +136,11 @@ impl Session {
             self.reader.push(bytes);
         }
         while let Some(message) = self.reader.next_message()? {
-            self.handle(&message)?;
+            self.handle(&message);
         }
         if self.window > 0 && self.received.wrapping_sub(self.acknowledged) >= self.window {
             self.acknowledged = self.received;
-            self.control(RtmpMessage::Acknowledgement { sequence_number: self.received })?;
+            self.control(kind::ACKNOWLEDGEMENT, &self.received.to_be_bytes());
         }
         Ok(())
     }
@@ -139,92 +151,73 @@ impl Session {
             Ok(HandshakeProcessResult::Completed { response_bytes, remaining_bytes }) => {
                 self.out.extend(response_bytes);
                 self.reader.push(&remaining_bytes);
-                self.connect()?;
+                self.connect();
             }
             Err(error) => return Err(SessionError::Handshake(error.to_string())),
         }
         Ok(())
     }
 
-    fn connect(&mut self) -> Result<(), SessionError> {
+    fn connect(&mut self) {
         self.state = State::Connecting;
-        self.control(RtmpMessage::SetChunkSize { size: CHUNK_SIZE as u32 })?;
+        self.control(kind::SET_CHUNK_SIZE, &(CHUNK_SIZE as u32).to_be_bytes());
         self.writer.set_chunk_size(CHUNK_SIZE);
-        self.control(RtmpMessage::WindowAcknowledgement { size: WINDOW })?;
+        self.control(kind::WINDOW_SIZE, &WINDOW.to_be_bytes());
+        let login = self.login.query();
         let properties = [
-            ("app", self.address.app().to_owned()),
+            ("app", format!("{}{login}", self.address.app())),
             ("type", "nonprivate".to_owned()),
             ("flashVer", format!("FMLE/3.0 (compatible; Pushbox/{})", env!("CARGO_PKG_VERSION"))),
-            ("tcUrl", self.address.tc_url()),
+            ("tcUrl", format!("{}{login}", self.address.tc_url())),
         ];
-        let properties: HashMap<String, Amf0Value> = properties
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), Amf0Value::Utf8String(value)))
-            .collect();
-        self.command("connect", CONNECT, 0, vec![Amf0Value::Object(properties)])
+        let properties = properties.into_iter().map(|(name, value)| (name.to_owned(), Value::Text(value)));
+        self.command("connect", CONNECT, 0, [Value::Object(properties.collect())]);
     }
 
-    fn handle(&mut self, message: &Message) -> Result<(), SessionError> {
+    fn handle(&mut self, message: &Message) {
         match message.kind {
             kind::COMMAND => self.command_from_server(&message.payload),
             // AMF3 commands hold AMF0 behind a format byte (RTMP section 7.1.1).
             kind::COMMAND_AMF3 => self.command_from_server(message.payload.get(1..).unwrap_or_default()),
-            kind::ACKNOWLEDGEMENT | kind::USER_CONTROL | kind::WINDOW_SIZE | kind::PEER_BANDWIDTH => {
-                self.control_from_server(message)
+            kind::USER_CONTROL | kind::WINDOW_SIZE | kind::PEER_BANDWIDTH => {
+                self.control_from_server(message);
             }
-            // Media, data, shared objects and aggregates mean nothing to a publisher.
-            _ => Ok(()),
+            // Media, data, shared objects and aggregates mean nothing to a publisher. Acknowledgements are counted in
+            // as many ways as there are servers: nothing depends on them.
+            _ => {}
         }
     }
 
-    fn control_from_server(&mut self, message: &Message) -> Result<(), SessionError> {
-        let payload = MessagePayload {
-            timestamp: RtmpTimestamp::new(0),
-            type_id: message.kind,
-            message_stream_id: 0,
-            data: Bytes::copy_from_slice(&message.payload),
-        };
-        // What can't be read is ignored: it is advice at the most.
-        match payload.to_rtmp_message() {
-            Ok(RtmpMessage::WindowAcknowledgement { size }) => self.window = size,
-            Ok(RtmpMessage::SetPeerBandwidth { size, limit_type })
-                if limit_type != PeerBandwidthLimitType::Dynamic =>
-            {
-                self.control(RtmpMessage::WindowAcknowledgement { size })?;
+    /// What can't be read is ignored: it is advice at the most.
+    fn control_from_server(&mut self, message: &Message) {
+        match (message.kind, &message.payload[..]) {
+            (kind::WINDOW_SIZE, [a, b, c, d, ..]) => self.window = u32::from_be_bytes([*a, *b, *c, *d]),
+            (kind::PEER_BANDWIDTH, [a, b, c, d, limit, ..]) if *limit != DYNAMIC => {
+                self.control(kind::WINDOW_SIZE, &[*a, *b, *c, *d]);
             }
-            Ok(RtmpMessage::UserControl {
-                event_type: UserControlEventType::PingRequest, timestamp, ..
-            }) => {
-                self.control(RtmpMessage::UserControl {
-                    event_type: UserControlEventType::PingResponse,
-                    stream_id: None,
-                    buffer_length: None,
-                    timestamp: Some(timestamp.unwrap_or_else(|| RtmpTimestamp::new(0))),
-                })?;
+            (kind::USER_CONTROL, [0, PING_REQUEST, a, b, c, d, ..]) => {
+                self.control(kind::USER_CONTROL, &[0, PING_RESPONSE, *a, *b, *c, *d]);
             }
             _ => {}
         }
-        Ok(())
     }
 
-    fn command_from_server(&mut self, payload: &[u8]) -> Result<(), SessionError> {
+    fn command_from_server(&mut self, payload: &[u8]) {
         let values = amf::decode(payload);
-        let Some(Amf0Value::Utf8String(name)) = values.first() else {
-            return Ok(());
+        let Some(Value::Text(name)) = values.first() else {
+            return;
         };
         let transaction = match values.get(1) {
-            Some(Amf0Value::Number(number)) => *number,
+            Some(Value::Number(number)) => *number,
             _ => 0.0,
         };
-        let info = values.get(3);
+        let info = values.iter().skip(2).find(|value| matches!(value, Value::Object(_)));
         match (name.as_str(), self.state) {
-            ("_result", State::Connecting) if transaction == CONNECT => {
-                self.create_stream()?;
-            }
+            ("_result", State::Connecting) if transaction == CONNECT => self.create_stream(),
             ("_result", State::CreatingStream) if transaction == CREATE_STREAM => {
-                if let Some(Amf0Value::Number(id)) = info {
+                if let Some(Value::Number(id)) = values.get(3) {
                     self.stream_id = *id as u32;
-                    self.publish()?;
+                    self.publish();
                 }
             }
             ("_error", State::Connecting) if transaction == CONNECT => self.refused(info),
@@ -233,61 +226,60 @@ impl Session {
             ("onStatus", _) => self.status(info),
             _ => {}
         }
-        Ok(())
     }
 
-    fn create_stream(&mut self) -> Result<(), SessionError> {
+    fn create_stream(&mut self) {
         self.state = State::CreatingStream;
-        let stream = Amf0Value::Utf8String(self.address.stream().to_owned());
+        let stream = Value::text(self.address.stream());
         // Some servers want these two; the answers of those that don't are ignored.
-        self.command("releaseStream", 2.0, 0, vec![Amf0Value::Null, stream.clone()])?;
-        self.command("FCPublish", 3.0, 0, vec![Amf0Value::Null, stream])?;
-        self.command("createStream", CREATE_STREAM, 0, vec![Amf0Value::Null])
+        self.command("releaseStream", 2.0, 0, [Value::Null, stream.clone()]);
+        self.command("FCPublish", 3.0, 0, [Value::Null, stream]);
+        self.command("createStream", CREATE_STREAM, 0, [Value::Null]);
     }
 
-    fn publish(&mut self) -> Result<(), SessionError> {
+    fn publish(&mut self) {
         self.state = State::StartingToPublish;
-        let stream = Amf0Value::Utf8String(self.address.stream().to_owned());
-        let live = Amf0Value::Utf8String("live".to_owned());
-        self.command("publish", PUBLISH, self.stream_id, vec![Amf0Value::Null, stream, live])
+        let stream = Value::text(self.address.stream());
+        self.command("publish", PUBLISH, self.stream_id, [Value::Null, stream, Value::text("live")]);
     }
 
-    fn status(&mut self, info: Option<&Amf0Value>) {
-        let code = amf::text(info, "code");
+    fn status(&mut self, info: Option<&Value>) {
+        let text = |name| info.map_or("", |info| info.property(name)).to_owned();
+        let code = text("code");
         let ends = ["NetStream.Unpublish.Success", "NetConnection.Connect.Closed"].contains(&code.as_str());
         match self.state {
             State::StartingToPublish if code == "NetStream.Publish.Start" => {
                 self.state = State::Publishing;
                 self.events.push_back(Event::Publishing);
             }
-            State::Publishing if ends || amf::text(info, "level") == "error" => {
+            State::Publishing if ends || text("level") == "error" => {
                 self.state = State::Ended;
-                self.events.push_back(Event::Closed { code, description: amf::text(info, "description") });
+                self.events.push_back(Event::Closed { code, description: text("description") });
             }
             State::Ended | State::Publishing => {}
-            _ if ends || amf::text(info, "level") == "error" || code == "NetStream.Publish.BadName" => {
+            _ if ends || text("level") == "error" || code == "NetStream.Publish.BadName" => {
                 self.refused(info);
             }
             _ => {}
         }
     }
 
-    fn refused(&mut self, info: Option<&Amf0Value>) {
+    fn refused(&mut self, info: Option<&Value>) {
         self.state = State::Ended;
-        let (code, description) = (amf::text(info, "code"), amf::text(info, "description"));
+        let text = |name| info.map_or("", |info| info.property(name)).to_owned();
+        let (code, description) = (text("code"), text("description"));
         self.events.push_back(Event::Refused { code, description });
     }
 
     /// Ends the stream in order: FCUnpublish, deleteStream (spec 10.6).
-    pub fn close(&mut self) -> Result<(), SessionError> {
+    pub fn close(&mut self) {
         if matches!(self.state, State::StartingToPublish | State::Publishing) {
-            let stream = Amf0Value::Utf8String(self.address.stream().to_owned());
-            self.command("FCUnpublish", 6.0, 0, vec![Amf0Value::Null, stream])?;
-            let id = Amf0Value::Number(f64::from(self.stream_id));
-            self.command("deleteStream", 7.0, 0, vec![Amf0Value::Null, id])?;
+            let stream = Value::text(self.address.stream());
+            self.command("FCUnpublish", 6.0, 0, [Value::Null, stream]);
+            let id = Value::Number(f64::from(self.stream_id));
+            self.command("deleteStream", 7.0, 0, [Value::Null, id]);
         }
         self.state = State::Ended;
-        Ok(())
     }
 
     /// Prepares a media message; the payload stays where it is.
@@ -305,35 +297,52 @@ impl Session {
         self.writer.start(head, prefix, payload, chunks);
     }
 
-    fn control(&mut self, message: RtmpMessage) -> Result<(), SessionError> {
-        let payload = message
-            .into_message_payload(RtmpTimestamp::new(0), 0)
-            .map_err(|error| SessionError::Command(error.to_string()))?;
-        self.send(
-            Head { chunk_stream: CONTROL, kind: payload.type_id, stream_id: 0, timestamp: 0 },
-            &payload.data,
-        );
-        Ok(())
+    fn control(&mut self, kind: u8, payload: &[u8]) {
+        self.send(Head { chunk_stream: CONTROL, kind, stream_id: 0, timestamp: 0 }, payload);
     }
 
-    fn command(
-        &mut self,
-        name: &str,
-        transaction: f64,
-        stream_id: u32,
-        rest: Vec<Amf0Value>,
-    ) -> Result<(), SessionError> {
-        let mut values = vec![Amf0Value::Utf8String(name.to_owned()), Amf0Value::Number(transaction)];
+    fn command<const N: usize>(&mut self, name: &str, transaction: f64, stream_id: u32, rest: [Value; N]) {
+        let mut values = vec![Value::text(name), Value::Number(transaction)];
         values.extend(rest);
-        let payload =
-            rml_amf0::serialize(&values).map_err(|error| SessionError::Command(error.to_string()))?;
-        self.send(Head { chunk_stream: COMMANDS, kind: kind::COMMAND, stream_id, timestamp: 0 }, &payload);
-        Ok(())
+        let head = Head { chunk_stream: COMMANDS, kind: kind::COMMAND, stream_id, timestamp: 0 };
+        self.send(head, &amf::encode(&values));
     }
 
     fn send(&mut self, head: Head, payload: &[u8]) {
         let mut chunks = Chunks::default();
         self.writer.start(head, &[], payload.len(), &mut chunks);
         chunks.copy(payload, &mut self.out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The numbers of the acknowledgements in what waits to be sent.
+    fn acknowledged(session: &mut Session) -> Vec<u32> {
+        let mut reader = ChunkReader::default();
+        // Behind C0, C1 and C2.
+        reader.push(&session.output()[1 + 2 * 1536..]);
+        let messages = std::iter::from_fn(|| reader.next_message().unwrap());
+        let acknowledgements = messages.filter(|message| message.kind == kind::ACKNOWLEDGEMENT);
+        acknowledgements.map(|it| u32::from_be_bytes(it.payload[..].try_into().unwrap())).collect()
+    }
+
+    #[test]
+    fn acknowledgements_count_all_bytes_past_4_gib() {
+        let mut session = Session::new(Address::parse("rtmp://host/app/key").unwrap()).unwrap();
+        session.receive(&[&[3][..], &[0; 2 * 1536]].concat()).unwrap();
+        let near = u32::MAX - 1000;
+        (session.received, session.acknowledged) = (near, near);
+        // A window of 600 bytes, then messages of 512 that mean nothing.
+        session.receive(&[2, 0, 0, 0, 0, 0, 4, 5, 0, 0, 0, 0, 0, 0, 2, 88]).unwrap();
+        let noise = [&[4, 0, 0, 0, 0, 0, 116, 9, 1, 0, 0, 0][..], &[0; 116]].concat();
+        for _ in 0..20 {
+            session.receive(&noise).unwrap();
+        }
+        let expected = [656, 1296, 1936, 2576].map(|bytes: u32| near.wrapping_add(bytes));
+        assert_eq!(acknowledged(&mut session), expected);
+        assert!(expected[0] > near && expected[1] < 1000);
     }
 }

@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::thread;
 use std::time::Duration;
 
-use uplink::{Address, Packet, Published, SendQueue, Track, publish};
+use uplink::{Address, Options, Packet, Published, SendQueue, Track, publish};
 
 /// A server that says what a friendly one says, and then only reads.
 fn serve(listener: &TcpListener) -> usize {
@@ -35,7 +35,7 @@ fn a_packet_costs_no_allocation() {
     let url = format!("rtmp://{}/live/key", listener.local_addr().unwrap());
     let server = thread::spawn(move || serve(&listener));
     let address = Address::parse(&url).unwrap();
-    let queue = SendQueue::new(Duration::from_secs(3));
+    let (options, queue) = (Options::default(), SendQueue::new(Duration::from_secs(3)));
     queue.set_configuration(Track::Video, &[1, 2, 3, 4]);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let spent = runtime.block_on(async {
@@ -70,7 +70,7 @@ fn a_packet_costs_no_allocation() {
             done.send(()).unwrap();
             spent
         };
-        let (result, spent) = tokio::join!(publish(&address, &queue, shutdown, report), feed);
+        let (result, spent) = tokio::join!(publish(&address, &options, &queue, shutdown, report), feed);
         result.unwrap();
         spent
     });

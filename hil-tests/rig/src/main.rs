@@ -26,10 +26,6 @@ struct Arguments {
     properties: String,
 }
 
-/// Until the firmware takes the buttons itself, the console tells what they do.
-const BUTTONS: &str =
-    "gpiomon -e both --format '%l %E' $(gpioinfo | grep -o 'button-[a-z]*') >/dev/console &";
-
 fn main() -> Result<()> {
     die_with_parent();
     let Arguments { image, port, properties } = Arguments::parse();
@@ -38,10 +34,9 @@ fn main() -> Result<()> {
     let mut bench = Bench::new(Box::new(VirtualBoard::new(&image, false)?), None)?;
     println!("The board starts ...");
     bench.reach(Stage::Live, &properties)?;
-    bench.run(BUTTONS)?;
     println!("Live. Panel, lamps, buttons and picture: http://{}", listener.local_addr()?);
     println!("Stream: {}, from the board rtmp://{}", bench.server().url(), bench.board.host());
-    println!("Firmware's log: /run/pushbox.log. Try: pushbox selftest --board /etc/pushbox/board.toml");
+    println!("Firmware's log: /run/pushbox.log. Try: pushbox ctl watch");
     println!("Here is the board's console; Ctrl-] ends it all.\n");
     let mut console = bench.take_console()?;
     console.release_shell()?;

@@ -30,8 +30,8 @@ const LINES: [&str; 9] = [
     "button-mute",
     "button-menu",
     "privacy",
-    "lamp-live",
-    "lamp-fault",
+    "lamp-on-air",
+    "lamp-camera",
     "torch",
 ];
 const MEMORY: &str = "512M";

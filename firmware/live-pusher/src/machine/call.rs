@@ -18,6 +18,28 @@ const HOLD: Duration = Duration::from_secs(1);
 /// How long the world may take for a call.
 const TASK: Duration = Duration::from_secs(2);
 
+/// How long the others may wait for those before them (6.1).
+const OTHERS: Duration = Duration::from_secs(1);
+/// Calls that may wait.
+const WAITING: usize = 32;
+
+/// A call that waits for those before it.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) id: CallId,
+    method: Method,
+    pub(super) until: Time,
+}
+
+fn limit(method: &Method) -> Duration {
+    match method {
+        Method::Start | Method::StartPreview => OPENING,
+        Method::SwitchCamera => SWITCHING,
+        Method::Snapshot(_) | Method::SnapshotView => TASK,
+        _ => OTHERS,
+    }
+}
+
 /// A call that the world works on.
 #[derive(Debug)]
 pub(super) struct Task {
@@ -80,10 +102,13 @@ impl Machine {
             self.reply(id, Err(Failure::NoPusher));
         } else if method == Method::Stop {
             self.stop(id);
-        } else if self.pending.is_some() {
-            self.waiting.push_back((id, method));
-        } else {
+        } else if self.pending.is_none() {
             self.execute(id, method);
+        } else if self.waiting.len() < WAITING {
+            let until = self.now + limit(&method);
+            self.waiting.push_back(Waiting { id, method, until });
+        } else {
+            self.reply(id, Err(Failure::Busy));
         }
     }
 
@@ -142,7 +167,7 @@ impl Machine {
             if session.url != url && !url.is_empty() {
                 self.start_automatically(url);
             }
-        } else if self.pending.is_none() {
+        } else {
             self.start_automatically(url);
         }
     }
@@ -177,8 +202,8 @@ impl Machine {
         self.end_session();
         self.stop_music();
         self.set_ratio(1.0);
-        for (waiting, _) in std::mem::take(&mut self.waiting) {
-            self.reply(waiting, Err(Failure::InvalidState("stopped")));
+        for Waiting { id, .. } in std::mem::take(&mut self.waiting) {
+            self.reply(id, Err(Failure::InvalidState("stopped")));
         }
         self.abandon(Failure::InvalidState("stopped"));
         self.reply(id, Ok(Reply::new()));
@@ -209,10 +234,8 @@ impl Machine {
     fn snapshot(&mut self, id: CallId, quality: SnapshotQuality) {
         let shows_camera = self.camera.is_running();
         let result = match self.state() {
-            State::Paused if self.has_pictures() => Ok(()),
-            State::Previewing | State::Connecting | State::Pushing | State::Reconnecting if shows_camera => {
-                Ok(())
-            }
+            State::Pushing | State::Paused if self.has_pictures() => Ok(()),
+            State::Previewing | State::Connecting | State::Reconnecting if shows_camera => Ok(()),
             _ => Err(Failure::InvalidState("no picture")),
         };
         match result {
@@ -222,7 +245,8 @@ impl Machine {
         }
     }
 
-    fn has_pictures(&self) -> bool {
+    /// Whether there is a session that has pictures: its camera was on at some time.
+    pub fn has_pictures(&self) -> bool {
         self.session.as_ref().is_some_and(|session| session.has_pictures)
     }
 
@@ -258,7 +282,11 @@ impl Machine {
         let id = pending.as_ref().and_then(Pending::id);
         let mut reply = Reply::new();
         match pending {
-            Some(Pending::Start { url, .. }) => self.begin(url),
+            Some(Pending::Start { url, .. }) => {
+                self.begin(url);
+                // Another address may have come meanwhile.
+                self.autopush();
+            }
             Some(Pending::Preview { .. }) => self.preview = true,
             Some(Pending::Switch { .. }) => {
                 reply.insert("devicePosition".into(), json!(self.position.name()));
@@ -297,7 +325,7 @@ impl Machine {
 
     pub(super) fn next_call(&mut self) {
         while self.pending.is_none() {
-            let Some((id, method)) = self.waiting.pop_front() else {
+            let Some(Waiting { id, method, .. }) = self.waiting.pop_front() else {
                 return;
             };
             self.execute(id, method);
@@ -307,7 +335,17 @@ impl Machine {
     pub(super) fn call_timers(&mut self) {
         let now = self.now;
         if self.pending.as_ref().is_some_and(|pending| pending.deadline() <= now) {
-            self.abandon(Failure::Timeout);
+            if !self.pending.as_ref().is_some_and(Pending::is_switch) {
+                self.give_up_devices();
+            }
+            if !self.devices_are_ready() {
+                self.abandon(Failure::Timeout);
+            }
+        }
+        while let Some(index) = self.waiting.iter().position(|waiting| waiting.until <= now) {
+            if let Some(Waiting { id, .. }) = self.waiting.remove(index) {
+                self.reply(id, Err(Failure::Timeout));
+            }
         }
         while let Some(id) = self.tasks.iter().find(|task| task.until <= now).map(|task| task.id) {
             self.performed(id, Err(Failure::Timeout));

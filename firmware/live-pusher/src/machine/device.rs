@@ -98,6 +98,20 @@ impl Machine {
         ready(Device::Camera, self.camera) && (switches || ready(Device::Microphone, self.microphone))
     }
 
+    /// A start that has waited for them long enough says which are missing.
+    pub(super) fn give_up_devices(&mut self) {
+        for device in [Device::Camera, Device::Microphone] {
+            if self.is_wanted(device)
+                && matches!(self.port(device), Port::Opening { .. } | Port::Starting { .. })
+            {
+                let opens = matches!(self.port(device), Port::Opening { .. });
+                let reason = if opens { "it does not open" } else { "no frames" };
+                self.outputs.push(Output::Close(device));
+                self.broken(device, refused(device, false), reason, false);
+            }
+        }
+    }
+
     /// A call does not wait for the next try.
     pub(super) fn retry_devices(&mut self) {
         for device in [Device::Camera, Device::Microphone] {

@@ -97,11 +97,12 @@ pub enum DeviceEvent {
 #[derive(Clone, Debug, PartialEq)]
 pub enum NetworkEvent {
     Connected(Map<String, Value>),
-    Published,
+    Published(Map<String, Value>),
     /// The attempt failed or the connection was lost: one of 3001 to 3005.
+    /// Its parameters tell the `reason`, and what else is known of it.
     Failed {
         code: Code,
-        reason: String,
+        params: Map<String, Value>,
     },
 }
 
@@ -141,7 +142,7 @@ pub enum Input {
         connection: ConnectionId,
         event: NetworkEvent,
     },
-    /// Another route to the world.
+    /// A link or an address of the box is there that was not: a server may have come into reach.
     RouteChanged,
     /// A code that the pipelines found out.
     Notice {

@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::{Code, DevicePosition, Failure, Options, Store};
-use call::{Pending, Task};
+use crate::{Code, DevicePosition, Failure, Options, Profile, Property, Store};
+use call::{Pending, Task, Waiting};
 pub use camera::MAX_ZOOM;
 use device::Port;
 pub use io::*;
@@ -45,7 +45,7 @@ pub struct Machine {
     microphone_taken: bool,
     /// The call that waits for its devices, and those behind it.
     pending: Option<Pending>,
-    waiting: VecDeque<(CallId, Method)>,
+    waiting: VecDeque<Waiting>,
     tasks: Vec<Task>,
     camera: Port,
     microphone: Port,
@@ -168,6 +168,7 @@ impl Machine {
             self.tasks.iter().map(|task| task.until).min(),
             self.music.deadline(),
             self.pending.as_ref().map(Pending::deadline),
+            self.waiting.iter().map(|waiting| waiting.until).min(),
             self.pending.as_ref().and_then(Pending::holds_picture_until).filter(|until| self.now < *until),
             self.session.as_ref().and_then(Session::deadline),
             self.pause_limit(),
@@ -193,7 +194,7 @@ impl Machine {
         let pending = self.pending.take().and_then(|pending| pending.id());
         let waiting = std::mem::take(&mut self.waiting);
         let tasks = std::mem::take(&mut self.tasks);
-        let ids = waiting.into_iter().map(|(id, _)| id).chain(tasks.into_iter().map(|task| task.id));
+        let ids = waiting.into_iter().map(|waiting| waiting.id).chain(tasks.into_iter().map(|task| task.id));
         for id in pending.into_iter().chain(ids) {
             self.reply(id, Err(Failure::NoPusher));
         }
@@ -214,7 +215,10 @@ impl Machine {
                 self.emit(code, Map::new());
             }
         }
-        if has("device-position") {
+        // Also the value that it had, after a switch (4.18).
+        let is_device_position =
+            |name: &String| Property::find(name).is_some_and(|it| it.name == "device-position");
+        if values.keys().any(is_device_position) {
             self.turn_to(self.store.properties().device_position);
         }
         if has("autopush") && !self.store.properties().autopush {
@@ -253,15 +257,20 @@ impl Machine {
         self.media.is_some_and(|media| media.live) && until.is_some_and(|until| self.now < until)
     }
 
+    /// Paused it is silent, but for a legacy page that wants to be heard in the background (4.19).
+    fn lets_sound_through(&self) -> bool {
+        let stays = self.options.profile == Profile::Legacy && !self.store.properties().background_mute;
+        self.reasons.is_empty() || stays && self.reasons.are_only(Reason::Background)
+    }
+
     fn settle_media(&mut self) {
-        let enable_camera = self.store.properties().enable_camera;
         if let Some(session) = &mut self.session {
-            session.has_pictures |= enable_camera;
+            session.has_pictures |= self.camera.is_running();
         }
         let is_shown = self.session.as_ref().is_some_and(|session| !session.is_suspended());
         let media = is_shown.then(|| Media {
             live: self.reasons.is_empty() && (self.camera.is_running() || self.holds_picture()),
-            audible: self.reasons.is_empty()
+            audible: self.lets_sound_through()
                 && self.microphone.is_running()
                 && !self.store.properties().muted,
         });
@@ -281,7 +290,11 @@ impl Machine {
         }
         let (now, status) = (self.now, Status { code, params });
         self.told.retain(|(time, _)| now.saturating_sub(*time) < REPEAT);
-        let once = !matches!(code, Code::MicrophoneSwitched | Code::MutedSwitched);
+        // Of each change there is one, and of each connection.
+        let once = !matches!(
+            code,
+            Code::MicrophoneSwitched | Code::MutedSwitched | Code::Connected | Code::Publishing
+        );
         if once && self.told.iter().any(|(_, told)| *told == status) {
             return;
         }

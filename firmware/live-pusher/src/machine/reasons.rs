@@ -28,6 +28,10 @@ impl Reasons {
         self.bits & reason as u8 != 0
     }
 
+    pub(super) fn are_only(self, reason: Reason) -> bool {
+        self.bits == reason as u8
+    }
+
     pub fn is_empty(self) -> bool {
         self.bits == 0
     }

@@ -93,6 +93,10 @@ impl Machine {
         let goes_on = |session: &Session| session.url == url && !session.is_suspended();
         if !self.session.as_ref().is_some_and(goes_on) {
             self.disconnect();
+            // What counts for the next session only counts now.
+            if self.media.take().is_some() {
+                self.outputs.push(Output::Media(None));
+            }
             self.begin_session(url);
         }
     }
@@ -126,17 +130,17 @@ impl Machine {
         }
         match event {
             NetworkEvent::Connected(params) => self.emit(Code::Connected, params),
-            NetworkEvent::Published => {
+            NetworkEvent::Published(params) => {
                 session.phase = Phase::Live { since: now };
                 self.reasons.begin_anew(now);
-                self.emit(Code::Publishing, Map::new());
+                self.emit(Code::Publishing, params);
             }
-            NetworkEvent::Failed { code, reason } => self.lost(code, &reason),
+            NetworkEvent::Failed { code, params } => self.lost(code, params),
         }
     }
 
-    fn lost(&mut self, code: Code, reason: &str) {
-        self.emit(code, Map::from_iter([("reason".to_owned(), json!(reason))]));
+    fn lost(&mut self, code: Code, params: Map<String, Value>) {
+        self.emit(code, params);
         let (now, interval, count) = (self.now, self.options.retry_interval, self.options.retry_count);
         let Some(session) = &mut self.session else {
             return;
@@ -176,6 +180,9 @@ impl Machine {
 
     /// A change of the network is a reason not to wait.
     pub(super) fn route_changed(&mut self) {
+        if self.restart.is_some() {
+            self.restart = Some(self.now);
+        }
         if self.session.as_ref().is_some_and(|session| matches!(session.phase, Phase::Waiting { .. })) {
             self.retry();
         }

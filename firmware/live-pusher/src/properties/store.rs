@@ -56,19 +56,25 @@ impl Store {
         if written == self.written {
             return outcome;
         }
-        match serde_json::from_value::<Properties>(Value::Object(written.clone())) {
+        let explicit = match serde_json::from_value::<Properties>(Value::Object(written.clone())) {
             Ok(properties) => {
                 let minimum_came_last = self.minimum_came_last(&written);
                 self.properties = Properties { minimum_came_last, ..properties };
-                self.written = written;
+                std::mem::replace(&mut self.written, written)
             }
             Err(error) => {
                 let reason = error.to_string();
                 outcome.refused.push(Refusal { property: String::new(), value: Value::Null, reason });
+                return outcome;
             }
-        }
+        };
         let after = self.values();
-        let changed = TABLE.iter().map(|property| property.name).filter(|name| before[*name] != after[*name]);
+        // A size that is set counts, even if it is the default one (4.28).
+        let sizes = ["video-width", "video-height"];
+        let was_set =
+            |name| sizes.contains(&name) && explicit.contains_key(name) != self.written.contains_key(name);
+        let changed = TABLE.iter().map(|property| property.name);
+        let changed = changed.filter(|name| before[*name] != after[*name] || was_set(*name));
         outcome.changed = changed.collect();
         outcome
     }
@@ -100,7 +106,8 @@ impl Store {
         TABLE.iter().map(|property| (property.name.to_owned(), value(property))).collect()
     }
 
-    /// Those that were set, to be kept. Given to [`Store::update`] of a new store, they make the same again.
+    /// Those that were set, to be kept. Given to [`Store::update`] of a new store they make the same again; of crossed bounds
+    /// of the bitrate the one that was set last must be given last ([`Properties::minimum_came_last`]).
     pub fn written(&self) -> &Map<String, Value> {
         &self.written
     }

@@ -128,11 +128,11 @@ impl World {
 
     pub fn connected(&mut self) {
         self.network(NetworkEvent::Connected(Map::new()));
-        self.network(NetworkEvent::Published);
+        self.network(NetworkEvent::Published(Map::new()));
     }
 
     pub fn fail(&mut self, code: Code) -> usize {
-        self.network(NetworkEvent::Failed { code, reason: "cut".into() })
+        self.network(NetworkEvent::Failed { code, params: Map::from_iter([("reason".into(), "cut".into())]) })
     }
 
     /// Time passes; the timers that are due on the way act.

@@ -128,7 +128,7 @@ impl<S: PacketSink> EncodeStage<S> {
             Ok(()) => {
                 let time = time - self.encoder.delay();
                 self.control.bytes.fetch_add(data.len() as u64, Relaxed);
-                self.sink.push(Packet { track: Track::Audio, sync: true, time, data });
+                self.sink.push(Packet { track: Track::Audio, sync: true, time, data: data.into() });
             }
             Err(error) => self.failed = Some(error),
         }

@@ -8,6 +8,8 @@ mod serial;
 mod socket;
 mod view;
 
+use std::collections::VecDeque;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,7 +36,13 @@ enum Manner {
 
 const PROMPT: &str = "pushbox> ";
 
-/// Speaks with one client until it hangs up.
+/// What a line is answered with, as soon as the box has it.
+type Answer = Pin<Box<dyn Future<Output = String> + Send>>;
+/// Answers that a client may wait for before no more is read from it.
+const ANSWERS: usize = 64;
+
+/// Speaks with one client until it hangs up. Lines are carried out as they come, also while the answer to an earlier one is
+/// waited for; answers go out in the order of the lines.
 async fn serve(
     mut reader: impl AsyncRead + Unpin,
     mut writer: impl AsyncWrite + Unpin,
@@ -42,8 +50,16 @@ async fn serve(
     manner: Manner,
 ) -> std::io::Result<()> {
     let (mut lines, mut buffer) = (Lines::default(), vec![0; 4096]);
-    let mut client = Client { handle: handle.clone(), listener: None, is_person: false };
+    let mut client = Client { handle: handle.clone(), manner, listener: None, is_person: false };
+    let mut answers = VecDeque::<Answer>::new();
     loop {
+        let has_room = answers.len() < ANSWERS;
+        let answer = async {
+            match answers.front_mut() {
+                Some(answer) => answer.await,
+                None => std::future::pending().await,
+            }
+        };
         let event = async {
             match &client.listener {
                 Some(listener) => listener.next().await,
@@ -51,10 +67,14 @@ async fn serve(
             }
         };
         tokio::select! {
-            count = reader.read(&mut buffer) => {
+            answer = answer => {
+                answers.pop_front();
+                send(&mut writer, answer.as_bytes()).await?;
+            }
+            count = reader.read(&mut buffer), if has_room => {
                 let count = count?;
                 if count == 0 {
-                    return Ok(());
+                    break;
                 }
                 let ended = lines.take(&buffer[..count]);
                 let echo = lines.echo();
@@ -62,20 +82,21 @@ async fn serve(
                     send(&mut writer, &echo).await?;
                 }
                 for line in ended {
-                    let answer = client.answer(line).await;
-                    send(&mut writer, client.dress(answer, manner).as_bytes()).await?;
+                    answers.push_back(client.answer(line).await);
                 }
             }
             event = event => match event {
-                Some(event) => {
-                    let text = client.dress(client.render(&event), manner);
-                    send(&mut writer, text.as_bytes()).await?;
-                }
+                Some(event) => send(&mut writer, client.render(&event).as_bytes()).await?,
                 // It left too many events waiting.
                 None => return Ok(()),
             },
         }
     }
+    // It has said all that it wants to, and may listen still.
+    for answer in answers {
+        send(&mut writer, answer.await.as_bytes()).await?;
+    }
+    Ok(())
 }
 
 /// One who does not read for so long is hung up on.
@@ -88,34 +109,36 @@ async fn send(writer: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> std::io::
 /// One who speaks with the box.
 struct Client {
     handle: Handle,
+    manner: Manner,
     listener: Option<Arc<Listener>>,
     /// Whether the last line was a person's.
     is_person: bool,
 }
 
 impl Client {
-    async fn answer(&mut self, line: Line) -> String {
-        let text = match line {
-            Line::Text(text) => text,
-            Line::TooLong => return rpc::too_long(),
-            Line::Noise if self.is_person => return "? that was no text; type help\n".into(),
-            Line::Noise => return rpc::noise(),
+    async fn answer(&mut self, line: Line) -> Answer {
+        let answer = match line {
+            Line::Text(text) => self.answer_text(text.trim()).await,
+            Line::TooLong => at_once(rpc::too_long()),
+            Line::Noise if self.is_person => at_once("? that was no text; type help\n".into()),
+            Line::Noise => at_once(rpc::noise()),
         };
-        let text = text.trim();
-        self.is_person = !text.starts_with(['{', '[']);
-        if text.is_empty() {
-            return String::new();
-        }
-        if self.is_person { self.obey(text).await } else { self.answer_json(text).await }
+        if self.wants_prompt() { Box::pin(async { dressed(&answer.await) }) } else { answer }
     }
 
-    /// As a terminal wants it.
-    fn dress(&self, text: String, manner: Manner) -> String {
-        if manner == Manner::Terminal && self.is_person {
-            format!("{}{PROMPT}", text.replace('\n', "\r\n"))
+    async fn answer_text(&mut self, text: &str) -> Answer {
+        self.is_person = !text.starts_with(['{', '[']);
+        if text.is_empty() {
+            at_once(String::new())
+        } else if self.is_person {
+            self.obey(text).await
         } else {
-            text
+            self.answer_json(text).await
         }
+    }
+
+    fn wants_prompt(&self) -> bool {
+        self.manner == Manner::Terminal && self.is_person
     }
 
     async fn listen(&mut self, kinds: Vec<String>) {
@@ -123,12 +146,21 @@ impl Client {
     }
 
     fn render(&self, event: &Event) -> String {
-        if self.is_person {
-            return person::event(event);
+        if !self.is_person {
+            return line(&json!({"jsonrpc": "2.0", "method": "event", "params": event.to_json()}));
         }
-        let notification = json!({"jsonrpc": "2.0", "method": "event", "params": event.to_json()});
-        line(&notification)
+        let text = person::event(event);
+        if self.wants_prompt() { dressed(&text) } else { text }
     }
+}
+
+/// As a terminal wants it.
+fn dressed(text: &str) -> String {
+    format!("{}{PROMPT}", text.replace('\n', "\r\n"))
+}
+
+fn at_once(text: String) -> Answer {
+    Box::pin(std::future::ready(text))
 }
 
 fn line(value: &Value) -> String {

@@ -3,8 +3,8 @@
 use live_pusher::Method;
 use serde_json::{Map, Value, json};
 
-use super::Client;
 use super::rpc::Fault;
+use super::{Answer, Client, at_once};
 use crate::events::Event;
 
 const HELP: &str = "\
@@ -12,24 +12,26 @@ const HELP: &str = "\
   get [NAME ...]             properties
   set NAME VALUE             sets one; also set NAME=VALUE ...
   reset [NAME ...]           back to the default
+  save                       ok once all that was set is on the flash; else that takes up to 12 s
   start, stop, pause, resume, startPreview, stopPreview, switchCamera, snapshot, toggleTorch
   METHOD NAME=VALUE ...      any method, such as setZoom zoom=2
   watch, quiet               tells events as they come, or no more
 ";
 
 impl Client {
-    pub(super) async fn obey(&mut self, text: &str) -> String {
+    pub(super) async fn obey(&mut self, text: &str) -> Answer {
         let mut words = text.split_whitespace();
         let command = words.next().unwrap_or_default();
         let words: Vec<&str> = words.collect();
-        let result = match command {
-            "help" | "?" => return HELP.into(),
+        let outcome = match command {
+            "help" | "?" => return at_once(HELP.into()),
             "status" => self.execute("status", Map::new()).await,
             "get" => self.execute("props.get", names(&words)).await,
+            "save" => self.execute("props.save", Map::new()).await,
             "reset" => self.execute("props.reset", names(&words)).await,
             "set" => match values(text, &words) {
                 Some(values) => self.execute("props.set", values).await,
-                None => return "? set NAME VALUE, or set NAME=VALUE ...\n".into(),
+                None => return at_once("? set NAME VALUE, or set NAME=VALUE ...\n".into()),
             },
             "watch" => {
                 let events = json!(["statechange", "error", "netstatus"]);
@@ -38,13 +40,19 @@ impl Client {
             "quiet" => self.execute("unsubscribe", Map::new()).await,
             method => match pairs(&words) {
                 Some(arguments) => self.execute(&spelled(method), arguments).await,
-                None => return "? METHOD NAME=VALUE ...; type help\n".into(),
+                None => return at_once("? METHOD NAME=VALUE ...; type help\n".into()),
             },
         };
-        match result {
-            Ok(result) => readable(&result),
-            Err(Fault { code, message }) => format!("? {message} ({code}); type help\n"),
-        }
+        Box::pin(async {
+            let result = match outcome {
+                Ok(outcome) => outcome.wait().await,
+                Err(fault) => Err(fault),
+            };
+            match result {
+                Ok(result) => readable(&result),
+                Err(Fault { code, message }) => format!("? {message} ({code}); type help\n"),
+            }
+        })
     }
 }
 

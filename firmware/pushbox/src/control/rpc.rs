@@ -1,9 +1,11 @@
 //! JSON-RPC 2.0.
 
-use live_pusher::{Failure, Input, Machine, Method, Reason, Refusal, TABLE, schema};
+use live_pusher::{Failure, Input, Method, Reason, Refusal, Reply, TABLE, schema};
 use serde_json::{Map, Value, json};
+use tokio::sync::oneshot;
 
-use super::{Client, line, view};
+use super::{Answer, Client, at_once, line, view};
+use crate::engine::Engine;
 
 const PARSE_ERROR: i32 = -32700;
 const INVALID_REQUEST: i32 = -32600;
@@ -38,6 +40,45 @@ impl From<Failure> for Fault {
     }
 }
 
+/// What comes of a method.
+pub(super) enum Outcome {
+    Now(Value),
+    /// Once the box has done it.
+    Later(oneshot::Receiver<Result<Reply, Failure>>),
+}
+
+impl Outcome {
+    pub(super) async fn wait(self) -> Result<Value, Fault> {
+        match self {
+            Self::Now(value) => Ok(value),
+            Self::Later(reply) => Ok(Value::Object(reply.await.map_err(|_| Fault::ends())??)),
+        }
+    }
+}
+
+/// What a request is answered with.
+enum Response {
+    Now(Value),
+    Later(Value, Result<Outcome, Fault>),
+}
+
+impl Response {
+    async fn wait(self) -> Value {
+        let (id, outcome) = match self {
+            Self::Now(response) => return response,
+            Self::Later(id, outcome) => (id, outcome),
+        };
+        let result = match outcome {
+            Ok(outcome) => outcome.wait().await,
+            Err(fault) => Err(fault),
+        };
+        match result {
+            Ok(result) => json!({"jsonrpc": "2.0", "id": id, "result": result}),
+            Err(fault) => error(&id, &fault),
+        }
+    }
+}
+
 fn error(id: &Value, fault: &Fault) -> Value {
     json!({"jsonrpc": "2.0", "id": id, "error": {"code": fault.code, "message": fault.message}})
 }
@@ -51,35 +92,45 @@ pub(super) fn noise() -> String {
 }
 
 impl Client {
-    pub(super) async fn answer_json(&mut self, text: &str) -> String {
-        let answer = match serde_json::from_str(text) {
-            Err(cause) => {
-                // The cause says where, and nothing of what stands there.
-                let place = format!("no JSON at column {}", cause.column());
-                Some(error(&Value::Null, &Fault::new(PARSE_ERROR, place)))
-            }
+    pub(super) async fn answer_json(&mut self, text: &str) -> Answer {
+        let refused = |code, message: String| at_once(line(&error(&Value::Null, &Fault::new(code, message))));
+        let requests = match serde_json::from_str(text) {
+            // The cause says where, and nothing of what stands there.
+            Err(cause) => return refused(PARSE_ERROR, format!("no JSON at column {}", cause.column())),
             Ok(Value::Array(requests)) if requests.is_empty() => {
-                Some(error(&Value::Null, &Fault::new(INVALID_REQUEST, "an empty batch")))
+                return refused(INVALID_REQUEST, "an empty batch".into());
             }
             Ok(Value::Array(requests)) if requests.len() > BATCH => {
-                let message = format!("more than {BATCH} requests at once");
-                Some(error(&Value::Null, &Fault::new(INVALID_REQUEST, message)))
+                return refused(INVALID_REQUEST, format!("more than {BATCH} requests at once"));
             }
-            Ok(Value::Array(requests)) => {
-                let mut answers = Vec::new();
-                for request in requests {
-                    answers.extend(self.answer_request(request).await);
-                }
-                (!answers.is_empty()).then_some(Value::Array(answers))
+            Ok(Value::Array(requests)) => requests,
+            Ok(request) => {
+                let response = self.answer_request(request).await;
+                return Box::pin(async {
+                    match response {
+                        Some(response) => line(&response.wait().await),
+                        None => String::new(),
+                    }
+                });
             }
-            Ok(request) => self.answer_request(request).await,
         };
-        answer.map(|answer| line(&answer)).unwrap_or_default()
+        let mut responses = Vec::new();
+        for request in requests {
+            responses.extend(self.answer_request(request).await);
+        }
+        Box::pin(async {
+            let mut answers = Vec::new();
+            for response in responses {
+                answers.push(response.wait().await);
+            }
+            if answers.is_empty() { String::new() } else { line(&Value::Array(answers)) }
+        })
     }
 
     /// None of a notification.
-    async fn answer_request(&mut self, request: Value) -> Option<Value> {
-        let invalid = |message| Some(error(&Value::Null, &Fault::new(INVALID_REQUEST, message)));
+    async fn answer_request(&mut self, request: Value) -> Option<Response> {
+        let invalid =
+            |message| Some(Response::Now(error(&Value::Null, &Fault::new(INVALID_REQUEST, message))));
         let Value::Object(mut request) = request else {
             return invalid("a request is an object");
         };
@@ -95,20 +146,20 @@ impl Client {
             Some(Value::Object(params)) => Ok(params),
             Some(_) => Err(Fault::new(INVALID_PARAMS, "params is an object")),
         };
-        let result = match params {
+        let outcome = match params {
             Ok(params) => self.execute(&method, params).await,
             Err(fault) => Err(fault),
         };
-        let id = id?;
-        Some(match result {
-            Ok(result) => json!({"jsonrpc": "2.0", "id": id, "result": result}),
-            Err(fault) => error(&id, &fault),
-        })
+        Some(Response::Later(id?, outcome))
     }
 
     /// One method, whichever way it came in.
-    pub(super) async fn execute(&mut self, method: &str, params: Map<String, Value>) -> Result<Value, Fault> {
-        match method {
+    pub(super) async fn execute(
+        &mut self,
+        method: &str,
+        params: Map<String, Value>,
+    ) -> Result<Outcome, Fault> {
+        let value = match method {
             "status" => self.look(view::status).await,
             "capabilities" => self.look(view::capabilities).await,
             "props.schema" => Ok(schema()),
@@ -141,12 +192,17 @@ impl Client {
                 let holds = method == "appHide";
                 self.give(Input::Condition { reason: Reason::Background, holds }).await
             }
-            _ => self.call(method, &params).await,
-        }
+            "props.save" => {
+                let saved = self.handle.ask(|engine| engine.save()).await;
+                return saved.map(Outcome::Later).ok_or_else(Fault::ends);
+            }
+            _ => return self.call(method, &params).await,
+        };
+        value.map(Outcome::Now)
     }
 
-    async fn look(&self, view: fn(&Machine) -> Value) -> Result<Value, Fault> {
-        self.handle.ask(move |engine| view(engine.machine())).await.ok_or_else(Fault::ends)
+    async fn look(&self, view: fn(&Engine) -> Value) -> Result<Value, Fault> {
+        self.handle.ask(move |engine| view(engine)).await.ok_or_else(Fault::ends)
     }
 
     /// Sets properties; tells which were not taken, and why.
@@ -161,12 +217,11 @@ impl Client {
         Ok(json!({ "refused": refused }))
     }
 
-    async fn call(&self, name: &str, params: &Map<String, Value>) -> Result<Value, Fault> {
+    async fn call(&self, name: &str, params: &Map<String, Value>) -> Result<Outcome, Fault> {
         let unknown = || Fault::new(METHOD_NOT_FOUND, format!("there is no method {name}"));
         let method = Method::parse(name, params).ok_or_else(unknown)??;
         let reply = self.handle.ask(|engine| engine.call(method)).await.ok_or_else(Fault::ends)?;
-        let reply = reply.await.map_err(|_| Fault::ends())??;
-        Ok(Value::Object(reply))
+        Ok(Outcome::Later(reply))
     }
 
     async fn give(&self, input: Input) -> Result<Value, Fault> {

@@ -3,8 +3,11 @@
 use live_pusher::{Code, MAX_ZOOM, Machine, Property};
 use serde_json::{Map, Value, json};
 
-/// State, reasons, camera in use, last error.
-pub(super) fn status(machine: &Machine) -> Value {
+use crate::engine::Engine;
+
+/// State, reasons, camera in use, last error; how often each status was told.
+pub(super) fn status(engine: &Engine) -> Value {
+    let machine = engine.machine();
     let properties = machine.store().properties();
     json!({
         "state": machine.state().name(),
@@ -12,13 +15,14 @@ pub(super) fn status(machine: &Machine) -> Value {
         "url": masked(&properties.url),
         "devicePosition": machine.position().name(),
         "lastError": machine.last_error().map_or(0, Code::number),
+        "counts": engine.told(),
         "version": env!("CARGO_PKG_VERSION"),
     })
 }
 
 /// What this box can do (1.2).
-pub(super) fn capabilities(machine: &Machine) -> Value {
-    let hardware = machine.hardware();
+pub(super) fn capabilities(engine: &Engine) -> Value {
+    let hardware = engine.machine().hardware();
     let cameras: Vec<Value> = hardware
         .cameras
         .iter()
@@ -38,7 +42,7 @@ pub(super) fn capabilities(machine: &Machine) -> Value {
         "customRender": false,
         "room": false,
         "screenSource": false,
-        "flvPublish": false,
+        "flvPublish": true,
         "sei": true,
         "pictureInPicture": false,
     })

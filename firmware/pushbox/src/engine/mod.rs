@@ -2,16 +2,16 @@
 
 mod pipelines;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, anyhow};
-use board::{Board, CameraConfig, Position};
+use board::{Board, CameraConfig, Position, Torch};
 use live_pusher::{
     CallId, Code, Device, DeviceEvent, DevicePosition, Failure, Hardware, Input, Machine, Media, Method,
-    Mode, Output, Refusal, Reply, State, Status, Voice,
+    Mode, Options, Output, Profile, Reason, Refusal, Reply, State, Status, Voice,
 };
 use serde_json::{Map, Value, json};
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -20,11 +20,14 @@ use tokio::time::{Instant as Moment, MissedTickBehavior, interval, sleep_until, 
 use tracing::{info, warn};
 
 use crate::audio::AudioStage;
+use crate::clock;
 use crate::config::Config;
 use crate::device::Run;
 use crate::events::{Event, Listener, Listeners};
 use crate::meter::{self, Meter};
 use crate::news::{News, Reporter, channel};
+use crate::panel::{self, Lamps};
+use crate::privacy::Privacy;
 use crate::rate::RateControl;
 use crate::settings::{Memory, Settings};
 use crate::sink::{Description, Queue};
@@ -48,6 +51,7 @@ pub(crate) struct Engine {
     board: Board,
     settings: Option<Settings>,
     memory: Memory,
+    profile: Profile,
     pub(crate) queue: Arc<Queue>,
     description: Arc<Description>,
     pub(crate) video: Arc<VideoStage>,
@@ -55,14 +59,18 @@ pub(crate) struct Engine {
     rate: Arc<RateControl>,
     camera: Option<Run>,
     microphone: Option<Run>,
+    torch: Option<Torch>,
+    privacy: Privacy,
+    lamps: Arc<Lamps>,
     /// Pictures a second that the camera delivers.
     sensor_fps: u32,
     connection: Option<Connection>,
+    connecting: Arc<::uplink::Options>,
+    /// How often each status was told.
+    told: BTreeMap<i32, u64>,
     /// Times that encoding began.
     sessions: u32,
     media: Option<Media>,
-    /// Whether the session has pictures.
-    shows: bool,
     /// When network status is due: from the first 1002 of a session to its end or suspension.
     measures: Option<Moment>,
     meter: Meter,
@@ -108,8 +116,8 @@ impl Handle {
 
 impl Engine {
     /// `once`: the program ends when its session does.
-    pub(crate) fn new(config: Config) -> (Self, Handle) {
-        let Config { board, store, options, settings, once } = config;
+    pub(crate) fn new(config: Config) -> Result<(Self, Handle)> {
+        let Config { board, store, options, bindings, settings, once } = config;
         let memory = settings.as_ref().map_or_else(Memory::default, |settings| settings.memory);
         let (reporter, news) = channel();
         let (sender, jobs) = mpsc::channel(JOBS);
@@ -117,16 +125,27 @@ impl Engine {
         let queue = Arc::new(Queue::new(send_limit(properties.mode)));
         let description = Arc::new(Description::new(Arc::clone(&queue)));
         let passes = board.cameras.iter().any(CameraConfig::encodes);
-        let video = VideoStage::new(&properties, passes, Arc::clone(&description), reporter.clone());
-        let audio = AudioStage::new(Arc::clone(&description), reporter.clone());
+        let privacy = Privacy::default();
+        let video =
+            VideoStage::new(&properties, passes, Arc::clone(&description), reporter.clone(), privacy.clone());
+        let audio = AudioStage::new(Arc::clone(&description), reporter.clone(), privacy.clone());
         let rate = Arc::new(RateControl::new(&properties, Arc::clone(&video), reporter.clone()));
         let meter = Meter::new(Arc::clone(&queue), Arc::clone(&video), Arc::clone(&audio), Arc::clone(&rate));
+        panel::start(&board, &bindings, privacy.clone(), reporter.clone())?;
+        let lamps = Lamps::start(&board.lamps)?;
+        let torch = board.torch.as_ref().and_then(|config| {
+            let torch = Torch::open(&config.source).inspect_err(|error| warn!(%error, "torch")).ok()?;
+            Some((torch, position(config.camera)))
+        });
         let hardware = Hardware {
             cameras: board.cameras.iter().map(|camera| position(camera.position)).collect(),
+            torch: torch.as_ref().map(|(_, camera)| *camera),
             ..Hardware::default()
         };
         let is_address = |url: &str| ::uplink::Address::parse(url).is_ok();
         audio.set_volume(memory.microphone_volume);
+        let profile = options.profile;
+        let connecting = Arc::new(connecting(&options, memory.clock));
         let mut machine = Machine::new(store, options, hardware, is_address);
         if let Some(camera) = settings.as_ref().and_then(Settings::last_camera) {
             machine.begin_with(camera);
@@ -137,6 +156,7 @@ impl Engine {
             board,
             settings,
             memory,
+            profile,
             queue,
             description,
             video,
@@ -144,11 +164,15 @@ impl Engine {
             rate,
             camera: None,
             microphone: None,
+            torch: torch.map(|(torch, _)| torch),
+            privacy,
+            lamps,
             sensor_fps: u32::MAX,
             connection: None,
+            connecting,
+            told: BTreeMap::new(),
             sessions: 0,
             media: None,
-            shows: false,
             measures: None,
             meter,
             loader: Arc::default(),
@@ -167,7 +191,7 @@ impl Engine {
             once,
             is_over: false,
         };
-        (engine, Handle(sender))
+        Ok((engine, Handle(sender)))
     }
 
     /// Runs until `shutdown` is ready or something fails for good.
@@ -175,18 +199,28 @@ impl Engine {
         let (mut news, mut jobs) = self.news.take().zip(self.jobs.take()).context("it ran already")?;
         tokio::pin!(shutdown);
         let result = async {
+            let mut privacy = self.privacy.subscribe();
+            let holds = *privacy.borrow_and_update();
+            self.handle(Input::Condition { reason: Reason::Privacy, holds })?;
             self.handle(Input::Attach)?;
             self.load_waiting_image();
+            let mut minutes = interval(Duration::from_secs(60));
+            minutes.set_missed_tick_behavior(MissedTickBehavior::Delay);
             let mut volumes = interval(VOLUMES);
             volumes.set_missed_tick_behavior(MissedTickBehavior::Delay);
             while !self.is_over {
                 let deadline = self.machine.deadline().map(|time| Moment::from_std(self.born + time));
                 tokio::select! {
                     () = &mut shutdown => return Ok(()),
+                    Ok(()) = privacy.changed() => {
+                        let closed = *privacy.borrow_and_update();
+                        self.heed_privacy(closed)?;
+                    }
                     Some(news) = news.recv() => self.hear(news)?,
                     Some(job) = jobs.recv() => job(self),
                     () = until(deadline) => self.handle(Input::Timer)?,
                     () = until(self.measures) => self.measure(),
+                    _ = minutes.tick() => self.note_time(),
                     _ = volumes.tick(), if self.listeners.want("audiovolumenotify") => self.tell_volume(),
                 }
             }
@@ -224,9 +258,22 @@ impl Engine {
                 self.handle(Input::Notice { code: Code::UplinkTooNarrow, params: Map::new() })
             }
             News::Narrow => Ok(()),
+            News::Button(action) => {
+                self.act_on(action);
+                Ok(())
+            }
             News::WaitingImage { number, result } => self.hear_waiting_image(number, result),
             News::Failed(error) => Err(error),
         }
+    }
+
+    fn heed_privacy(&mut self, closed: bool) -> Result<()> {
+        let reason = Reason::Privacy;
+        if !closed && !self.machine.reasons().contains(reason) {
+            // It was closed for a moment only, in which the devices closed by themselves.
+            self.handle(Input::Condition { reason, holds: true })?;
+        }
+        self.handle(Input::Condition { reason, holds: closed })
     }
 
     /// What comes of an input while another is carried out waits for its turn.
@@ -240,6 +287,7 @@ impl Engine {
             let had_session = self.machine.state().has_session();
             let outputs = self.machine.handle(self.born.elapsed(), input);
             result = outputs.into_iter().try_for_each(|output| self.act(output));
+            self.lamps.show(self.machine.state());
             self.is_over |= self.once && had_session && !self.machine.state().has_session();
         }
         self.is_busy = false;
@@ -257,6 +305,25 @@ impl Engine {
         }
     }
 
+    /// The time of day, where it is known to be right, for a start without it.
+    fn note_time(&mut self) {
+        let kept = self.memory.clock;
+        if let Some(clock) = clock::worth_keeping(kept, SystemTime::now(), clock::is_synchronised()) {
+            self.memory.clock = clock;
+            self.keep();
+        }
+    }
+
+    /// Has what is set written at once; tells when it is. Not on a box that keeps nothing.
+    pub(crate) fn save(&self) -> oneshot::Receiver<Result<Reply, Failure>> {
+        let (saved, reply) = oneshot::channel();
+        match &self.settings {
+            Some(settings) => settings.save(saved),
+            None => drop(saved.send(Err(Failure::NotSupported))),
+        }
+        reply
+    }
+
     fn act(&mut self, output: Output) -> Result<()> {
         match output {
             Output::Status(status) => self.tell_status(&status),
@@ -269,9 +336,10 @@ impl Engine {
             Output::Close(device) => self.run_of(device).into_iter().for_each(Run::close),
             Output::Connect { connection, url } => {
                 let (queue, rate) = (Arc::clone(&self.queue), Arc::clone(&self.rate));
+                let (options, before) = (Arc::clone(&self.connecting), self.connection.take());
                 let reporter = self.reporter.clone();
-                let before = self.connection.take();
-                self.connection = Some(Connection::start(connection, url, queue, rate, reporter, before));
+                self.connection =
+                    Some(Connection::start(connection, url, options, queue, rate, reporter, before));
             }
             Output::Disconnect { .. } => {
                 if let Some(connection) = &mut self.connection {
@@ -292,21 +360,27 @@ impl Engine {
                 self.keep();
             }
             Output::Updated { changed, refused } => self.updated(&changed, refused),
+            Output::Torch(lit) => {
+                if let Some(Err(error)) = self.torch.as_mut().map(|torch| torch.light(lit)) {
+                    warn!(%error, "torch");
+                }
+            }
             // The machine was told that there is no such thing.
-            Output::Torch(_) | Output::Music(_) => {}
+            Output::Music(_) => {}
         }
         Ok(())
     }
 
     fn tell_status(&mut self, status: &Status) {
         let (code, text) = (status.code.number(), status.code.text());
+        *self.told.entry(code).or_default() += 1;
         let params = Value::Object(status.params.clone());
         if (1001..=1099).contains(&code) {
             info!(code, %params, "{text}");
         } else {
             warn!(code, %params, "{text}");
         }
-        for event in Event::of_status(status) {
+        for event in Event::of_status(status, self.profile) {
             self.listeners.tell(&event);
         }
         if status.code == Code::Publishing && self.measures.is_none() {
@@ -344,7 +418,8 @@ impl Engine {
                     return self.refuse(device, "the board file has no camera: add one");
                 };
                 let (frames, before) = (Arc::clone(&self.video.frames), self.camera.take());
-                self.camera = Some(camera::start(config, before, reporter, frames)?);
+                let (lamps, privacy) = (Arc::clone(&self.lamps), self.privacy.clone());
+                self.camera = Some(camera::start(config, before, reporter, frames, lamps, privacy)?);
             }
             Device::Microphone => {
                 let Some(config) = self.board.microphone.clone() else {
@@ -352,7 +427,8 @@ impl Engine {
                 };
                 let rate = self.machine.store().properties().audio_quality.rate();
                 let (blocks, before) = (Arc::clone(&self.audio.blocks), self.microphone.take());
-                self.microphone = Some(microphone::start(config, rate, before, reporter, blocks)?);
+                let privacy = self.privacy.clone();
+                self.microphone = Some(microphone::start(config, rate, before, reporter, blocks, privacy)?);
             }
         }
         Ok(())
@@ -411,6 +487,11 @@ impl Engine {
         &self.machine
     }
 
+    /// How often each status was told since the program began.
+    pub(crate) fn told(&self) -> &BTreeMap<i32, u64> {
+        &self.told
+    }
+
     /// To events of those kinds; to all where there are none.
     pub(crate) fn listen(&mut self, kinds: Vec<String>) -> Arc<Listener> {
         self.listeners.add(kinds)
@@ -421,6 +502,18 @@ async fn until(moment: Option<Moment>) {
     match moment {
         Some(moment) => sleep_until(moment).await,
         None => std::future::pending().await,
+    }
+}
+
+/// How connections are made; `clock`: the last time that was known to be right.
+fn connecting(options: &Options, clock: u64) -> ::uplink::Options {
+    ::uplink::Options {
+        resolve: options.resolve_limit,
+        connect: options.connect_limit,
+        handshake: options.handshake_limit,
+        write_stall: options.write_stall,
+        ca_file: options.ca_file.clone(),
+        clock_floor: clock::floor(clock),
     }
 }
 

@@ -30,12 +30,11 @@ impl Engine {
         let properties = self.machine.store().properties();
         if begins {
             self.sessions += 1;
-            self.shows = properties.enable_camera;
             self.description.clear();
             self.rate.begin(properties);
             self.audio.encode(Some((self.sessions, properties.audio_quality)));
         }
-        let session = self.shows.then_some(self.sessions);
+        let session = self.machine.has_pictures().then_some(self.sessions);
         // What could not be loaded before may be there now.
         if begins && !self.has_image && self.loading.as_ref().is_none_or(JoinHandle::is_finished) {
             self.load_waiting_image();
@@ -56,9 +55,8 @@ impl Engine {
             info!(?changed, "properties");
             self.keep();
         }
-        if self.media.is_some() && self.machine.store().properties().enable_camera {
-            self.shows = true;
-            let session = Some(self.sessions);
+        if self.media.is_some() {
+            let session = self.machine.has_pictures().then_some(self.sessions);
             self.video.change(|order| order.session = session);
         }
         self.apply();

@@ -31,8 +31,8 @@ fn mistakes_are_one_clear_error_and_exit_code_2() {
             "pushbox: property file DIR/props.toml, line 2, mode: give one of QVGA, HVGA, SD, HD, FHD, RTC\n",
         ),
         (
-            run(&sim, "", "http://host/live/key"),
-            "pushbox: --url: address without rtmp://: give rtmp://host/app/stream; other schemes are not supported yet\n",
+            run(&sim, "", "ftp://host/live/key"),
+            "pushbox: --url: address without rtmp://, rtmps://, http:// or https://: give rtmp://host/app/stream\n",
         ),
         (run(&sim, "", ""), "pushbox: --url: no address: give rtmp://host/app/stream\n"),
     ];

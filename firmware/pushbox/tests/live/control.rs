@@ -1,10 +1,11 @@
 //! The box steered over its socket, by a program and by a person.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use receiver::Receiver;
@@ -21,15 +22,14 @@ pub(crate) struct Boxed {
 
 impl Boxed {
     pub(crate) fn start() -> Self {
+        Self::on(&board("sim.toml"))
+    }
+
+    fn on(board: &Path) -> Self {
         let folder = TempDir::new().unwrap();
         let log = fs::File::create(folder.path().join("pushbox.log")).unwrap();
         let mut command = pushbox();
-        command
-            .arg("run")
-            .arg("--board")
-            .arg(board("sim.toml"))
-            .arg("--control")
-            .arg(folder.path().join("control"));
+        command.arg("run").arg("--board").arg(board).arg("--control").arg(folder.path().join("control"));
         // Its snapshots are its own.
         let running = Running::start(command.env("TMPDIR", folder.path()).stderr(log));
         Self { running, folder }
@@ -158,9 +158,10 @@ fn s5_codes_come_in_their_order_and_a_stop_ends_them() {
     client.result("start", json!({}));
     let mut codes = Vec::new();
     while codes.last() != Some(&1008) {
-        let event: Value = match client.events.pop() {
-            Some(event) => event,
-            None => serde_json::from_str(&client.line()).unwrap(),
+        let event = if client.events.is_empty() {
+            serde_json::from_str(&client.line()).unwrap()
+        } else {
+            client.events.remove(0)
         };
         codes.push(event["params"]["detail"]["code"].as_i64().unwrap());
     }
@@ -293,7 +294,8 @@ fn n5_network_status_tells_what_goes_through() {
     assert!((number("videoFPS") - 15.0).abs() <= 1.0, "{info:?}");
     assert!((number("audioBitrate") - 64.0).abs() < 7.0, "{info:?}");
     let media = number("videoBitrate") + number("audioBitrate");
-    assert!((1.0..1.1).contains(&(number("netSpeed") / media)), "{info:?}");
+    // One picture may wait at its end.
+    assert!((0.9..1.1).contains(&(number("netSpeed") / media)), "{info:?}");
     drop(server);
 }
 
@@ -358,6 +360,87 @@ fn what_is_no_request_is_answered_and_disturbs_nobody() {
     server.wait(SOON, |report| report.frames > frames + 5).unwrap();
 }
 
+/// The camera is a FIFO that nobody writes to: it does not open.
+#[test]
+fn a_stop_is_heard_while_the_answer_to_a_start_is_due() {
+    let folder = TempDir::new().unwrap();
+    let fifo = folder.path().join("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let file = folder.path().join("board.toml");
+    let camera = format!(
+        "[[camera]]\nposition = 'front'\nsource.file = {{ path = '{}', width = 96, height = 96, rate = 5, pixels = 'h264' }}\n",
+        fifo.display()
+    );
+    fs::write(&file, format!("name = 'a board'\n{camera}")).unwrap();
+    let boxed = Boxed::on(&file);
+    let mut client = boxed.connect();
+    client.result("props.set", json!({ "url": "rtmp://127.0.0.1:9/live/key", "enable-mic": false }));
+    client.send(b"{\"id\": 70, \"method\": \"start\"}\n{\"id\": 71, \"method\": \"stop\"}\n");
+    client.send(b"{\"id\": 72, \"method\": \"status\"}\n");
+    let answers: Vec<Value> = (0..3).map(|_| serde_json::from_str(&client.line()).unwrap()).collect();
+    let ids: Vec<i64> = answers.iter().map(|answer| answer["id"].as_i64().unwrap()).collect();
+    assert_eq!(ids, [70, 71, 72]);
+    assert_eq!(answers[0]["error"]["message"], "invalid state: stopped");
+    assert!(answers[1]["error"].is_null(), "{}", answers[1]);
+    assert_eq!(answers[2]["result"]["state"], "idle");
+}
+
+#[test]
+fn too_many_clients_and_one_that_never_reads_keep_nobody_waiting() {
+    let boxed = Boxed::start();
+    let mut clients: Vec<Client> = (0..32).map(|_| boxed.connect()).collect();
+    for client in &mut clients {
+        client.result("status", json!({}));
+    }
+    let mut one_more = boxed.connect();
+    assert_eq!(one_more.lines.read_line(&mut String::new()).unwrap(), 0, "a 33rd is served");
+    let mut deaf = clients.pop().unwrap();
+    deaf.lines.get_ref().set_write_timeout(Some(Duration::from_millis(200))).unwrap();
+    let asks = b"{\"id\": 1, \"method\": \"props.schema\"}\n";
+    while deaf.lines.get_mut().write_all(asks).is_ok() {}
+    for client in &mut clients {
+        assert_eq!(client.result("status", json!({}))["state"], "idle");
+    }
+    drop(clients);
+    let deadline = Instant::now() + SOON;
+    loop {
+        let mut later = boxed.connect();
+        later.send(b"get fps\n");
+        let mut answer = String::new();
+        if later.lines.read_line(&mut answer).is_ok_and(|count| count > 0) {
+            assert_eq!(answer, "fps  15\n");
+            break;
+        }
+        assert!(Instant::now() < deadline, "no place is free again");
+    }
+}
+
+/// `pushbox ctl watch` on a terminal.
+#[test]
+fn a_person_watches_what_happens_and_what_goes_out() {
+    let (boxed, mut client, _server) = live();
+    let command =
+        format!("{} ctl --control {} watch", env!("CARGO_BIN_EXE_pushbox"), boxed.socket().display());
+    let mut script = Command::new("timeout");
+    script.args(["20", "script", "-qfc", &command, "/dev/null"]);
+    script.stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut terminal = Running::start(&mut script);
+    let mut shown = BufReader::new(terminal.0.stdout.take().unwrap());
+    let mut screen = String::new();
+    let mut wait_for = |wanted: &str| {
+        while !screen.contains(wanted) {
+            let mut byte = [0];
+            assert!(shown.read(&mut byte).unwrap() > 0, "no {wanted} on the screen:\n{screen}");
+            screen.push(char::from(byte[0]));
+        }
+    };
+    wait_for("pushing  rtmp://127.0.0.1");
+    wait_for("360x640 15/s  picture ");
+    client.result("props.set", json!({"min-bitrate": 300, "max-bitrate": 301}));
+    wait_for("UTC   1006  ");
+    wait_for("kbps 301");
+}
+
 #[test]
 fn a_person_types_commands_and_reads_answers() {
     let boxed = Boxed::start();
@@ -408,7 +491,7 @@ fn the_socket_is_for_user_and_group_and_goes_with_the_box() {
     let mut command = pushbox();
     command.arg("run").arg("--board").arg(board("sim.toml")).arg("--control").arg(killed.socket());
     killed.running = Running::start(&mut command);
-    assert!(killed.connect().type_in("status").starts_with("devicePosition"));
+    assert_eq!(killed.connect().type_in("get fps"), "fps  15\n");
 }
 
 #[test]

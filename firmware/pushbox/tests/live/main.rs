@@ -8,3 +8,4 @@ mod narrow;
 mod provisioning;
 mod servers;
 mod support;
+mod uplink;

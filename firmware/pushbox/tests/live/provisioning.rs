@@ -151,6 +151,24 @@ fn a_property_file_is_taken_over_once_and_its_result_is_told() {
     assert_eq!((before, after), (0, 0), "an extended code in the strict profile");
 }
 
+/// Power goes right after the box has said that it is saved.
+#[test]
+fn what_is_saved_survives_that_moment() {
+    let provisioned = Provisioned::new();
+    for fps in ["11", "12", "13"] {
+        let mut running = provisioned.run();
+        provisioned.told(&["set", &format!("fps={fps}"), "max-bitrate=300", "min-bitrate=200"]);
+        provisioned.told(&["set", "min-bitrate=500"]);
+        assert_eq!(provisioned.told(&["save"]), "ok\n");
+        running.0.kill().unwrap();
+        running.wait(SOON);
+        fs::remove_file(provisioned.path("control")).unwrap();
+        let mut running = provisioned.run();
+        assert_eq!(provisioned.told(&["get", "fps"]), format!("fps  {fps}\n"));
+        end(&mut running);
+    }
+}
+
 #[test]
 fn camera_and_volume_come_back_as_they_were() {
     let board = Provisioned::new();
@@ -230,7 +248,10 @@ fn scripts_provision_sets_properties_and_checks_the_answers() {
     let device = device.to_str().unwrap();
     let done = provision(&["--serial", device, "mode=HD", "url=rtmp://host/live/topsecret?a=b"]);
     let told = String::from_utf8_lossy(&done.stdout).into_owned() + &String::from_utf8_lossy(&done.stderr);
-    assert_eq!((done.status.code(), told.as_str()), (Some(0), "mode is set\nurl is set\n"));
+    assert_eq!(
+        (done.status.code(), told.as_str()),
+        (Some(0), "mode is set\nurl is set\nall is on the flash\n")
+    );
     assert_eq!(box_side.told(&["get", "mode", "url"]), "mode  HD\nurl   rtmp://host:1935/live/***\n");
     let wrong = provision(&["--serial", device, "mode=XL"]);
     assert_eq!(wrong.status.code(), Some(1));

@@ -131,6 +131,11 @@ fn ffmpeg_back_camera_without_a_microphone() {
 }
 
 #[test]
+fn n7_ffmpeg_over_http() {
+    check(Server::ffmpeg_http(), &CASES[0]);
+}
+
+#[test]
 fn metadata_tells_what_is_published() {
     for case in &CASES {
         let folder = tempfile::TempDir::new().unwrap();

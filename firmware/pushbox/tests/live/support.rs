@@ -89,7 +89,7 @@ pub(crate) fn free_port() -> u16 {
 /// A real server that records what is published to it.
 pub(crate) enum Server {
     Nginx { _process: Running, folder: TempDir, port: u16 },
-    Ffmpeg { process: Running, folder: TempDir, port: u16 },
+    Ffmpeg { process: Running, folder: TempDir, port: u16, scheme: &'static str },
 }
 
 impl Server {
@@ -134,11 +134,21 @@ impl Server {
 
     /// FFmpeg, which listens for one publisher.
     pub(crate) fn ffmpeg() -> Self {
+        Self::ffmpeg_of("rtmp")
+    }
+
+    /// The same for FLV over HTTP.
+    pub(crate) fn ffmpeg_http() -> Self {
+        Self::ffmpeg_of("http")
+    }
+
+    fn ffmpeg_of(scheme: &'static str) -> Self {
         let folder = TempDir::new().unwrap();
         let port = free_port();
-        let url = format!("rtmp://127.0.0.1:{port}/live/key");
+        let url = format!("{scheme}://127.0.0.1:{port}/live/key");
         let mut command = Command::new("ffmpeg");
-        command.args(["-nostdin", "-loglevel", "error", "-y", "-listen", "1", "-i", &url, "-c", "copy"]);
+        command.args(["-nostdin", "-loglevel", "error", "-y", "-listen", "1", "-f", "flv", "-i", &url]);
+        command.args(["-c", "copy"]);
         let process = Running::start(command.arg(folder.path().join("key.flv")).stderr(Stdio::null()));
         // It takes one connection only, so that its port can't be tried by connecting.
         let deadline = Instant::now() + SOON;
@@ -146,7 +156,7 @@ impl Server {
             assert!(Instant::now() < deadline, "ffmpeg does not listen");
             std::thread::sleep(Duration::from_millis(10));
         }
-        Self::Ffmpeg { process, folder, port }
+        Self::Ffmpeg { process, folder, port, scheme }
     }
 
     fn port(&self) -> u16 {
@@ -156,7 +166,17 @@ impl Server {
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("rtmp://127.0.0.1:{}/live/key", self.port())
+        let scheme = match self {
+            Self::Nginx { .. } => "rtmp",
+            Self::Ffmpeg { scheme, .. } => scheme,
+        };
+        format!("{scheme}://127.0.0.1:{}/live/key", self.port())
+    }
+
+    /// Whether something is recorded.
+    pub(crate) fn has_recording(&self) -> bool {
+        let (Self::Nginx { folder, .. } | Self::Ffmpeg { folder, .. }) = self;
+        folder.path().join("key.flv").metadata().is_ok_and(|file| file.len() > 0)
     }
 
     /// The recording, once the publisher is gone.

@@ -36,6 +36,8 @@ const MOST_UNFINISHED: usize = 2 << 20;
 /// Puts messages together from bytes in any portions. Obeys SetChunkSize and Abort (RTMP sections 5.4.1, 5.4.2).
 pub struct ChunkReader {
     buffer: Vec<u8>,
+    /// Bytes of it that are done with.
+    used: usize,
     chunk_size: usize,
     streams: HashMap<u32, Stream>,
     unfinished: usize,
@@ -67,39 +69,43 @@ struct Header {
 
 impl Default for ChunkReader {
     fn default() -> Self {
-        Self { buffer: Vec::new(), chunk_size: DEFAULT_CHUNK_SIZE, streams: HashMap::new(), unfinished: 0 }
+        Self {
+            buffer: Vec::new(),
+            used: 0,
+            chunk_size: DEFAULT_CHUNK_SIZE,
+            streams: HashMap::new(),
+            unfinished: 0,
+        }
     }
 }
 
 impl ChunkReader {
     /// Takes bytes as they come.
     pub fn push(&mut self, bytes: &[u8]) {
+        self.buffer.drain(..std::mem::take(&mut self.used));
         self.buffer.extend_from_slice(bytes);
     }
 
     /// The next whole message, `None` until more bytes come. After an error the connection is of no use.
     pub fn next_message(&mut self) -> Result<Option<Message>, ChunkError> {
-        let mut used = 0;
-        let message = loop {
-            let Some(header) = self.header(used)? else {
-                break None;
+        loop {
+            let Some(header) = self.header(self.used)? else {
+                return Ok(None);
             };
             let stream = self.streams.get(&header.chunk_stream).map_or(0, |stream| stream.payload.len());
             let part = self.chunk_size.min(header.length - stream);
-            let start = used + header.bytes;
+            let start = self.used + header.bytes;
             if self.buffer.len() < start + part {
-                break None;
+                return Ok(None);
             }
-            used = start + part;
+            self.used = start + part;
             let message = self.take(&header, start..start + part)?;
             if let Some(message) = message
                 && !self.control(&message)?
             {
-                break Some(message);
+                return Ok(Some(message));
             }
-        };
-        self.buffer.drain(..used);
-        Ok(message)
+        }
     }
 
     /// Reads the header at `at` (RTMP section 5.3.1); `None` while it is incomplete.

@@ -1,11 +1,14 @@
 use std::io::IoSlice;
+use std::ops::Range;
 
 use super::{DEFAULT_CHUNK_SIZE, EXTENDED};
 
 /// The chunk streams that are written: control on 2, commands on 3, sound on 4, pictures on 6.
 const STREAMS: usize = 8;
-/// Pieces handed to one vectored write.
-pub(crate) const PIECES: usize = 64;
+/// Parts that a payload may lie in.
+const PARTS: usize = 2;
+/// Pieces handed to one vectored write: of each chunk its header and what it has of each part.
+pub(crate) const PIECES: usize = 63;
 
 /// What a message says of itself.
 #[derive(Clone, Copy, Debug)]
@@ -93,33 +96,57 @@ impl Chunks {
         self.done == self.ends.len()
     }
 
-    /// What is left to be written of header and payload of chunk `index`.
-    fn chunk<'a>(&'a self, index: usize, payload: &'a [u8]) -> (&'a [u8], &'a [u8]) {
+    /// Prepares a message of one piece: what `head` writes, the payload, what `tail` writes.
+    pub(crate) fn enclose(
+        &mut self,
+        payload: usize,
+        head: impl FnOnce(&mut Vec<u8>),
+        tail: impl FnOnce(&mut Vec<u8>),
+    ) {
+        self.headers.clear();
+        self.ends.clear();
+        (self.done, self.offset) = (0, 0);
+        head(&mut self.headers);
+        self.ends.push((self.headers.len(), payload));
+        tail(&mut self.headers);
+        self.ends.push((self.headers.len(), payload));
+    }
+
+    /// Where the header of chunk `index` lies in `headers`, and its part in the payload.
+    fn chunk(&self, index: usize) -> [Range<usize>; 2] {
         let (header_start, payload_start) = index.checked_sub(1).map_or((0, 0), |before| self.ends[before]);
         let (header_end, payload_end) = self.ends[index];
-        (&self.headers[header_start..header_end], &payload[payload_start..payload_end])
+        [header_start..header_end, payload_start..payload_end]
     }
 
     /// The next pieces to write; returns how many of `pieces` are in use.
-    pub(crate) fn pieces<'a>(&'a self, payload: &'a [u8], pieces: &mut [IoSlice<'a>; PIECES]) -> usize {
+    pub(crate) fn pieces<'a>(
+        &'a self,
+        payload: [&'a [u8]; PARTS],
+        pieces: &mut [IoSlice<'a>; PIECES],
+    ) -> usize {
         let mut count = 0;
         let mut offset = self.offset;
-        for index in self.done..self.ends.len().min(self.done + PIECES / 2) {
-            let (header, part) = self.chunk(index, payload);
-            pieces[count] = IoSlice::new(&header[offset.min(header.len())..]);
-            pieces[count + 1] = IoSlice::new(&part[offset.saturating_sub(header.len())..]);
-            count += 2;
-            offset = 0;
+        for index in self.done..self.ends.len().min(self.done + PIECES / (1 + PARTS)) {
+            let [header, part] = self.chunk(index);
+            let body = parts(payload, part);
+            for piece in [&self.headers[header], body[0], body[1]] {
+                let left = &piece[offset.min(piece.len())..];
+                offset -= piece.len() - left.len();
+                if !left.is_empty() {
+                    pieces[count] = IoSlice::new(left);
+                    count += 1;
+                }
+            }
         }
         count
     }
 
     /// Notes that `written` bytes of the pieces went out.
-    pub(crate) fn advance(&mut self, written: usize, payload: &[u8]) {
+    pub(crate) fn advance(&mut self, written: usize) {
         self.offset += written;
         while !self.is_done() {
-            let (header, part) = self.chunk(self.done, payload);
-            let length = header.len() + part.len();
+            let length = self.chunk(self.done).iter().map(ExactSizeIterator::len).sum();
             if self.offset < length {
                 break;
             }
@@ -131,11 +158,19 @@ impl Chunks {
     /// Appends the whole message to `out`: for short ones.
     pub(crate) fn copy(&self, payload: &[u8], out: &mut Vec<u8>) {
         for index in 0..self.ends.len() {
-            let (header, part) = self.chunk(index, payload);
-            out.extend_from_slice(header);
-            out.extend_from_slice(part);
+            let [header, part] = self.chunk(index);
+            out.extend_from_slice(&self.headers[header]);
+            out.extend_from_slice(&payload[part]);
         }
     }
+}
+
+/// A range of a payload that lies in two parts, one behind the other.
+fn parts([first, second]: [&[u8]; PARTS], range: Range<usize>) -> [&[u8]; PARTS] {
+    let cut = first.len();
+    let in_first = range.start.min(cut)..range.end.min(cut);
+    let in_second = range.start.saturating_sub(cut)..range.end.saturating_sub(cut);
+    [&first[in_first], &second[in_second]]
 }
 
 #[cfg(test)]
@@ -147,8 +182,19 @@ mod tests {
 
     /// Writes a message in portions of `portion` bytes, as a socket takes them.
     fn write(writer: &mut ChunkWriter, head: Head, prefix: &[u8], payload: &[u8], portion: usize) -> Vec<u8> {
+        write_parts(writer, head, prefix, [payload, &[]], portion)
+    }
+
+    fn write_parts(
+        writer: &mut ChunkWriter,
+        head: Head,
+        prefix: &[u8],
+        payload: [&[u8]; 2],
+        portion: usize,
+    ) -> Vec<u8> {
+        let length = payload.iter().map(|part| part.len()).sum();
         let mut chunks = Chunks::default();
-        writer.start(head, prefix, payload.len(), &mut chunks);
+        writer.start(head, prefix, length, &mut chunks);
         let mut out = Vec::new();
         while !chunks.is_done() {
             let mut pieces = [IoSlice::new(&[]); PIECES];
@@ -156,7 +202,7 @@ mod tests {
             let bytes: Vec<u8> = pieces[..count].iter().flat_map(|piece| piece.to_vec()).collect();
             let written = bytes.len().min(portion);
             out.extend_from_slice(&bytes[..written]);
-            chunks.advance(written, payload);
+            chunks.advance(written);
         }
         out
     }
@@ -181,19 +227,20 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is written, in whatever portions, is read back by the reader.
+        /// Whatever is written, in whatever parts and portions, is read back by the reader.
         #[test]
         fn what_is_written_is_read(
-            messages in prop::collection::vec((2_u8..8, 0_u32..u32::MAX, 0_usize..10_000), 1..8),
+            messages in prop::collection::vec((2_u8..8, 0_u32..u32::MAX, 0_usize..10_000, any::<prop::sample::Index>()), 1..8),
             portion in 1_usize..5000,
         ) {
             let (mut writer, mut reader) = (ChunkWriter::new(), ChunkReader::default());
             reader.push(&[2, 0, 0, 0, 0, 0, 4, 1, 0, 0, 0, 0, 0, 0, 0x10, 0]);
             writer.set_chunk_size(4096);
-            for (chunk_stream, timestamp, length) in messages {
+            for (chunk_stream, timestamp, length, cut) in messages {
                 let head = Head { chunk_stream, kind: 9, stream_id: 1, timestamp };
                 let payload: Vec<u8> = (0..length).map(|i| i as u8).collect();
-                reader.push(&write(&mut writer, head, &[0x17, 1, 0, 0, 0], &payload, portion));
+                let parts = payload.split_at(cut.index(length + 1));
+                reader.push(&write_parts(&mut writer, head, &[0x17, 1, 0, 0, 0], parts.into(), portion));
                 let message = reader.next_message().unwrap().unwrap();
                 prop_assert_eq!((message.kind, message.timestamp), (9, timestamp));
                 prop_assert_eq!(&message.payload[5..], &payload[..]);

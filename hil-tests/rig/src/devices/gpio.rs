@@ -23,6 +23,9 @@ pub struct Lines {
     changed: Arc<Condvar>,
 }
 
+/// From letting a button go to its next press, at the least.
+const LIFT: Duration = Duration::from_millis(100);
+
 /// One line, as a person would see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct LineState {
@@ -77,11 +80,13 @@ impl Lines {
         Ok(())
     }
 
-    /// Presses a button that pulls its line low, for `length`.
+    /// Presses a button that pulls its line low, for `length`. No finger presses it again sooner than [`LIFT`] later.
     pub fn press(&self, name: &str, length: Duration) -> Result<()> {
         self.drive(name, false)?;
         std::thread::sleep(length);
-        self.drive(name, true)
+        self.drive(name, true)?;
+        std::thread::sleep(LIFT);
+        Ok(())
     }
 
     /// What they are like now.

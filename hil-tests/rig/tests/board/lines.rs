@@ -93,7 +93,7 @@ fn prompt(bench: &Bench) -> Result<Console> {
 fn lamps(bench: &mut Bench) -> Result<()> {
     bench.reach(Stage::System, "")?;
     let lines = bench.board.lines().context("no lines")?.clone();
-    for line in ["lamp-live", "lamp-fault", "torch"] {
+    for line in ["lamp-on-air", "lamp-camera", "torch"] {
         for high in [true, false] {
             // It holds the line for as long as it runs.
             bench.run(&format!("gpioset -z {line}={}", u8::from(high)))?;

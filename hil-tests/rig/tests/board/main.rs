@@ -3,6 +3,7 @@
 
 mod evidence;
 mod faults;
+mod hand;
 mod lines;
 mod media;
 mod power;
@@ -32,7 +33,8 @@ fn main() {
             return;
         }
     };
-    let tests = [system::TESTS, media::TESTS, faults::TESTS, lines::TESTS, power::TESTS].concat();
+    let tests =
+        [system::TESTS, media::TESTS, faults::TESTS, lines::TESTS, hand::TESTS, power::TESTS].concat();
     let trials = tests
         .into_iter()
         .map(|test| {

@@ -20,34 +20,28 @@ pub(crate) const TESTS: &[&Test] = &[
 
 pub(crate) const SOON: Duration = Duration::from_secs(30);
 
-/// A colour as Cb and Cr, of a camera's test pattern.
+/// A colour as Cb and Cr, of a camera's test pattern or of the placeholder.
 #[derive(Clone, Copy)]
 pub(crate) enum Colour {
     Green,
     Blue,
+    Black,
 }
 
 impl Colour {
-    /// Number of vivid's control `test_pattern`.
-    fn pattern(self) -> u32 {
-        match self {
-            Self::Green => 8,
-            Self::Blue => 9,
-        }
-    }
-
     fn chroma(self) -> (u8, u8) {
         match self {
             Self::Green => (44, 21),
             Self::Blue => (240, 110),
+            Self::Black => (128, 128),
         }
     }
 }
 
 /// Gives both cameras their colours, so that it is plain which one is seen.
 pub(crate) fn paint(bench: &mut Bench) -> Result<()> {
-    for (device, colour) in [("/dev/video0", Colour::Green), ("/dev/video1", Colour::Blue)] {
-        let pattern = colour.pattern();
+    // Numbers of vivid's control `test_pattern`: green and blue.
+    for (device, pattern) in [("/dev/video0", 8), ("/dev/video1", 9)] {
         bench.run(&format!("v4l2-ctl -d {device} -c test_pattern={pattern},osd_text_mode=2"))?;
     }
     Ok(())

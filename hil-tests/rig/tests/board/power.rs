@@ -1,11 +1,13 @@
 //! Power that comes and goes: boot loader, flash, watchdog, and what many starts leave behind.
 
-use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use rig::{Bench, Part, Stage, WriteLog};
+use serde_json::Value;
+use store::{Schema, Store};
 
 use crate::Test;
 
@@ -13,7 +15,7 @@ pub(crate) const TESTS: &[&Test] = &[
     &Test { name: "boots_through_its_boot_loader", needs: &[Part::BootLoader], run: boot_loader },
     &Test { name: "what_was_synced_survives_power_cuts", needs: &[Part::Flash], run: power_cuts },
     &Test {
-        name: "any_moment_of_a_power_cut_leaves_a_whole_file",
+        name: "any_moment_of_a_power_cut_leaves_whole_settings",
         needs: &[Part::WriteLog],
         run: any_moment,
     },
@@ -61,12 +63,22 @@ fn number(text: &str) -> Result<u64> {
     }
 }
 
-/// From the log of all writes: whatever had arrived when power went, the file is whole and no older than what was safe.
+/// The firmware takes one property file over after the other, each with the next number, and ends once that is kept.
+const RUNS: u64 = 8;
+const PROVISION: &str = "for n in $(seq RUNS); do
+    echo min-bitrate = $((300 + n)) >/tmp/properties.toml
+    pushbox run --board /etc/pushbox/board.toml --props /tmp/properties.toml --control /tmp/control >/tmp/log 2>&1 &
+    until pushbox ctl --control /tmp/control status >/dev/null 2>&1; do sleep 0.1; done
+    kill $!; wait $! || break
+done; echo number $n";
+
+/// From the log of all writes: whatever had arrived when power went, the settings are whole and no older than what was safe.
 fn any_moment(bench: &mut Bench) -> Result<()> {
     const CUTS: usize = 50;
     bench.reach(Stage::System, "")?;
-    bench.run(WRITER)?;
-    bench.run("until grep -q 'safe 12$' /tmp/safe; do sleep 0.05; done")?;
+    let provision = PROVISION.replace("RUNS", &RUNS.to_string());
+    let told = bench.console()?.run(&provision, Duration::from_secs(120))?;
+    ensure!(told.text == format!("number {RUNS}"), "{}", told.text);
     bench.power_off();
     let log = WriteLog::read(&bench.board.flash().context("no flash")?)?;
     ensure!(log.len() > CUTS, "only {} writes", log.len());
@@ -84,20 +96,23 @@ fn any_moment(bench: &mut Bench) -> Result<()> {
             newest = newest.max(kept);
         }
     }
-    ensure!(newest >= 12, "{newest} is the newest");
+    ensure!(newest == RUNS, "{newest} is the newest");
     Ok(())
 }
 
-/// The number in an image of the flash, once the file system's journal is replayed.
+/// The number in the settings on an image of the flash, once the file system's journal is replayed; 0 before the first.
 fn kept(image: &Path) -> Result<u64> {
     let check = Command::new("/sbin/e2fsck").arg("-fy").arg(image).output().context("e2fsck")?;
     // 1: it has mended what a cut may leave.
     ensure!(matches!(check.status.code(), Some(0 | 1)), "{}", String::from_utf8_lossy(&check.stdout));
-    let file = image.with_extension("number");
-    let dump = format!("dump /number {}", file.display());
-    let _ = fs::remove_file(&file);
-    Command::new("/sbin/debugfs").args(["-R", &dump]).arg(image).output().context("debugfs")?;
-    fs::read_to_string(&file).map_or(Ok(0), |text| number(&text))
+    let folder = tempfile::tempdir()?;
+    for bank in ["a", "b"] {
+        let dump = format!("dump /settings/{bank} {}", folder.path().join(bank).display());
+        Command::new("/sbin/debugfs").args(["-R", &dump]).arg(image).output().context("debugfs")?;
+    }
+    let (settings, found) = Store::open(folder.path(), Schema { migrations: &[], knows: |_| true });
+    ensure!(found.damaged.is_empty(), "{found}");
+    Ok(settings.document().get("min-bitrate").and_then(Value::as_u64).map_or(0, |kbps| kbps - 300))
 }
 
 fn watchdog(bench: &mut Bench) -> Result<()> {

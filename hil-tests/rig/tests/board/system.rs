@@ -42,8 +42,8 @@ const DEVICES: [&str; 17] = [
     "button mute",
     "button menu",
     "privacy switch",
-    "lamp live",
-    "lamp fault",
+    "lamp camera",
+    "lamp on air",
     "torch, line torch",
     "OLED",
     "screen",
@@ -91,7 +91,7 @@ fn seen(bench: &mut Bench) -> Result<()> {
     let lines = bench.board.lines().context("no lines")?.clone();
     bench.run("sed '/camera/,/^$/d; /microphone/,/^$/d' /etc/pushbox/board.toml >/tmp/board.toml")?;
     bench.run("pushbox selftest --board /tmp/board.toml >/tmp/table 2>&1 &")?;
-    for lamp in ["lamp-fault", "lamp-live", "torch"] {
+    for lamp in ["lamp-camera", "lamp-on-air", "torch"] {
         lines.wait_for(lamp, true, SOON)?;
     }
     let deadline = Instant::now() + SOON;

@@ -1,0 +1,237 @@
+//! Changes of the box's network: an interface gets its link or an address.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::net::netlink::SocketAddrNetlink;
+use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recv, socket_with};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::time::{Instant, timeout_at};
+
+/// RTMGRP_LINK, RTMGRP_IPV4_IFADDR and RTMGRP_IPV6_IFADDR (rtnetlink(7)).
+const GROUPS: u32 = 0x1 | 0x10 | 0x100;
+/// Changes come in bursts; a route follows its address.
+const DEBOUNCE: Duration = Duration::from_millis(500);
+
+/// Of a datagram (netlink(7)).
+const LONGEST: usize = 16 << 10;
+
+/// Tells when a server may have come into reach.
+pub struct Routes {
+    socket: AsyncFd<OwnedFd>,
+    buffer: Box<[u8]>,
+    known: Known,
+}
+
+impl Routes {
+    /// Listens from now on.
+    pub fn watch() -> io::Result<Self> {
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, None)?;
+        bind(&socket, &SocketAddrNetlink::new(0, GROUPS))?;
+        // SAFETY: an `OwnedFd` stays open, and the same, until it is dropped with the `AsyncFd`.
+        let socket = unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE)? };
+        Ok(Self { socket, buffer: vec![0; LONGEST].into(), known: Known::default() })
+    }
+
+    /// Waits for a link or an address that was not there before, and for the end of the burst that it comes in.
+    pub async fn changed(&mut self) -> io::Result<()> {
+        while !self.receive().await? {}
+        let end = Instant::now() + DEBOUNCE;
+        while let Ok(received) = timeout_at(end, self.receive()).await {
+            received?;
+        }
+        Ok(())
+    }
+
+    /// Whether the next messages tell of something new.
+    async fn receive(&mut self) -> io::Result<bool> {
+        loop {
+            let mut ready = self.socket.readable().await?;
+            match recv(self.socket.get_ref(), &mut *self.buffer, RecvFlags::empty()) {
+                Ok((length, _)) => return Ok(self.known.take(self.buffer.get(..length).unwrap_or_default())),
+                Err(Errno::WOULDBLOCK) => ready.clear_ready(),
+                Err(Errno::INTR) => {}
+                // Messages were lost: one may have mattered.
+                Err(Errno::NOBUFS) => return Ok(true),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+/// What the kernel has told of interfaces. Most of its messages repeat what was so: lifetimes of addresses, wireless news.
+#[derive(Default)]
+struct Known {
+    /// Whether each interface has a link.
+    links: HashMap<u32, bool>,
+    /// Interface and address.
+    addresses: HashSet<(u32, Vec<u8>)>,
+}
+
+/// Types of messages and attributes (linux/rtnetlink.h, linux/if_addr.h), and the flag of an interface with a link
+/// (netdevice(7)).
+const RTM_NEWLINK: u16 = 16;
+const RTM_DELLINK: u16 = 17;
+const RTM_NEWADDR: u16 = 20;
+const RTM_DELADDR: u16 = 21;
+const IFA_ADDRESS: u16 = 1;
+const IFF_RUNNING: u32 = 0x40;
+/// An address that is not usable before it is known to be unique.
+const IFA_F_TENTATIVE: u8 = 0x40;
+
+impl Known {
+    /// Takes a datagram of messages (netlink(7)); true where one tells of a link or an address that was not there.
+    fn take(&mut self, mut bytes: &[u8]) -> bool {
+        let mut is_new = false;
+        while let Some(length) = number::<4>(bytes, 0).map(|length| length as usize)
+            && length >= HEADER
+            && let Some(message) = bytes.get(..length)
+        {
+            is_new |= self.message(message).unwrap_or(false);
+            bytes = bytes.get(aligned(length)..).unwrap_or_default();
+        }
+        is_new
+    }
+
+    fn message(&mut self, message: &[u8]) -> Option<bool> {
+        let kind = number::<2>(message, 4)? as u16;
+        let body = message.get(HEADER..)?;
+        let interface = number::<4>(body, 4)?;
+        Some(match kind {
+            RTM_NEWLINK => {
+                let has_link = number::<4>(body, 8)? & IFF_RUNNING != 0;
+                self.links.insert(interface, has_link) != Some(has_link) && has_link
+            }
+            RTM_DELLINK => {
+                self.links.remove(&interface);
+                false
+            }
+            RTM_NEWADDR if body.get(2)? & IFA_F_TENTATIVE == 0 => {
+                self.addresses.insert((interface, address(body)?))
+            }
+            RTM_DELADDR => {
+                self.addresses.remove(&(interface, address(body)?));
+                false
+            }
+            _ => false,
+        })
+    }
+}
+
+/// Bytes of `nlmsghdr` and of `ifaddrmsg`.
+const HEADER: usize = 16;
+const ADDRESS_HEADER: usize = 8;
+
+/// The address among the attributes of a message.
+fn address(body: &[u8]) -> Option<Vec<u8>> {
+    let mut attributes = body.get(ADDRESS_HEADER..)?;
+    loop {
+        let (length, kind) = (number::<2>(attributes, 0)? as usize, number::<2>(attributes, 2)? as u16);
+        let value = attributes.get(4..length)?;
+        if kind == IFA_ADDRESS {
+            return Some(value.to_vec());
+        }
+        attributes = attributes.get(aligned(length)..)?;
+    }
+}
+
+fn aligned(length: usize) -> usize {
+    length.next_multiple_of(4)
+}
+
+/// A number of `N` bytes in the machine's own order.
+fn number<const N: usize>(bytes: &[u8], at: usize) -> Option<u32> {
+    let bytes = bytes.get(at..)?.first_chunk::<N>()?;
+    let big_first = |number: u32, byte: &u8| number << 8 | u32::from(*byte);
+    Some(if cfg!(target_endian = "little") {
+        bytes.iter().rev().fold(0, big_first)
+    } else {
+        bytes.iter().fold(0, big_first)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+    use std::thread;
+
+    use proptest::prelude::*;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    fn message(kind: u16, body: &[u8]) -> Vec<u8> {
+        let length = ((HEADER + body.len()) as u32).to_ne_bytes();
+        [&length[..], &kind.to_ne_bytes(), &[0; 10], body].concat()
+    }
+
+    fn link(interface: u32, flags: u32) -> Vec<u8> {
+        let body = [[0; 4], interface.to_ne_bytes(), flags.to_ne_bytes(), [0; 4]].concat();
+        message(RTM_NEWLINK, &body)
+    }
+
+    fn address_message(kind: u16, flags: u8, address: [u8; 4]) -> Vec<u8> {
+        let label = [&6_u16.to_ne_bytes()[..], &3_u16.to_ne_bytes(), b"x\0\0\0"].concat();
+        let attribute = [&8_u16.to_ne_bytes()[..], &IFA_ADDRESS.to_ne_bytes(), &address].concat();
+        message(kind, &[&[2, 24, flags, 0][..], &7_u32.to_ne_bytes(), &label, &attribute].concat())
+    }
+
+    #[test]
+    fn only_what_was_not_there_is_new() {
+        let mut known = Known::default();
+        let steps = [
+            (link(2, 0x1), false),
+            (link(2, 0x1 | IFF_RUNNING), true),
+            (link(2, 0x1003 | IFF_RUNNING), false),
+            (address_message(RTM_NEWADDR, IFA_F_TENTATIVE, [192, 0, 2, 1]), false),
+            (address_message(RTM_NEWADDR, 0, [192, 0, 2, 1]), true),
+            (address_message(RTM_NEWADDR, 0, [192, 0, 2, 1]), false),
+            (address_message(RTM_DELADDR, 0, [192, 0, 2, 1]), false),
+            (link(2, 0x1), false),
+            ([link(2, 0x1), address_message(RTM_NEWADDR, 0, [192, 0, 2, 1])].concat(), true),
+        ];
+        for (number, (bytes, expected)) in steps.into_iter().enumerate() {
+            assert_eq!(known.take(&bytes), expected, "step {number}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_taken(bytes: Vec<u8>) {
+            Known::default().take(&bytes);
+        }
+    }
+
+    /// In a network namespace of its own, which needs root.
+    #[test]
+    fn the_kernel_tells_of_a_new_address() {
+        let changed = thread::spawn(|| {
+            // SAFETY: only the network namespace of this thread changes, which shares no memory or files by it.
+            let isolated = unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWNET) };
+            if isolated.is_err() {
+                eprintln!("skipped: no right to make a network namespace");
+                return;
+            }
+            let ip = |arguments: &str| {
+                assert!(Command::new("ip").args(arguments.split(' ')).status().unwrap().success());
+            };
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                ip("link set lo up");
+                let mut routes = Routes::watch().unwrap();
+                ip("address add 192.0.2.1/32 dev lo");
+                timeout(Duration::from_secs(10), routes.changed()).await.unwrap().unwrap();
+                ip("address del 192.0.2.1/32 dev lo");
+                assert!(timeout(2 * DEBOUNCE, routes.changed()).await.is_err(), "it went");
+                ip("address add 192.0.2.1/32 dev lo");
+                timeout(Duration::from_secs(10), routes.changed()).await.unwrap().unwrap();
+            });
+        });
+        changed.join().unwrap();
+    }
+}
