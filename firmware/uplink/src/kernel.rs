@@ -9,8 +9,8 @@ use socket2::SockRef;
 
 use crate::rate::SocketState;
 
-/// Bytes that the kernel holds unsent before the socket counts as full. A picture more fits in, since what is written to
-/// a socket with room is taken whole; the rest waits in the send queue, where it can be dropped.
+/// Bytes that the kernel holds unsent before the socket counts as full; the rest waits in the send queue, where it can be
+/// dropped. Enough for a wide link while this program is not looking.
 const NOT_SENT: u32 = 16 << 10;
 
 /// Tells the kernel to hold little. One that does not know how goes without.

@@ -72,7 +72,7 @@ impl Emulator {
         child.recv().map_err(io::Error::other)?
     }
 
-    /// The trace begins; until then its first rate holds.
+    /// The trace begins; until then the mean of its first second holds.
     pub fn begin(&self) {
         self.shared.begin.store(1, Relaxed);
     }
@@ -142,8 +142,10 @@ impl Forwarder {
             }
             let elapsed = now.duration_since(*begun.as_ref().unwrap_or(&last)).as_millis() as u64;
             while done < elapsed {
-                let millisecond = if begun.is_some() { done } else { 0 };
-                self.credit += f64::from(self.path.trace.bytes_at(millisecond));
+                let trace = &self.path.trace;
+                let is_begun = begun.is_some();
+                self.credit +=
+                    if is_begun { f64::from(trace.bytes_at(done)) } else { trace.mean(0, 1000) / 8000.0 };
                 done += 1;
             }
             if begun.is_none() {
