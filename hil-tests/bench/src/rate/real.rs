@@ -51,7 +51,8 @@ pub(super) fn run(program: &Path, scenarios: &[Scenario]) -> Result<Vec<Row>> {
         });
         for result in results {
             let row = result.map_err(|_| anyhow!("the bench failed"))??;
-            eprintln!("{row:.2?}");
+            let Row { scenario, who, delay_p95_ms, used, .. } = &row;
+            eprintln!("{scenario}: {who}, p95 {delay_p95_ms:.0} ms, {:.0} % used", 100.0 * used);
             rows.push(row);
         }
     }
