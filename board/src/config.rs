@@ -18,6 +18,9 @@ pub struct Board {
     #[serde(default, rename = "camera")]
     pub cameras: Vec<CameraConfig>,
     pub microphone: Option<MicrophoneConfig>,
+    /// Tried in this order; software where there is none.
+    #[serde(default, rename = "encoder")]
+    pub encoders: Vec<EncoderConfig>,
     #[serde(default)]
     pub buttons: BTreeMap<String, LineConfig>,
     pub privacy_switch: Option<LineConfig>,
@@ -179,6 +182,64 @@ pub struct SimMicrophone {
     /// By how much its clock is fast, in millionths.
     #[serde(default)]
     pub ppm: f64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EncoderConfig {
+    V4l2(V4l2EncoderConfig),
+    RockchipMpp(RockchipMppConfig),
+    Software(SoftwareEncoderConfig),
+}
+
+/// A memory-to-memory encoder of the kernel's V4L2 interface, and its quirks.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct V4l2EncoderConfig {
+    /// Its node, best a stable name below `/dev/v4l`.
+    pub device: PathBuf,
+    /// Other than H.264 for tests of the protocol only.
+    #[serde(default)]
+    pub codec: Codec,
+    /// Bits a second below which it does not work well.
+    #[serde(default)]
+    pub min_bitrate: u32,
+    /// Pictures that it keeps until later ones come.
+    #[serde(default)]
+    pub latency: usize,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Codec {
+    #[default]
+    H264,
+    /// Fast Walsh Hadamard Transform, of the kernel's vicodec.
+    Fwht,
+}
+
+/// Rockchip's Media Process Platform, and its quirks. It is there in programs that were built with feature `rkmpp`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RockchipMppConfig {
+    /// Bits a second below which it does not work well.
+    #[serde(default)]
+    pub min_bitrate: u32,
+}
+
+/// OpenH264, on the processor's cores.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SoftwareEncoderConfig {}
+
+impl fmt::Display for EncoderConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::V4l2(config) => write!(f, "encoder {}", config.device.display()),
+            Self::RockchipMpp(_) => f.write_str("encoder Rockchip MPP"),
+            Self::Software(_) => f.write_str("encoder OpenH264"),
+        }
+    }
 }
 
 /// A GPIO line, by its name in the device tree (`gpioinfo`).
@@ -344,6 +405,14 @@ impl Board {
         Ok(board)
     }
 
+    /// The encoders in the order in which they are tried.
+    pub fn encoders(&self) -> Vec<EncoderConfig> {
+        if self.encoders.is_empty() {
+            return vec![EncoderConfig::Software(SoftwareEncoderConfig::default())];
+        }
+        self.encoders.clone()
+    }
+
     /// The camera at `position`, or the only one.
     pub fn camera(&self, position: Position) -> Option<&CameraConfig> {
         self.cameras.iter().find(|camera| camera.position == position).or(match self.cameras.as_slice() {
@@ -435,6 +504,16 @@ mod tests {
         for (text, message) in cases {
             assert_eq!(read(text).unwrap_err(), message);
         }
+    }
+
+    #[test]
+    fn encoders_are_tried_in_the_file_s_order_and_software_where_it_names_none() {
+        let software = EncoderConfig::Software(SoftwareEncoderConfig::default());
+        assert_eq!(read("name = 'x'").unwrap().encoders(), vec![software.clone()]);
+        let text =
+            "name = 'x'\n[[encoder]]\nrockchip-mpp = { min-bitrate = 300000 }\n[[encoder]]\nsoftware = {}";
+        let rockchip = EncoderConfig::RockchipMpp(RockchipMppConfig { min_bitrate: 300_000 });
+        assert_eq!(read(text).unwrap().encoders(), [rockchip, software]);
     }
 
     #[test]

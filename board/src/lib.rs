@@ -12,18 +12,21 @@ mod openh264;
 mod panel;
 mod passthrough;
 mod probe;
+#[cfg(feature = "rkmpp")]
+mod rkmpp;
 mod sim;
 mod toml_file;
 mod torch;
 mod v4l2;
 
-use media::{Camera, EncodeError, EncoderSettings, Microphone, PixelFormat, VideoEncoder};
+use media::{Camera, EncodeError, EncoderSettings, Microphone, VideoEncoder};
 
 pub use alsa::provide_configuration as provide_alsa_configuration;
 pub use config::{
-    AlsaSource, Board, CameraConfig, CameraSource, FileCamera, FlashConfig, LampsConfig, LineConfig,
-    MicrophoneConfig, MicrophoneSource, MountRotation, OledConfig, Position, ScreenConfig, SerialLineConfig,
-    SimCamera, SimMicrophone, TorchConfig, TorchSource, V4l2Source, WatchdogConfig,
+    AlsaSource, Board, CameraConfig, CameraSource, Codec, EncoderConfig, FileCamera, FlashConfig,
+    LampsConfig, LineConfig, MicrophoneConfig, MicrophoneSource, MountRotation, OledConfig, Position,
+    RockchipMppConfig, ScreenConfig, SerialLineConfig, SimCamera, SimMicrophone, SoftwareEncoderConfig,
+    TorchConfig, TorchSource, V4l2EncoderConfig, V4l2Source, WatchdogConfig,
 };
 pub use error::OpenError;
 pub use lines::{Edge, Inputs, Lamp};
@@ -49,13 +52,25 @@ pub fn open_microphone(config: &MicrophoneConfig, rate: u32) -> Result<Box<dyn M
     })
 }
 
-/// Opens an encoder for pictures that the camera delivers as `pixels`.
+/// Opens an encoder.
 pub fn open_encoder(
-    pixels: PixelFormat,
+    config: &EncoderConfig,
     settings: EncoderSettings,
 ) -> Result<Box<dyn VideoEncoder>, EncodeError> {
-    Ok(match pixels {
-        PixelFormat::H264 => Box::new(passthrough::Passthrough::new()),
-        _ => Box::new(OpenH264::new(settings)?),
+    Ok(match config {
+        EncoderConfig::V4l2(config) => Box::new(v4l2::V4l2Encoder::open(config, settings)?),
+        #[cfg(feature = "rkmpp")]
+        EncoderConfig::RockchipMpp(config) => Box::new(rkmpp::RkMpp::open(*config, settings)?),
+        #[cfg(not(feature = "rkmpp"))]
+        EncoderConfig::RockchipMpp(_) => {
+            let cause = "this program was built without it (feature rkmpp)".to_owned();
+            return Err(EncodeError::Open { encoder: "Rockchip MPP".into(), cause });
+        }
+        EncoderConfig::Software(_) => Box::new(OpenH264::new(settings)?),
     })
+}
+
+/// What stands in for an encoder where the camera delivers H.264 itself.
+pub fn passthrough() -> Box<dyn VideoEncoder> {
+    Box::new(passthrough::Passthrough::new())
 }

@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use board::{CameraConfig, CameraSource, MountRotation, Position, SimCamera};
+use board::{
+    CameraConfig, CameraSource, EncoderConfig, MountRotation, Position, SimCamera, SoftwareEncoderConfig,
+};
 use media::{
     AccessUnit, AccessUnitKind, Camera, EncoderSettings, H264Profile, PixelFormat, VideoEncoder, nal_units,
 };
@@ -24,6 +26,10 @@ struct Bench {
     encoder: Box<dyn VideoEncoder>,
 }
 
+fn software() -> EncoderConfig {
+    EncoderConfig::Software(SoftwareEncoderConfig::default())
+}
+
 fn kinds(unit: &AccessUnit) -> Vec<u8> {
     nal_units(&unit.bytes).map(|nal| nal[0] & 0x1f).collect()
 }
@@ -38,7 +44,7 @@ impl Bench {
         };
         Self {
             camera: board::open_camera(&config).unwrap(),
-            encoder: board::open_encoder(PixelFormat::I420, settings).unwrap(),
+            encoder: board::open_encoder(&software(), settings).unwrap(),
         }
     }
 
@@ -107,5 +113,14 @@ fn a_picture_of_another_size_is_refused() {
     let mut bench = Bench::new(EncoderSettings { width: 640, height: 360, ..SETTINGS });
     let picture = bench.camera.next().unwrap();
     assert!(bench.encoder.submit(picture, false).is_err());
-    assert!(board::open_encoder(PixelFormat::I420, EncoderSettings { width: 0, ..SETTINGS }).is_err());
+    assert!(board::open_encoder(&software(), EncoderSettings { width: 0, ..SETTINGS }).is_err());
+}
+
+#[cfg(not(feature = "rkmpp"))]
+#[test]
+fn an_encoder_that_the_program_was_built_without_says_so() {
+    let rockchip = EncoderConfig::RockchipMpp(board::RockchipMppConfig::default());
+    let error = board::open_encoder(&rockchip, SETTINGS).err().unwrap();
+    let expected = "Rockchip MPP can't be opened: this program was built without it (feature rkmpp)";
+    assert_eq!(error.to_string(), expected);
 }

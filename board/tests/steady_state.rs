@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use board::{Board, CameraSource, MicrophoneSource, SimCamera, SimMicrophone};
+use board::{
+    Board, CameraSource, EncoderConfig, MicrophoneSource, SimCamera, SimMicrophone, SoftwareEncoderConfig,
+};
 use media::{
     AudioBlock, AudioControl, AudioPipeline, AudioSettings, EncoderSettings, GeometrySettings, H264Profile,
     Packet, PacketSink, PixelFormat, Track, VideoControl, VideoCounters, VideoPipeline,
@@ -61,7 +63,8 @@ fn pictures(pixels: PixelFormat) -> u64 {
     let (width, height, fps, bitrate) = (320, 180, 240, 2_000_000);
     let profile = H264Profile::ConstrainedBaseline;
     let settings = EncoderSettings { width, height, fps, bitrate, gop: 60, profile, source: None };
-    let encoder = board::open_encoder(pixels, settings).unwrap();
+    let encoder =
+        board::open_encoder(&EncoderConfig::Software(SoftwareEncoderConfig::default()), settings).unwrap();
     let geometry = GeometrySettings { width, height, quarter_turns: 0, mirror: true };
     let control = Arc::new(VideoControl::new(bitrate, fps, true));
     let taken = Arc::default();

@@ -1,15 +1,14 @@
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use media::{
-    Buffer, Camera, CaptureError, Frame, Layout, PixelFormat, PlaneLayout, Pooled, Recycle, Timestamp,
-    VideoFormat, now,
-};
+use media::{Camera, CaptureError, Frame, Layout, PixelFormat, PlaneLayout, Timestamp, VideoFormat, now};
 use v4l::v4l_sys as sys;
 
-use super::device::{Device, Mapping, PixFormat};
+use super::device::Device;
 use super::format::{self, Candidate, Wish};
+use super::queue::{Memory, PixFormat, Queue};
+use super::stream::Stream;
 use crate::{OpenError, V4l2Source};
 
 /// Two with the driver, two waiting, one in the pipeline, one spare.
@@ -26,58 +25,6 @@ pub(crate) struct V4l2Camera {
     corrupt: u64,
 }
 
-/// What frames on loan keep alive: the node and the buffers that are with the driver.
-struct Stream {
-    device: Device,
-    buffers: Mutex<Buffers>,
-}
-
-struct Buffers {
-    /// By number; `None` while on loan.
-    with_driver: Vec<Option<Box<dyn Buffer>>>,
-    streaming: bool,
-}
-
-struct Mapped {
-    index: u32,
-    planes: Vec<Mapping>,
-}
-
-impl Buffer for Mapped {
-    fn plane(&self, index: usize) -> &[u8] {
-        self.planes.get(index).map_or(&[], Mapping::bytes)
-    }
-
-    fn plane_mut(&mut self, index: usize) -> &mut [u8] {
-        self.planes.get_mut(index).map_or(&mut [], Mapping::bytes_mut)
-    }
-
-    fn index(&self) -> u32 {
-        self.index
-    }
-}
-
-impl Stream {
-    fn lock(&self) -> MutexGuard<'_, Buffers> {
-        self.buffers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Recycle<Box<dyn Buffer>> for Stream {
-    fn recycle(&self, buffer: Box<dyn Buffer>) {
-        let index = buffer.index();
-        let mut buffers = self.lock();
-        let streaming = buffers.streaming;
-        if let Some(place) = buffers.with_driver.get_mut(index as usize) {
-            *place = Some(buffer);
-            // Where the device is gone this fails, and the next dequeue tells.
-            if streaming && let Err(error) = self.device.queue(index) {
-                tracing::debug!(index, %error, "buffer not queued");
-            }
-        }
-    }
-}
-
 impl V4l2Camera {
     /// Opens the node, negotiates, and starts to stream.
     pub(crate) fn open(source: &V4l2Source) -> Result<Self, OpenError> {
@@ -86,9 +33,10 @@ impl V4l2Camera {
             let name = name.clone();
             move |error: io::Error| OpenError::from_io(name, &error, remedy)
         };
-        let device = Device::open(&source.device).map_err(failed("see v4l2-ctl --list-devices"))?;
+        let device = Device::open_camera(&source.device).map_err(failed("see v4l2-ctl --list-devices"))?;
+        let queue = Queue::capture(&Arc::new(device));
         let wish = Wish { width: source.width, height: source.height, rate: f64::from(source.rate) };
-        let choice = format::best(candidates(&device, wish), wish).ok_or_else(|| {
+        let choice = format::best(candidates(&queue, wish), wish).ok_or_else(|| {
             let cause = "none of its formats is known";
             OpenError::failed(
                 &name,
@@ -96,31 +44,30 @@ impl V4l2Camera {
                 "use a camera with NV12, NV21, YU12, YUYV or MJPEG (v4l2-ctl --list-formats)",
             )
         })?;
-        let pix = device
-            .set_format(choice.fourcc, choice.size)
+        let pix = queue
+            .set_format(choice.fourcc, choice.size, 0, 0)
             .map_err(failed("try another size in the board file"))?;
         let layout = layout(&pix).ok_or_else(|| {
             let cause = "the driver changed the format to an unknown one";
             OpenError::failed(&name, cause, "try another size in the board file")
         })?;
-        let rate = device.set_rate(choice.rate).unwrap_or(choice.rate);
-        let stream = start(device).map_err(failed("free memory for its buffers, or plug it in anew"))?;
+        let rate = queue.set_rate(choice.rate).unwrap_or(choice.rate);
+        let stream = Stream::start(queue, BUFFERS)
+            .map_err(failed("free memory for its buffers, or plug it in anew"))?;
         let format = VideoFormat { pixels: layout.format, width: pix.width, height: pix.height, rate };
         Ok(Self { stream, name, format, layout, corrupt: 0 })
     }
 
     /// A filled buffer, once the device has one.
     fn dequeue(&mut self) -> Result<Option<Frame>, CaptureError> {
-        let filled = match self.stream.device.dequeue() {
+        let filled = match self.stream.queue.dequeue(Memory::Mmap) {
             Ok(filled) => filled,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
             Err(error) => {
                 return Err(CaptureError::Lost { device: self.name.clone(), cause: error.to_string() });
             }
         };
-        let buffer = self.stream.lock().with_driver.get_mut(filled.index as usize).and_then(Option::take);
-        let Some(buffer) = buffer else { return Ok(None) };
-        let buffer = Pooled::new(buffer, Arc::clone(&self.stream) as Arc<dyn Recycle<Box<dyn Buffer>>>);
+        let Some(buffer) = self.stream.take(filled.index) else { return Ok(None) };
         // Other clocks are of no use: the time at which the picture got here is nearer.
         let monotonic =
             filled.flags & sys::V4L2_BUF_FLAG_TIMESTAMP_MASK == sys::V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC;
@@ -136,21 +83,21 @@ impl V4l2Camera {
 }
 
 /// What the device can do, one candidate a format.
-fn candidates(device: &Device, wish: Wish) -> Vec<Candidate> {
-    let codes = device.formats();
+fn candidates(queue: &Queue, wish: Wish) -> Vec<Candidate> {
+    let codes = queue.formats();
     codes
         .into_iter()
         .filter_map(|fourcc| {
             let (pixels, _) = format::known(fourcc)?;
-            let size = format::size(&device.sizes(fourcc), wish);
-            let rate = format::rate(&device.rates(fourcc, size), wish);
+            let size = format::size(&queue.device.sizes(fourcc), wish);
+            let rate = format::rate(&queue.device.rates(fourcc, size), wish);
             Some(Candidate { fourcc, pixels, size, rate })
         })
         .collect()
 }
 
 /// Where the driver puts the colour planes; `None` for formats that are not known.
-fn layout(pix: &PixFormat) -> Option<Layout> {
+pub(super) fn layout(pix: &PixFormat) -> Option<Layout> {
     let (pixels, apart) = format::known(pix.fourcc)?;
     let packed = Layout::packed(pixels, pix.width, pix.height);
     let stride = pix.strides.first().copied().unwrap_or(0).max(packed.planes[0].stride);
@@ -162,19 +109,6 @@ fn layout(pix: &PixFormat) -> Option<Layout> {
         }
     }
     Some(layout)
-}
-
-/// Maps the buffers, hands them to the driver and starts it.
-fn start(device: Device) -> io::Result<Arc<Stream>> {
-    let count = device.request_buffers(BUFFERS)?;
-    let mut with_driver = Vec::with_capacity(count as usize);
-    for index in 0..count {
-        let mapped: Box<dyn Buffer> = Box::new(Mapped { index, planes: device.map(index)? });
-        device.queue(index)?;
-        with_driver.push(Some(mapped));
-    }
-    device.start()?;
-    Ok(Arc::new(Stream { device, buffers: Mutex::new(Buffers { with_driver, streaming: true }) }))
 }
 
 /// Begins with SOI and ends with EOI, which may have padding behind it (ITU-T T.81 section B.1.1.3).
@@ -191,9 +125,9 @@ impl Camera for V4l2Camera {
     fn next(&mut self) -> Result<Frame, CaptureError> {
         let started = Instant::now();
         while let Some(left) = PATIENCE.checked_sub(started.elapsed()) {
-            match self.stream.device.wait(left) {
-                Ok(false) => break,
-                Ok(true) => {
+            match self.stream.queue.device.wait(libc::POLLIN, left) {
+                Ok(0) => break,
+                Ok(_) => {
                     if let Some(frame) = self.dequeue()? {
                         return Ok(frame);
                     }
@@ -216,9 +150,7 @@ impl Camera for V4l2Camera {
 
 impl Drop for V4l2Camera {
     fn drop(&mut self) {
-        self.stream.lock().streaming = false;
-        // A device that is gone has stopped already.
-        let _ = self.stream.device.stop();
+        self.stream.stop();
     }
 }
 

@@ -1,4 +1,4 @@
-//! The calls, each by itself and safe.
+//! The calls to a node, each by itself and safe. Those to its buffers are in [`super::queue`].
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -11,22 +11,10 @@ use std::time::Duration;
 use v4l::v4l_sys as sys;
 use v4l::v4l2::vidioc;
 
-/// Memory planes that a picture may have here.
-pub(super) const PLANES: usize = 3;
-
-/// A node that captures.
+/// An open node.
 pub(super) struct Device {
     file: File,
-    pub(super) multiplanar: bool,
-}
-
-/// What `VIDIOC_S_FMT` settled on.
-pub(super) struct PixFormat {
-    pub(super) fourcc: u32,
-    pub(super) width: u32,
-    pub(super) height: u32,
-    /// Bytes from row to row in each memory plane.
-    pub(super) strides: Vec<usize>,
+    capabilities: u32,
 }
 
 /// Sizes that a format comes in: one, or a range in steps.
@@ -37,69 +25,57 @@ pub(super) struct SizeRange {
     pub(super) step: (u32, u32),
 }
 
-/// A filled buffer.
-pub(super) struct Dequeued {
-    pub(super) index: u32,
-    pub(super) sequence: u32,
-    pub(super) flags: u32,
-    /// Microseconds of the clock that `flags` name.
-    pub(super) timestamp: i64,
-    pub(super) used: [usize; PLANES],
+/// What a control may be set to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ControlRange {
+    pub(super) min: i64,
+    pub(super) max: i64,
 }
 
-/// A buffer's memory plane in this process.
-pub(super) struct Mapping {
-    address: *mut u8,
-    length: usize,
-}
-
-// SAFETY: the mapping is owned by this value alone and is plain memory.
-unsafe impl Send for Mapping {}
-
-impl Mapping {
-    pub(super) fn bytes(&self) -> &[u8] {
-        // SAFETY: the mapping covers `length` bytes until it is dropped.
-        unsafe { std::slice::from_raw_parts(self.address, self.length) }
-    }
-
-    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
-        // SAFETY: as above, and `&mut self` is the only way to it.
-        unsafe { std::slice::from_raw_parts_mut(self.address, self.length) }
-    }
-}
-
-impl Drop for Mapping {
-    fn drop(&mut self) {
-        // SAFETY: the mapping was made by mmap with this length and is undone once.
-        unsafe { libc::munmap(self.address.cast(), self.length) };
-    }
-}
+const CAPTURES: u32 = sys::V4L2_CAP_VIDEO_CAPTURE | sys::V4L2_CAP_VIDEO_CAPTURE_MPLANE;
+const MULTIPLANAR: u32 = sys::V4L2_CAP_VIDEO_CAPTURE_MPLANE | sys::V4L2_CAP_VIDEO_M2M_MPLANE;
+const CONVERTS: u32 = sys::V4L2_CAP_VIDEO_M2M | sys::V4L2_CAP_VIDEO_M2M_MPLANE;
 
 impl Device {
-    /// Opens a node; one that doesn't capture and stream is an error.
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
+    /// Opens a node that captures; any other is an error.
+    pub(super) fn open_camera(path: &Path) -> io::Result<Self> {
+        Self::open(path, CAPTURES, "this node does not capture pictures")
+    }
+
+    /// Opens a node that makes coded bytes of pictures, in memory; any other is an error.
+    pub(super) fn open_encoder(path: &Path) -> io::Result<Self> {
+        Self::open(path, CONVERTS, "this node is no memory-to-memory device")
+    }
+
+    fn open(path: &Path, needed: u32, otherwise: &'static str) -> io::Result<Self> {
         let file = OpenOptions::new().read(true).write(true).custom_flags(libc::O_NONBLOCK).open(path)?;
-        let mut device = Self { file, multiplanar: false };
+        let mut device = Self { file, capabilities: 0 };
         // SAFETY: the struct is plain numbers, for which zeros are valid.
         let mut capability: sys::v4l2_capability = unsafe { zeroed() };
         device.ioctl(vidioc::VIDIOC_QUERYCAP, &mut capability)?;
-        let capabilities = if capability.capabilities & sys::V4L2_CAP_DEVICE_CAPS == 0 {
+        device.capabilities = if capability.capabilities & sys::V4L2_CAP_DEVICE_CAPS == 0 {
             capability.capabilities
         } else {
             capability.device_caps
         };
-        device.multiplanar = capabilities & sys::V4L2_CAP_VIDEO_CAPTURE_MPLANE != 0;
-        let captures = device.multiplanar || capabilities & sys::V4L2_CAP_VIDEO_CAPTURE != 0;
-        if !captures || capabilities & sys::V4L2_CAP_STREAMING == 0 {
-            return Err(io::Error::new(io::ErrorKind::Unsupported, "this node does not capture pictures"));
+        if device.capabilities & needed == 0 || device.capabilities & sys::V4L2_CAP_STREAMING == 0 {
+            return Err(io::Error::new(io::ErrorKind::Unsupported, otherwise));
         }
         Ok(device)
     }
 
+    pub(super) fn is_multiplanar(&self) -> bool {
+        self.capabilities & MULTIPLANAR != 0
+    }
+
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
     /// Calls the driver; `argument` is the struct that the kernel's documentation of `request` names.
-    fn ioctl<T>(&self, request: vidioc::_IOC_TYPE, argument: &mut T) -> io::Result<()> {
+    pub(super) fn ioctl<T>(&self, request: vidioc::_IOC_TYPE, argument: &mut T) -> io::Result<()> {
         loop {
-            // SAFETY: the request codes carry the size of their argument, and each caller in this file passes the
+            // SAFETY: the request codes carry the size of their argument, and each caller in this module passes the
             // struct that belongs to its request; pointers in it are valid for the call.
             let result =
                 unsafe { v4l::v4l2::ioctl(self.file.as_raw_fd(), request, (&raw mut *argument).cast()) };
@@ -110,28 +86,9 @@ impl Device {
         }
     }
 
-    fn buffer_type(&self) -> u32 {
-        if self.multiplanar {
-            sys::v4l2_buf_type_V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE
-        } else {
-            sys::v4l2_buf_type_V4L2_BUF_TYPE_VIDEO_CAPTURE
-        }
-    }
-
-    /// `VIDIOC_ENUM_FMT`: the four-character codes on offer.
-    pub(super) fn formats(&self) -> Vec<u32> {
-        Self::enumerate(|index| {
-            // SAFETY: plain numbers.
-            let mut description: sys::v4l2_fmtdesc = unsafe { zeroed() };
-            (description.index, description.type_) = (index, self.buffer_type());
-            self.ioctl(vidioc::VIDIOC_ENUM_FMT, &mut description)?;
-            Ok(description.pixelformat)
-        })
-    }
-
     /// `VIDIOC_ENUM_FRAMESIZES`; empty where the driver doesn't tell.
     pub(super) fn sizes(&self, fourcc: u32) -> Vec<SizeRange> {
-        Self::enumerate(|index| {
+        enumerate(|index| {
             // SAFETY: plain numbers.
             let mut size: sys::v4l2_frmsizeenum = unsafe { zeroed() };
             (size.index, size.pixel_format) = (index, fourcc);
@@ -160,7 +117,7 @@ impl Device {
         let rate = |interval: sys::v4l2_fract| {
             f64::from(interval.denominator) / f64::from(interval.numerator.max(1))
         };
-        let found = Self::enumerate(|index| {
+        let found = enumerate(|index| {
             // SAFETY: plain numbers.
             let mut interval: sys::v4l2_frmivalenum = unsafe { zeroed() };
             (interval.index, interval.pixel_format) = (index, fourcc);
@@ -180,161 +137,49 @@ impl Device {
         found.into_iter().flatten().collect()
     }
 
-    /// Calls with 0, 1, 2 … until the driver says that there is no more.
-    fn enumerate<T>(mut at: impl FnMut(u32) -> io::Result<T>) -> Vec<T> {
-        (0..256).map_while(|index| at(index).ok()).collect()
-    }
-
-    /// `VIDIOC_S_FMT`; the driver may settle on something else.
-    pub(super) fn set_format(&self, fourcc: u32, (width, height): (u32, u32)) -> io::Result<PixFormat> {
+    /// `VIDIOC_QUERY_EXT_CTRL`: what a control takes; `None` where there is no such control, or not now.
+    pub(super) fn control(&self, id: u32) -> Option<ControlRange> {
         // SAFETY: plain numbers.
-        let mut format: sys::v4l2_format = unsafe { zeroed() };
-        format.type_ = self.buffer_type();
-        let field = sys::v4l2_field_V4L2_FIELD_NONE;
-        if self.multiplanar {
-            // SAFETY: plain numbers.
-            let mut pix: sys::v4l2_pix_format_mplane = unsafe { zeroed() };
-            (pix.width, pix.height, pix.pixelformat, pix.field) = (width, height, fourcc, field);
-            format.fmt.pix_mp = pix;
-        } else {
-            // SAFETY: plain numbers.
-            let mut pix: sys::v4l2_pix_format = unsafe { zeroed() };
-            (pix.width, pix.height, pix.pixelformat, pix.field) = (width, height, fourcc, field);
-            format.fmt.pix = pix;
-        }
-        self.ioctl(vidioc::VIDIOC_S_FMT, &mut format)?;
-        if self.multiplanar {
-            // SAFETY: the buffer type says which member of the union is in use.
-            let pix = unsafe { format.fmt.pix_mp };
-            let planes = pix.plane_fmt;
-            let strides =
-                (0..usize::from(pix.num_planes).min(PLANES)).map(|i| planes[i].bytesperline as usize);
-            let strides = strides.collect();
-            return Ok(PixFormat { fourcc: pix.pixelformat, width: pix.width, height: pix.height, strides });
-        }
-        // SAFETY: as above.
-        let pix = unsafe { format.fmt.pix };
-        let strides = vec![pix.bytesperline as usize];
-        Ok(PixFormat { fourcc: pix.pixelformat, width: pix.width, height: pix.height, strides })
+        let mut query: sys::v4l2_query_ext_ctrl = unsafe { zeroed() };
+        query.id = id;
+        self.ioctl(vidioc::VIDIOC_QUERY_EXT_CTRL, &mut query).ok()?;
+        let unusable = sys::V4L2_CTRL_FLAG_DISABLED | sys::V4L2_CTRL_FLAG_READ_ONLY;
+        (query.flags & unusable == 0).then_some(ControlRange { min: query.minimum, max: query.maximum })
     }
 
-    /// `VIDIOC_S_PARM`: asks for a rate in thousandths of pictures a second; the rate that it will be, `None` where the
-    /// driver doesn't tell.
-    pub(super) fn set_rate(&self, rate: f64) -> Option<f64> {
-        // SAFETY: plain numbers.
-        let mut parameters: sys::v4l2_streamparm = unsafe { zeroed() };
-        parameters.type_ = self.buffer_type();
-        // SAFETY: the buffer type says that `capture` is the member in use.
-        let capture = unsafe { &mut parameters.parm.capture };
-        capture.timeperframe =
-            sys::v4l2_fract { numerator: 1000, denominator: (rate * 1000.0).round() as u32 };
-        self.ioctl(vidioc::VIDIOC_S_PARM, &mut parameters).ok()?;
-        // SAFETY: as above.
-        let sys::v4l2_fract { numerator, denominator } = unsafe { parameters.parm.capture.timeperframe };
-        (numerator > 0 && denominator > 0).then(|| f64::from(denominator) / f64::from(numerator))
-    }
-
-    /// `VIDIOC_REQBUFS` for memory of the driver's; returns how many it gave.
-    pub(super) fn request_buffers(&self, count: u32) -> io::Result<u32> {
-        // SAFETY: plain numbers.
-        let mut request: sys::v4l2_requestbuffers = unsafe { zeroed() };
-        request.count = count;
-        (request.type_, request.memory) = (self.buffer_type(), sys::v4l2_memory_V4L2_MEMORY_MMAP);
-        self.ioctl(vidioc::VIDIOC_REQBUFS, &mut request)?;
-        Ok(request.count)
-    }
-
-    /// `VIDIOC_QUERYBUF` and `mmap`: the memory planes of a buffer.
-    pub(super) fn map(&self, index: u32) -> io::Result<Vec<Mapping>> {
-        let places = self.with_buffer(vidioc::VIDIOC_QUERYBUF, index, |buffer, planes| {
-            if self.multiplanar {
-                let count = (buffer.length as usize).min(PLANES);
-                // SAFETY: QUERYBUF wrote offsets.
-                planes[..count].iter().map(|plane| (unsafe { plane.m.mem_offset }, plane.length)).collect()
-            } else {
-                // SAFETY: as above.
-                vec![(unsafe { buffer.m.offset }, buffer.length)]
-            }
-        })?;
-        places.into_iter().map(|(offset, length)| self.map_plane(offset, length as usize)).collect()
-    }
-
-    fn map_plane(&self, offset: u32, length: usize) -> io::Result<Mapping> {
-        let protection = libc::PROT_READ | libc::PROT_WRITE;
-        // SAFETY: a new shared mapping of the driver's memory at the offset that it named.
-        let address = unsafe {
-            libc::mmap(
-                std::ptr::null_mut(),
-                length,
-                protection,
-                libc::MAP_SHARED,
-                self.file.as_raw_fd(),
-                libc::off_t::from(offset),
-            )
-        };
-        if address == libc::MAP_FAILED {
-            return Err(io::Error::last_os_error());
-        }
-        Ok(Mapping { address: address.cast(), length })
-    }
-
-    /// `VIDIOC_QBUF`: gives a buffer to the driver.
-    pub(super) fn queue(&self, index: u32) -> io::Result<()> {
-        self.with_buffer(vidioc::VIDIOC_QBUF, index, |_, _| ())
-    }
-
-    /// `VIDIOC_DQBUF`: takes a filled buffer; `WouldBlock` while there is none.
-    pub(super) fn dequeue(&self) -> io::Result<Dequeued> {
-        self.with_buffer(vidioc::VIDIOC_DQBUF, 0, |buffer, planes| {
-            let mut used = [0; PLANES];
-            if self.multiplanar {
-                for (used, plane) in used.iter_mut().zip(planes.iter()) {
-                    *used = plane.bytesused as usize;
-                }
-            } else {
-                used[0] = buffer.bytesused as usize;
-            }
-            #[allow(clippy::useless_conversion)] // the fields are 32 bits wide on some targets
-            let (seconds, micros) = (i64::from(buffer.timestamp.tv_sec), i64::from(buffer.timestamp.tv_usec));
-            let timestamp = seconds * 1_000_000 + micros;
-            Dequeued { index: buffer.index, sequence: buffer.sequence, flags: buffer.flags, timestamp, used }
-        })
-    }
-
-    fn with_buffer<T>(
-        &self,
-        request: vidioc::_IOC_TYPE,
-        index: u32,
-        take: impl FnOnce(&sys::v4l2_buffer, &[sys::v4l2_plane; 8]) -> T,
-    ) -> io::Result<T> {
-        // SAFETY: plain numbers and a null pointer.
-        let (mut buffer, mut planes): (sys::v4l2_buffer, [sys::v4l2_plane; 8]) =
+    /// `VIDIOC_S_EXT_CTRLS` with one control.
+    pub(super) fn set_control(&self, id: u32, value: i32) -> io::Result<()> {
+        // SAFETY: plain numbers and null pointers.
+        let (mut control, mut controls): (sys::v4l2_ext_control, sys::v4l2_ext_controls) =
             unsafe { (zeroed(), zeroed()) };
-        buffer.index = index;
-        (buffer.type_, buffer.memory) = (self.buffer_type(), sys::v4l2_memory_V4L2_MEMORY_MMAP);
-        if self.multiplanar {
-            buffer.m.planes = planes.as_mut_ptr();
-            buffer.length = planes.len() as u32;
-        }
-        self.ioctl(request, &mut buffer)?;
-        Ok(take(&buffer, &planes))
+        control.id = id;
+        control.__bindgen_anon_1.value = value;
+        // Zero is V4L2_CTRL_WHICH_CUR_VAL: controls of any class.
+        (controls.count, controls.controls) = (1, &raw mut control);
+        self.ioctl(vidioc::VIDIOC_S_EXT_CTRLS, &mut controls)
     }
 
-    pub(super) fn start(&self) -> io::Result<()> {
-        self.ioctl(vidioc::VIDIOC_STREAMON, &mut self.buffer_type())
+    /// `VIDIOC_ENCODER_CMD`.
+    pub(super) fn command(&self, command: u32) -> io::Result<()> {
+        // SAFETY: plain numbers.
+        let mut argument: sys::v4l2_encoder_cmd = unsafe { zeroed() };
+        argument.cmd = command;
+        self.ioctl(vidioc::VIDIOC_ENCODER_CMD, &mut argument)
     }
 
-    pub(super) fn stop(&self) -> io::Result<()> {
-        self.ioctl(vidioc::VIDIOC_STREAMOFF, &mut self.buffer_type())
-    }
-
-    /// Waits until a buffer can be dequeued or the device has something to complain of; false when neither came.
-    pub(super) fn wait(&self, limit: Duration) -> io::Result<bool> {
-        let mut poll = libc::pollfd { fd: self.file.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    /// Waits for one of `events` (poll) or until the device has something to complain of; none where neither came.
+    pub(super) fn wait(&self, events: libc::c_short, limit: Duration) -> io::Result<libc::c_short> {
+        let mut poll = libc::pollfd { fd: self.file.as_raw_fd(), events, revents: 0 };
+        let limit = limit.as_micros().div_ceil(1000).min(i32::MAX as u128) as libc::c_int;
         // SAFETY: one valid pollfd.
-        match unsafe { libc::poll(&raw mut poll, 1, limit.as_millis() as libc::c_int) } {
+        match unsafe { libc::poll(&raw mut poll, 1, limit) } {
             -1 => Err(io::Error::last_os_error()),
-            count => Ok(count > 0),
+            _ => Ok(poll.revents),
         }
     }
+}
+
+/// Calls with 0, 1, 2 … until the driver says that there is no more.
+pub(super) fn enumerate<T>(mut at: impl FnMut(u32) -> io::Result<T>) -> Vec<T> {
+    (0..256).map_while(|index| at(index).ok()).collect()
 }

@@ -1,10 +1,16 @@
-//! Cameras through V4L2 (kernel: userspace-api/media/v4l), in three levels: [`device`] makes the calls, [`format`]
-//! chooses, [`camera`] streams.
+//! Cameras and encoders through V4L2 (kernel: userspace-api/media/v4l), in three levels: [`device`] and [`queue`] make the
+//! calls, [`format`] chooses, [`camera`] and [`encoder`] stream.
 
 mod camera;
 mod device;
+mod encoder;
 mod flash;
 mod format;
+mod parameters;
+mod pictures;
+mod queue;
+mod stream;
 
 pub(crate) use camera::V4l2Camera;
+pub(crate) use encoder::V4l2Encoder;
 pub(crate) use flash::Flash;

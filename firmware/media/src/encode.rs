@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::{Buffer, Bytes, Frame, Layout, PixelFormat, Pooled, Timestamp};
+use crate::{Buffer, Bytes, Frame, Layout, PixelFormat, Pooled, Timestamp, start_codes};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum H264Profile {
@@ -71,6 +71,18 @@ pub enum AccessUnitKind {
     Delta,
     /// Left out by the encoder's rate control: there are no bytes.
     Skipped,
+}
+
+impl AccessUnitKind {
+    /// Of an access unit in byte stream form, by its first slice (NAL unit types of H.264 table 7-1); `None` where it has
+    /// none.
+    pub fn of(stream: &[u8]) -> Option<Self> {
+        start_codes(stream).find_map(|(_, nal)| match stream.get(nal)? & 0x1f {
+            5 => Some(Self::Idr),
+            1 => Some(Self::Delta),
+            _ => None,
+        })
+    }
 }
 
 /// What became of a picture.

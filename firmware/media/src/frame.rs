@@ -201,19 +201,28 @@ impl Frame {
 
     /// A picture of its own with the same contents; none of compressed ones.
     pub fn copy(&self) -> Option<Self> {
-        let bytes = self.layout.size();
-        let pool = crate::Pool::new(1, move || -> Box<dyn Buffer> { Box::new(vec![0; bytes]) });
-        let mut buffer = pool.take();
         let layout = Layout::packed(self.layout.format, self.layout.width, self.layout.height);
+        let pool = crate::Pool::new(1, move || -> Box<dyn Buffer> { Box::new(vec![0; layout.size()]) });
+        self.copy_to(pool.take(), layout).filter(|copy| copy.layout.size() > 0)
+    }
+
+    /// The same picture in `buffer`, laid out as `layout` says, which has its format and size; none where it doesn't fit.
+    pub fn copy_to(&self, mut buffer: Pooled<Box<dyn Buffer>>, layout: Layout) -> Option<Self> {
+        let kind = |layout: &Layout| (layout.format, layout.width, layout.height);
+        if kind(&layout) != kind(&self.layout) {
+            return None;
+        }
         for (index, plane) in layout.planes.iter().enumerate() {
             let (from, row) = (self.plane(index), layout.row_bytes(index));
-            let to = buffer.plane_mut(0).get_mut(plane.offset..)?;
-            for y in 0..layout.rows(index) {
-                to[y * plane.stride..][..row].copy_from_slice(&from.data[y * from.stride..][..row]);
+            let rows = if row > 0 { layout.rows(index) } else { 0 };
+            let to = buffer.plane_mut(plane.memory).get_mut(plane.offset..)?;
+            for y in 0..rows {
+                to.get_mut(y * plane.stride..)?
+                    .get_mut(..row)?
+                    .copy_from_slice(from.data.get(y * from.stride..)?.get(..row)?);
             }
         }
-        let used = [layout.size(), 0, 0];
-        Self::new(layout, self.captured, self.sequence, used, buffer).filter(|_| bytes > 0)
+        Self::new(layout, self.captured, self.sequence, layout.memory_bytes(), buffer)
     }
 
     /// The memory that it lies in.

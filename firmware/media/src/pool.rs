@@ -19,7 +19,7 @@ impl<T> Pooled<T> {
 
     /// Whether it goes back to `home`.
     pub fn belongs_to(&self, home: &Arc<dyn Recycle<T>>) -> bool {
-        Arc::ptr_eq(&self.home, home)
+        std::ptr::addr_eq(Arc::as_ptr(&self.home), Arc::as_ptr(home))
     }
 }
 

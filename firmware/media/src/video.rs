@@ -6,6 +6,7 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::pace::Pace;
 use crate::{
     AccessUnit, AccessUnitKind, EncodeError, EncoderInput, Frame, Geometry, GeometryError, GeometrySettings,
     Layout, Messages, Packet, PacketSink, ParameterSets, Payload, PixelFormat, Pool, Timestamp, Track,
@@ -390,82 +391,27 @@ impl<S: PacketSink> VideoPipeline<S> {
 
     fn set_rates(&mut self, bitrate: u32, fps: u32) -> Result<(), EncodeError> {
         let (told_bitrate, told_fps) = std::mem::replace(&mut self.rates, (bitrate, fps));
-        if let Some(encoder) = &mut self.encoder {
-            if bitrate != told_bitrate {
-                encoder.set_bitrate(bitrate)?;
-            }
-            if fps != told_fps {
-                encoder.set_fps(fps)?;
-            }
+        let Some(encoder) = &mut self.encoder else {
+            return Ok(());
+        };
+        let told = (bitrate == told_bitrate || match_rate(encoder.set_bitrate(bitrate))?)
+            & (fps == told_fps || match_rate(encoder.set_fps(fps))?);
+        if !told {
+            tracing::debug!(encoder = encoder.name(), bitrate, fps, "it keeps its own rates");
         }
         Ok(())
     }
 }
 
+/// A source that encodes by itself may have rates of its own.
+fn match_rate(result: Result<(), EncodeError>) -> Result<bool, EncodeError> {
+    match result {
+        Ok(()) => Ok(true),
+        Err(EncodeError::Unsupported { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 fn geometry_failed(error: &GeometryError) -> EncodeError {
     EncodeError::Failed { encoder: "geometry".into(), cause: error.to_string() }
-}
-
-/// Takes pictures evenly from a sensor that runs at the same rate or faster.
-struct Pace {
-    fps: u32,
-    due: Option<Timestamp>,
-    last: Option<Timestamp>,
-}
-
-impl Pace {
-    fn new(fps: u32) -> Self {
-        Self { fps, due: None, last: None }
-    }
-
-    fn takes(&mut self, captured: Timestamp) -> bool {
-        let interval = 1_000_000 / i64::from(self.fps.max(1));
-        let late = self.due.map_or(0, |due| captured.since(due));
-        let sensor_interval = self.last.replace(captured).map_or(interval, |last| captured.since(last));
-        // Early by less than half of what the next one would be late. A sensor at the same rate may jitter.
-        let early = (sensor_interval / 2).clamp(0, interval / 4);
-        if late < -early && late > -2 * interval {
-            return false;
-        }
-        let keeps_beat = late.abs() <= interval;
-        let from = if keeps_beat { self.due.unwrap_or(captured) } else { captured };
-        self.due = Some(Timestamp::from_micros(from.micros() + interval));
-        true
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn taken(fps: u32, times: impl Iterator<Item = i64>) -> Vec<i64> {
-        let mut pace = Pace::new(fps);
-        times.filter(|time| pace.takes(Timestamp::from_micros(*time))).collect()
-    }
-
-    #[test]
-    fn pictures_are_left_out_evenly() {
-        let sensor = |rate: i64| (0..rate * 4).map(move |n| 7_000_000 + n * 1_000_000 / rate);
-        for (rate, fps) in [(30, 30), (30, 15), (30, 10), (60, 24), (30, 20), (30, 1)] {
-            let times = taken(fps, sensor(rate));
-            let wanted = 4 * fps as usize;
-            assert!(times.len().abs_diff(wanted) <= 1, "{rate} -> {fps}: {}", times.len());
-            for pair in times.windows(2) {
-                let jitter = (pair[1] - pair[0]) - 1_000_000 / i64::from(fps);
-                assert!(jitter.abs() <= 1_000_000 / rate + 1, "{rate} -> {fps}: interval off by {jitter} us");
-            }
-        }
-    }
-
-    #[test]
-    fn jitter_loses_no_picture_of_a_sensor_at_the_same_rate() {
-        let times = (0..300).map(|n| n * 33_333 + if n % 2 == 0 { 4_000 } else { -4_000 });
-        assert_eq!(taken(30, times).len(), 300);
-    }
-
-    #[test]
-    fn a_hole_in_the_pictures_is_not_made_up_for() {
-        let times = (0..30).chain(90..120).map(|n| n * 33_333);
-        assert_eq!(taken(15, times).len(), 30);
-    }
 }

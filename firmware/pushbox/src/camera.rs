@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 use tracing::info;
 
 use crate::device::{Reports, Run};
+use crate::hand::Lamps;
 use crate::news::Reporter;
-use crate::panel::Lamps;
 use crate::privacy::Privacy;
 
 /// A picture and how it is turned to stand upright.

@@ -9,7 +9,7 @@ use board::Board;
 use live_pusher::{Options, Refusal, Store};
 use serde_json::{Map, Value};
 
-use crate::panel::Bindings;
+use crate::hand::Bindings;
 use crate::settings::Settings;
 
 /// What can't be run as given: the user must change it. Exit code 2.
@@ -118,7 +118,7 @@ pub(crate) fn usage(error: impl ToString) -> anyhow::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::panel::Action;
+    use crate::hand::Action;
 
     fn options(toml: &str) -> Result<(Options, Buttons), String> {
         parse_options(&toml::from_str(toml).unwrap())

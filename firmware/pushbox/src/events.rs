@@ -8,6 +8,8 @@ use live_pusher::{Profile, Status};
 use serde_json::{Map, Value, json};
 use tokio::sync::Notify;
 
+use crate::clock;
+
 /// Events that may wait for a listener. When there are more, those of the network's state go first.
 const WAITING: usize = 256;
 /// A listener that leaves so many waiting hears no more.
@@ -31,11 +33,20 @@ impl Event {
 
     /// The events of a status: of some codes there are two (2.3).
     pub(crate) fn of_status(status: &Status, profile: Profile) -> Vec<Self> {
+        Self::of_status_by(status, profile, clock::is_synchronised())
+    }
+
+    /// Its time is UTC where the clock is set by NTP, else that of the clock since the box's start (12.12).
+    fn of_status_by(status: &Status, profile: Profile, is_synchronised: bool) -> Vec<Self> {
         let Status { code, params } = status;
         let event = Self::new("statechange", Value::Null);
         let mut detail = json!({"code": code.number(), "message": code.text()});
         if profile.has_extension_keys() {
             (detail["time"], detail["params"]) = (json!(event.time), json!(params));
+            if !is_synchronised {
+                detail["time"] = json!(media::now().micros() / 1000);
+                detail["params"]["unsynced"] = json!(true);
+            }
         }
         let mut events = vec![Self { detail, ..event }];
         if code.is_error() {
@@ -154,6 +165,21 @@ mod tests {
         assert_eq!((&legacy[0].detail["code"], &legacy[1].detail["errCode"]), (&json!(10001), &json!(1001)));
         let strict = Event::of_status(&forbidden, Profile::WechatStrict);
         assert_eq!(strict[0].detail, json!({"code": 10001, "message": "camera not permitted"}));
+    }
+
+    #[test]
+    fn the_time_of_a_status_is_utc_only_where_that_is_known() {
+        let detail = |is_synchronised| {
+            Event::of_status_by(&status(Code::Connected, "x"), Profile::Default, is_synchronised)
+                .swap_remove(0)
+                .detail
+        };
+        let (known, unknown) = (detail(true), detail(false));
+        assert!(known["time"].as_u64() > Some(1_700_000_000_000), "{known}");
+        assert_eq!(known["params"], json!({"reason": "x"}));
+        let since_start = media::now().micros() / 1000;
+        assert!(unknown["time"].as_i64().is_some_and(|time| (since_start - time) < 10_000), "{unknown}");
+        assert_eq!(unknown["params"], json!({"reason": "x", "unsynced": true}));
     }
 
     #[tokio::test]

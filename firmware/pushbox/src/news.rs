@@ -5,7 +5,7 @@ use std::sync::Arc;
 use live_pusher::{Device, DeviceEvent, Input};
 use tokio::sync::mpsc;
 
-use crate::panel::Action;
+use crate::hand::Action;
 use crate::waiting_image::LoadError;
 
 pub(crate) enum News {

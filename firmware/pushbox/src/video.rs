@@ -5,15 +5,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use ::uplink::VideoMetadata;
+use board::EncoderConfig;
 use live_pusher::{Code, Input, Kbps, Properties, Size};
 use media::{
-    DropOldest, EncodeError, EncoderSettings, Frame, GeometrySettings, H264Profile, PAUSED_FPS, PixelFormat,
-    VideoControl, VideoCounters, VideoEncoder, VideoPipeline, now, still,
+    DropOldest, EncodeError, EncoderInput, EncoderSettings, Frame, GeometrySettings, H264Profile, Layout,
+    PAUSED_FPS, PixelFormat, VideoControl, VideoCounters, VideoEncoder, VideoPipeline, now, still,
 };
 use serde_json::{Map, Value, json};
 use tracing::{info, warn};
 
 use crate::camera::Captured;
+use crate::encoders::{Encoders, Verdict};
 use crate::news::{News, Reporter};
 use crate::privacy::Privacy;
 use crate::sink::{Description, QueueSink};
@@ -68,13 +70,16 @@ pub(crate) struct VideoStage {
     pub(crate) control: Arc<VideoControl>,
     pub(crate) counters: Arc<VideoCounters>,
     privacy: Privacy,
+    encoders: Vec<EncoderConfig>,
     reporter: Reporter,
     description: Arc<Description>,
 }
 
 impl VideoStage {
+    /// `encoders` in the order in which they are tried; `passes` where a camera encodes by itself.
     pub(crate) fn new(
         properties: &Properties,
+        encoders: Vec<EncoderConfig>,
         passes: bool,
         description: Arc<Description>,
         reporter: Reporter,
@@ -90,6 +95,7 @@ impl VideoStage {
             control: Arc::new(control),
             counters: Arc::default(),
             privacy,
+            encoders,
             reporter,
             description,
         })
@@ -106,13 +112,20 @@ impl VideoStage {
         self.order().published()
     }
 
+    fn notice(&self, code: Code, params: Map<String, Value>) {
+        self.reporter.tell(News::Input(Input::Notice { code, params }));
+    }
+
     fn order(&self) -> MutexGuard<'_, Order> {
         self.order.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The thread's work.
     pub(crate) fn run(self: Arc<Self>) -> ! {
-        Worker { stage: self, line: None, placeholder: None, next: Instant::now(), published: None }.run()
+        let encoders = Encoders::new(self.encoders.clone());
+        let (line, placeholder, published) = (None, None, None);
+        Worker { stage: self, encoders, line, instances: 0, placeholder, next: Instant::now(), published }
+            .run()
     }
 }
 
@@ -126,11 +139,36 @@ struct Plan {
     passes: bool,
 }
 
-/// A pipeline and the size that its encoder takes; without it where none could be opened.
+/// A pipeline and its encoder; without where none could be opened.
 struct Line {
     plan: Plan,
+    /// That the encoder takes.
     size: Size,
     pipeline: Option<VideoPipeline<QueueSink>>,
+    encoder: Option<Instance>,
+}
+
+/// An encoder that was opened.
+#[derive(Clone, Copy)]
+struct Instance {
+    number: u32,
+    is_hardware: bool,
+    input: EncoderInput,
+    /// How the pictures lay for which it was opened.
+    source: Option<Layout>,
+}
+
+impl Line {
+    /// Whether the encoder could take pictures of this layout as they are if it were opened for them.
+    fn misses(&self, layout: &Layout) -> bool {
+        let is_published = (layout.width, layout.height) == (self.size.width, self.size.height);
+        self.encoder.is_some_and(|encoder| {
+            encoder.is_hardware
+                && is_published
+                && encoder.source != Some(*layout)
+                && !encoder.input.takes(layout)
+        })
+    }
 }
 
 struct Placeholder {
@@ -141,12 +179,15 @@ struct Placeholder {
 
 struct Worker {
     stage: Arc<VideoStage>,
+    encoders: Encoders,
     line: Option<Line>,
+    /// Encoders that were opened.
+    instances: u32,
     placeholder: Option<Placeholder>,
     /// When the next placeholder is due.
     next: Instant,
-    /// Plan and size of the last packet.
-    published: Option<(Plan, Size)>,
+    /// Of the last packet: encoder, session and size.
+    published: Option<(u32, Option<u32>, Size)>,
 }
 
 impl Worker {
@@ -171,9 +212,34 @@ impl Worker {
                 _ => Ok(()),
             };
             if let Err(error) = result {
-                warn!(%error, "the video encoder failed");
-                self.tell(Input::EncoderFailed(Code::VideoEncoderFailed));
+                self.recover(&error);
             }
+        }
+    }
+
+    /// After a failure the encoder is opened anew, or another one.
+    fn recover(&mut self, error: &EncodeError) {
+        warn!(%error, "the video encoder failed");
+        let was_hardware =
+            self.line.as_ref().and_then(|line| line.encoder).is_some_and(|encoder| encoder.is_hardware);
+        let verdict = match &mut self.line {
+            // What could not be opened is not tried again until something else is wanted.
+            Some(Line { encoder: None, .. }) | None => Verdict::Exhausted,
+            Some(_) => self.encoders.failed(Instant::now()),
+        };
+        let params = || Map::from_iter([("reason".to_owned(), json!(error.to_string()))]);
+        match verdict {
+            Verdict::Restart => self.notice(Code::EncoderRestarted, params()),
+            Verdict::Next if was_hardware => self.notice(Code::HardwareEncoderFailed, params()),
+            Verdict::Next => {}
+            Verdict::Exhausted => self.tell(Input::EncoderFailed(Code::VideoEncoderFailed)),
+        }
+        if verdict == Verdict::Exhausted {
+            if let Some(line) = &mut self.line {
+                (line.pipeline, line.encoder) = (None, None);
+            }
+        } else {
+            self.line = None;
         }
     }
 
@@ -184,7 +250,7 @@ impl Worker {
         let passes = layout.format == PixelFormat::H264;
         let size =
             if passes { Size { width: layout.width, height: layout.height } } else { order.published() };
-        self.prepare(order, size, passes)?;
+        self.prepare(order, size, passes, Some(layout))?;
         let went_out = match self.line.as_mut().and_then(|line| line.pipeline.as_mut()) {
             Some(pipeline) => pipeline.process(frame, quarter_turns)?,
             None => 0,
@@ -195,7 +261,7 @@ impl Worker {
 
     fn hold_place(&mut self, order: &Order) -> Result<(), EncodeError> {
         self.next = Instant::now() + PLACEHOLDER;
-        self.prepare(order, order.published(), false)?;
+        self.prepare(order, order.published(), false, None)?;
         let size = self.line.as_ref().map_or(order.size, |line| line.size);
         self.draw_placeholder(size, order);
         let pipeline = self.line.as_mut().and_then(|line| line.pipeline.as_mut());
@@ -208,20 +274,41 @@ impl Worker {
         Ok(())
     }
 
-    /// Makes the pipeline that `order` wants, unless it is there.
-    fn prepare(&mut self, order: &Order, size: Size, passes: bool) -> Result<(), EncodeError> {
+    /// Makes the pipeline that `order` wants, unless it is there. `source`: how the camera's pictures lie.
+    fn prepare(
+        &mut self,
+        order: &Order,
+        size: Size,
+        passes: bool,
+        source: Option<Layout>,
+    ) -> Result<(), EncodeError> {
         let plan = Plan { session: order.session, size, baseline: order.baseline, passes };
-        if self.line.as_ref().is_some_and(|line| line.plan == plan) {
+        let fits = |line: &Line| line.plan == plan && !source.is_some_and(|layout| line.misses(&layout));
+        if self.line.as_ref().is_some_and(fits) {
             return Ok(());
         }
+        self.encoders.begin(plan.session);
+        if let Some(Line { plan: before, pipeline: Some(mut pipeline), .. }) = self.line.take()
+            && before.session == plan.session
+            && let Err(error) = pipeline.finish()
+        {
+            warn!(%error, "the last pictures stay inside");
+        }
         // One that fails is not tried again until something else is wanted.
-        self.line = Some(Line { plan, size, pipeline: None });
+        self.line = Some(Line { plan, size, pipeline: None, encoder: None });
         let (size, encoder) = if plan.session.is_some() {
-            let (size, encoder) = self.open_encoder(&plan, order.fallback)?;
+            let (size, encoder) = self.open_encoder(&plan, order.fallback, source)?;
             (size, Some(encoder))
         } else {
             (size, None)
         };
+        self.instances += u32::from(encoder.is_some());
+        let instance = encoder.as_ref().map(|encoder| Instance {
+            number: self.instances,
+            is_hardware: encoder.is_hardware(),
+            input: encoder.input(),
+            source,
+        });
         let Size { width, height } = size;
         let control = &self.stage.control;
         let mirror = control.mirror.load(Relaxed);
@@ -229,44 +316,51 @@ impl Worker {
         let sink = QueueSink(Arc::clone(self.stage.description.queue()));
         let counters = Arc::clone(&self.stage.counters);
         let pipeline = VideoPipeline::new(geometry, encoder, GOP, sink, Arc::clone(control), counters);
-        self.line = Some(Line { plan, size, pipeline: Some(pipeline) });
+        self.line = Some(Line { plan, size, pipeline: Some(pipeline), encoder: instance });
         Ok(())
     }
 
     /// For the size of the plan, or else for `fallback` (-1305).
     fn open_encoder(
-        &self,
+        &mut self,
         plan: &Plan,
         fallback: Size,
+        source: Option<Layout>,
     ) -> Result<(Size, Box<dyn VideoEncoder>), EncodeError> {
-        let pixels = if plan.passes { PixelFormat::H264 } else { PixelFormat::I420 };
         let fps = self.stage.control.fps.load(Relaxed);
         let bitrate = self.stage.control.bitrate.load(Relaxed);
         let profile = if plan.baseline { H264Profile::ConstrainedBaseline } else { H264Profile::Main };
-        let open = |Size { width, height }| {
-            let settings = EncoderSettings {
-                width,
-                height,
-                fps,
-                bitrate,
-                gop: GOP.as_secs() as u32 * fps,
-                profile,
-                source: None,
-            };
-            board::open_encoder(pixels, settings)
+        let passes = plan.passes;
+        let (stage, encoders) = (&self.stage, &mut self.encoders);
+        let mut open = |Size { width, height }: Size| {
+            if passes {
+                return Ok(board::passthrough());
+            }
+            let source = source.filter(|layout| (layout.width, layout.height) == (width, height));
+            let gop = GOP.as_secs() as u32 * fps;
+            let settings = EncoderSettings { width, height, fps, bitrate, gop, profile, source };
+            encoders.open(settings, |config, error| {
+                warn!(%error, %config, "given up for this session");
+                let params = Map::from_iter([("reason".to_owned(), json!(error.to_string()))]);
+                stage.notice(Code::HardwareEncoderFailed, params);
+            })
         };
         let (size, encoder) = match open(plan.size) {
             Ok(encoder) => (plan.size, encoder),
             Err(error) if fallback == plan.size => return Err(error),
             Err(error) => {
                 warn!(%error, size = %plan.size, "size refused");
-                self.notice(Code::SizeUnsupported, plan.size.params());
+                stage.notice(Code::SizeUnsupported, plan.size.params());
                 (fallback, open(fallback)?)
             }
         };
-        info!(encoder = encoder.name(), %size, fps, bitrate, "encoder opened");
+        let input = encoder.input();
+        info!(
+            encoder = encoder.name(), %size, fps, bitrate,
+            input = %input.layout.format, imports = input.imports, "encoder opened"
+        );
         let Size { width, height } = size;
-        self.stage.description.set_video(VideoMetadata { width, height, fps, kbps: bitrate / 1000 });
+        stage.description.set_video(VideoMetadata { width, height, fps, kbps: bitrate / 1000 });
         Ok((size, encoder))
     }
 
@@ -289,19 +383,22 @@ impl Worker {
 
     /// Tells what is new with the packet that went out.
     fn account(&mut self, went_out: bool) {
-        let Some(Line { plan, size, .. }) = self.line.as_ref().filter(|_| went_out) else {
+        let Some(Line { plan, size, encoder: Some(encoder), .. }) = self.line.as_ref().filter(|_| went_out)
+        else {
             return;
         };
-        let now = (*plan, *size);
+        let now = (encoder.number, plan.session, *size);
         let before = self.published.replace(now);
         if before == Some(now) {
             return;
         }
-        let encoder = [("type".to_owned(), json!(2)), ("codec".to_owned(), json!("h264"))];
+        // Hardware is 1, software 2.
+        let kind = if encoder.is_hardware { 1 } else { 2 };
+        let encoder = [("type".to_owned(), json!(kind)), ("codec".to_owned(), json!("h264"))];
         self.notice(Code::EncoderStarted, Map::from_iter(encoder));
-        let changed = |(plan, size): (Plan, Size)| plan.session == now.0.session && size != now.1;
+        let changed = |(_, session, size): (u32, Option<u32>, Size)| session == now.1 && size != now.2;
         if before.is_some_and(changed) {
-            let mut params = now.1.params();
+            let mut params = now.2.params();
             let is_adapted = self.stage.order().is_adapted;
             params.insert("cause".into(), json!(if is_adapted { "adapt" } else { "property" }));
             self.notice(Code::ResolutionChanged, params);
@@ -309,7 +406,7 @@ impl Worker {
     }
 
     fn notice(&self, code: Code, params: Map<String, Value>) {
-        self.tell(Input::Notice { code, params });
+        self.stage.notice(code, params);
     }
 
     fn tell(&self, input: Input) {

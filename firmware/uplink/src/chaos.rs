@@ -365,7 +365,7 @@ async fn connect(world: Arc<World>, queue: Arc<SendQueue<Vec<u8>>>, codes: Arc<M
 }
 
 #[tokio::test(start_paused = true)]
-async fn pictures_come_again_in_time_after_each_fault_for_days() {
+async fn n3_pictures_come_again_in_time_after_each_fault_for_days() {
     let mut dice = Dice(7);
     let world = Arc::new(World {
         weather: Mutex::new(Weather::Fair),

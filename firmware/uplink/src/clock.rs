@@ -26,6 +26,13 @@ impl Clock {
         Some(*last)
     }
 
+    /// The last timestamp of all.
+    pub(crate) fn latest(&self) -> u32 {
+        let [video, audio] = self.last;
+        // The one that is ahead of the other, modulo 2^32.
+        if video.wrapping_sub(audio) > u32::MAX / 2 { audio } else { video }
+    }
+
     /// The last timestamp of a track.
     pub(crate) fn last(&self, track: Track) -> u32 {
         self.last[track as usize]
@@ -50,6 +57,7 @@ mod tests {
         .map(|(track, time)| clock.timestamp(track, time));
         // The last one would go back: it keeps the time of the one before.
         assert_eq!(stamps, [Some(0), None, Some(0), Some(21), Some(33), Some(21)]);
+        assert_eq!(clock.latest(), 33);
         let mut clock = Clock::default();
         let stamps = [(Track::Audio, 5_000_000), (Track::Video, 4_700_000), (Track::Video, 5_040_000)]
             .map(|(track, time)| clock.timestamp(track, time));

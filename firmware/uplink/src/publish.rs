@@ -1,4 +1,4 @@
-//! One connection's life over TCP.
+//! One connection's life, over TCP or TLS.
 
 use std::future::Future;
 use std::io::{self, IoSlice};
@@ -151,7 +151,7 @@ impl<'a, P: Payload + Send> Connection<'a, P> {
         loop {
             let blocked = match self.write() {
                 Ok(blocked) => blocked,
-                Err(error) => return Err(self.last_words(&mut buffer, report, error)),
+                Err(error) => return Err(self.last_words(&mut buffer, report, error).await),
             };
             let live = self.session.is_publishing();
             let listens = self.session.output().len() < BACKLOG;
@@ -184,12 +184,13 @@ impl<'a, P: Payload + Send> Connection<'a, P> {
     }
 
     /// A server that goes may have said why.
-    fn last_words(
+    async fn last_words(
         &mut self,
         buffer: &mut [u8],
         report: &mut impl FnMut(Published),
         error: PublishError,
     ) -> End {
+        let _ = timeout(FAREWELL, self.socket.readable()).await;
         match self.read(buffer, report) {
             Err(End::Failed(said)) if said.status().is_some() => said.into(),
             _ => error.into(),
@@ -215,6 +216,7 @@ impl<'a, P: Payload + Send> Connection<'a, P> {
             match event {
                 Event::Publishing => {
                     self.queue.connect();
+                    self.deadline = Instant::now() + self.options.write_stall;
                     report(Published::Started);
                 }
                 Event::Refused { code, description } => return Err(self.refused(&code, &description)),
@@ -250,7 +252,8 @@ impl<'a, P: Payload + Send> Connection<'a, P> {
     fn start(&mut self, media: Media<P>) {
         let (kind, timestamp, (prefix, length), outgoing) = match media {
             Media::Metadata(body) => {
-                (kind::DATA, 0, ([0; 5], 0), Outgoing::Shared(self.session.metadata(body)))
+                let timestamp = self.clock.latest();
+                (kind::DATA, timestamp, ([0; 5], 0), Outgoing::Shared(self.session.metadata(body)))
             }
             Media::Configuration(track, configuration) => {
                 let timestamp = self.clock.last(track);

@@ -12,10 +12,11 @@ mod peer;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use client::{Client, patient};
-use peer::{COMMAND, Peer, SOON, message, null, number, server, text};
+use peer::{COMMAND, Peer, SOON, message, null, number, serve, server, text};
 
 /// Counts the bytes of this process that are in use.
 struct Counting;
@@ -88,8 +89,12 @@ fn during(work: impl FnOnce()) -> usize {
     MOST.load(Relaxed) - before
 }
 
+/// All of the process is counted, so that only one test may run at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
 #[test]
 fn no_server_makes_a_connection_hold_more_than_a_few_messages() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     for Attack { name, first, again, reads } in attacks() {
         let (sent, total) = std::sync::mpsc::channel();
         let portion = again.repeat(PORTION.div_ceil(again.len()));
@@ -120,4 +125,24 @@ fn no_server_makes_a_connection_hold_more_than_a_few_messages() {
         println!("{name}: {} kB held, of {} kB that came", held >> 10, came >> 10);
         assert!(held < BOUND, "{name}: {held} bytes held");
     }
+}
+
+#[test]
+fn connections_leave_nothing_behind() {
+    const CONNECTIONS: usize = 300;
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let port = serve(vec![Peer::accept_and_close; CONNECTIONS]);
+    let url = format!("rtmp://localhost:{port}/live/key");
+    let queue = Arc::new(uplink::SendQueue::new(Duration::from_secs(1)));
+    let mut warm = 0;
+    for number in 0..CONNECTIONS {
+        let client = Client::with(&url, patient(), Arc::clone(&queue));
+        assert!(client.end().0.is_err());
+        if number == CONNECTIONS / 10 {
+            warm = IN_USE.load(Relaxed);
+        }
+    }
+    let left = IN_USE.load(Relaxed).saturating_sub(warm);
+    println!("{left} bytes more after {CONNECTIONS} connections");
+    assert!(left < 64 << 10, "{left} bytes left");
 }

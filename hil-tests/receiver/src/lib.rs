@@ -4,6 +4,7 @@
 mod amf;
 mod audio;
 mod chunk;
+mod coding;
 mod flv;
 mod measure;
 mod report;
@@ -11,6 +12,7 @@ mod server;
 mod snapshot;
 mod video;
 
+pub use coding::Coding;
 pub use flv::{FlvWriter, read as read_flv};
 pub use measure::Measure;
 pub use report::{Arrival, Quantiles, Report};

@@ -9,6 +9,7 @@ use media::mark::{Mark, Orientation, Reader};
 use crate::Tag;
 use crate::amf::{self, Value};
 use crate::audio::{Sound, smooth};
+use crate::coding::{self, Coding};
 use crate::report::{Arrival, Report, missing, quantiles};
 use crate::snapshot::Snapshot;
 use crate::video::{self, Decoder, Picture};
@@ -146,10 +147,11 @@ impl Measure {
                 self.fault("the AVC header came again without a change");
             }
             self.configuration = payload.to_vec();
-            match video::parameter_sets(payload) {
-                Some(sets) => self.parameter_sets = sets,
-                None => self.fault("an AVC header that can't be read"),
+            match coding::read(payload) {
+                Ok(coding) => self.report.coding = coding,
+                Err(what) => self.fault(what),
             }
+            self.parameter_sets = coding::byte_stream(payload).unwrap_or_default();
             return;
         }
         // 2 is the end of the sequence, without a picture.
@@ -175,6 +177,9 @@ impl Measure {
         let Some(stream) = video::byte_stream(payload) else {
             return self.fault("NAL lengths that don't add up");
         };
+        if media::nal_units(&stream).any(coding::is_b_slice) {
+            self.fault(format!("a B-picture at {} ms", tag.timestamp));
+        }
         let unit = if idr { [&self.parameter_sets[..], &stream].concat() } else { stream };
         let decoded = self.decoder.decode(&unit).map(|picture| {
             picture.map(|picture| {
@@ -202,6 +207,10 @@ impl Measure {
     fn size(&mut self, width: u32, height: u32) {
         if (self.report.width, self.report.height) != (width, height) {
             (self.report.width, self.report.height) = (width, height);
+            let Coding { width: said, height: said_height, .. } = self.report.coding;
+            if (said, said_height) != (width, height) {
+                self.fault(format!("the SPS says {said}x{said_height}, pictures have {width}x{height}"));
+            }
             self.verify("width", width);
             self.verify("height", height);
         }

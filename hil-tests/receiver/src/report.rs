@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::coding::Coding;
+
 /// The figures of one stream.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Report {
@@ -25,6 +27,7 @@ pub struct Report {
     pub fps_now: f64,
     pub width: u32,
     pub height: u32,
+    pub coding: Coding,
     pub sample_rate: u32,
     /// Milliseconds from capture to arrival; empty for recordings.
     pub latency_ms: Option<Quantiles>,

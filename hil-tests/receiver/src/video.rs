@@ -96,15 +96,6 @@ impl Drop for Decoder {
     }
 }
 
-/// Parameter sets of an AVCDecoderConfigurationRecord with one of each, in byte stream form.
-pub(crate) fn parameter_sets(record: &[u8]) -> Option<Vec<u8>> {
-    let length = |at: usize| Some(usize::from(*record.get(at)?) << 8 | usize::from(*record.get(at + 1)?));
-    let sps = record.get(8..8 + length(6)?)?;
-    let after = 8 + sps.len();
-    let pps = record.get(after + 3..after + 3 + length(after + 1)?)?;
-    Some([&[0, 0, 0, 1], sps, &[0, 0, 0, 1], pps].concat())
-}
-
 /// NAL units with lengths of four bytes as a byte stream; `None` where the lengths don't add up.
 pub(crate) fn byte_stream(unit: &[u8]) -> Option<Vec<u8>> {
     let (mut out, mut rest) = (Vec::with_capacity(unit.len()), unit);

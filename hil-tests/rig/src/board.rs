@@ -17,6 +17,8 @@ pub enum Part {
     Camera,
     /// Cameras of the kernel's driver vivid, which draw what a test wants to see.
     TestPicture,
+    /// Encoders of kernel modules, which fail when a test wants it: `rig/guest/modules`.
+    TestEncoder,
     Microphone,
     /// The kernel's loopback sound card, which plays what a test wants to hear.
     TestTone,

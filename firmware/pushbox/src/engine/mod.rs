@@ -24,9 +24,9 @@ use crate::clock;
 use crate::config::Config;
 use crate::device::Run;
 use crate::events::{Event, Listener, Listeners};
+use crate::hand::{self, Lamps};
 use crate::meter::{self, Meter};
 use crate::news::{News, Reporter, channel};
-use crate::panel::{self, Lamps};
 use crate::privacy::Privacy;
 use crate::rate::RateControl;
 use crate::settings::{Memory, Settings};
@@ -126,12 +126,18 @@ impl Engine {
         let description = Arc::new(Description::new(Arc::clone(&queue)));
         let passes = board.cameras.iter().any(CameraConfig::encodes);
         let privacy = Privacy::default();
-        let video =
-            VideoStage::new(&properties, passes, Arc::clone(&description), reporter.clone(), privacy.clone());
+        let video = VideoStage::new(
+            &properties,
+            board.encoders(),
+            passes,
+            Arc::clone(&description),
+            reporter.clone(),
+            privacy.clone(),
+        );
         let audio = AudioStage::new(Arc::clone(&description), reporter.clone(), privacy.clone());
         let rate = Arc::new(RateControl::new(&properties, Arc::clone(&video), reporter.clone()));
         let meter = Meter::new(Arc::clone(&queue), Arc::clone(&video), Arc::clone(&audio), Arc::clone(&rate));
-        panel::start(&board, &bindings, privacy.clone(), reporter.clone())?;
+        hand::start(&board, &bindings, privacy.clone(), reporter.clone())?;
         let lamps = Lamps::start(&board.lamps)?;
         let torch = board.torch.as_ref().and_then(|config| {
             let torch = Torch::open(&config.source).inspect_err(|error| warn!(%error, "torch")).ok()?;

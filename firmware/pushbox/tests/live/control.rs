@@ -170,7 +170,9 @@ fn s5_codes_come_in_their_order_and_a_stop_ends_them() {
     assert!(place(1003) < place(1007) && place(1007) < place(1008) && place(1001) < place(1002), "{codes:?}");
     client.result("stop", json!({}));
     assert_eq!(server.wait_for_end(SOON).unwrap().faults, [""; 0]);
-    assert_eq!(client.result("status", json!({}))["state"], "idle");
+    let status = client.result("status", json!({}));
+    assert_eq!(status["state"], "idle");
+    assert_eq!(status["counts"], json!({"1001": 1, "1002": 1, "1003": 1, "1007": 1, "1008": 1}));
     assert!(client.events.is_empty(), "{:?}", client.events);
 }
 

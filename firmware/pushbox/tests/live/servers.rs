@@ -162,7 +162,7 @@ fn metadata_tells_what_is_published() {
 }
 
 #[test]
-fn a_server_that_restarts_is_published_to_again() {
+fn n3_a_server_that_restarts_is_published_to_again() {
     let folder = tempfile::TempDir::new().unwrap();
     let first = receiver::Receiver::bind("127.0.0.1:0", None).unwrap();
     let url = first.url();

@@ -13,10 +13,10 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
-use crate::support::{Running, SOON, Server, publish};
+use crate::support::{Running, SOON, Server, board, publish, pushbox};
 
 #[test]
-fn a_name_in_use_is_tried_again_on_a_new_connection() {
+fn n1_a_name_in_use_is_tried_again_on_a_new_connection() {
     let server = Server::nginx();
     let url = server.url();
     let mut other = Command::new("ffmpeg");
@@ -94,4 +94,37 @@ fn the_stream_goes_through_tls_to_a_server_whose_ca_is_given() {
     let (status, took) = pushbox.terminate();
     assert!(status.success() && took < Duration::from_millis(500), "{status} after {took:?}");
     receiver.wait_for_end(SOON).unwrap();
+}
+
+/// In a network namespace of its own, which needs root.
+#[test]
+fn a_new_address_of_the_box_is_tried_at_once() {
+    let isolated = |command: &[&str]| {
+        let mut line = Command::new("unshare");
+        line.arg("-n").args(command);
+        line
+    };
+    if !isolated(&["ip", "link", "set", "lo", "up"]).status().is_ok_and(|status| status.success()) {
+        eprintln!("skipped: no right to make a network namespace");
+        return;
+    }
+    let folder = tempfile::TempDir::new().unwrap();
+    let props = folder.path().join("props.toml");
+    fs::write(&props, "[options]\nretry-interval = 30").unwrap();
+    let log = fs::File::create(folder.path().join("pushbox.log")).unwrap();
+    let mut command = isolated(&["sh", "-c", "ip link set lo up && exec \"$@\"", "sh"]);
+    let run = pushbox();
+    command.arg(run.get_program()).args(run.get_args()).arg("run").arg("--board").arg(board("sim.toml"));
+    command.arg("--props").arg(&props).args(["--url", "rtmp://192.0.2.1/live/key"]);
+    let mut pushbox = Running::start(command.stderr(log));
+    let log = || fs::read_to_string(folder.path().join("pushbox.log")).unwrap();
+    wait("the failure", || log().contains("code=3002"));
+    let pid = pushbox.0.id().to_string();
+    let address = ["-t", &pid, "-n", "ip", "address", "add", "192.0.2.1/32", "dev", "lo"];
+    assert!(Command::new("nsenter").args(address).status().unwrap().success());
+    // Half a minute before its time.
+    wait("the retry", || log().contains("code=1102"));
+    wait("its failure", || log().matches("code=3002").count() == 2);
+    assert!(log().contains("192.0.2.1:1935: Connection refused"), "{}", log());
+    assert!(pushbox.terminate().0.success());
 }

@@ -34,7 +34,7 @@ fn silent_after(steps: usize) -> impl FnOnce(Peer) + Send + 'static {
 }
 
 #[test]
-fn a_server_that_falls_silent_is_given_up_with_the_step_that_it_left_out() {
+fn n1_a_server_that_falls_silent_is_given_up_with_the_step_that_it_left_out() {
     for (steps, name) in ["handshake", "connect", "createStream", "publish"].into_iter().enumerate() {
         let error = attempt(&server(silent_after(steps)), impatient());
         assert_eq!(error.to_string(), format!("{name} went wrong: no answer within 1 s"));
@@ -58,7 +58,7 @@ fn a_stop_wins_at_each_step_and_over_a_write_that_is_blocked() {
 }
 
 #[test]
-fn a_server_that_takes_nothing_stalls_the_connection() {
+fn n1_a_server_that_takes_nothing_stalls_the_connection() {
     // What the kernel can't hold, and what it can: then only the missing acknowledgement tells.
     for size in [1 << 20, 5000] {
         let part = |peer: Peer| {
@@ -76,7 +76,7 @@ fn a_server_that_takes_nothing_stalls_the_connection() {
 }
 
 #[test]
-fn a_connection_that_is_closed_or_reset_is_lost_to_the_server() {
+fn n1_a_connection_that_is_closed_or_reset_is_lost_to_the_server() {
     let ends: [fn(Peer); 2] = [drop, Peer::reset];
     for end in ends {
         let client = Client::start(
@@ -94,7 +94,7 @@ fn a_connection_that_is_closed_or_reset_is_lost_to_the_server() {
 }
 
 #[test]
-fn each_connection_begins_with_metadata_configurations_and_an_idr_picture_at_time_zero() {
+fn n3_each_connection_begins_with_metadata_configurations_and_an_idr_picture_at_time_zero() {
     let (seen, messages) = channel();
     let part = move |mut peer: Peer| {
         peer.accept();

@@ -8,6 +8,7 @@ mod garbage;
 mod http;
 mod life;
 mod login;
+mod names;
 mod peer;
 mod refusals;
 mod tls;

@@ -8,7 +8,7 @@ use crate::client::{Client, attempt, code, patient};
 use crate::peer::{Peer, null, number, server, status, text};
 
 #[test]
-fn no_server_is_a_failed_connection_and_no_name_a_failed_resolution() {
+fn n1_no_server_is_a_failed_connection_and_no_name_a_failed_resolution() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let error = attempt(&format!("rtmp://127.0.0.1:{port}/live/key"), patient());
     assert_eq!(code(&error), 3002, "{error}");
@@ -45,7 +45,7 @@ fn scripted(answers: &'static [u8], slowly: bool) -> String {
 }
 
 #[test]
-fn a_refusal_keeps_the_servers_code() {
+fn n1_a_refusal_keeps_the_servers_code() {
     let refused = include_bytes!("../../fuzz/corpus/session/refused");
     let rejected = include_bytes!("../../fuzz/corpus/session/rejected");
     for (answers, expected) in
@@ -59,7 +59,7 @@ fn a_refusal_keeps_the_servers_code() {
 }
 
 #[test]
-fn a_name_in_use_is_refused_without_the_name_in_the_error() {
+fn n1_a_name_in_use_is_refused_without_the_name_in_the_error() {
     let url = server(|mut peer| {
         peer.shake_hands();
         peer.expect("connect");
@@ -75,7 +75,7 @@ fn a_name_in_use_is_refused_without_the_name_in_the_error() {
 }
 
 #[test]
-fn a_server_that_ends_the_stream_says_why() {
+fn n1_a_server_that_ends_the_stream_says_why() {
     let notices = [
         ("status", "NetStream.Unpublish.Success", "kicked"),
         ("error", "NetConnection.Connect.Closed", "too long"),
@@ -90,6 +90,23 @@ fn a_server_that_ends_the_stream_says_why() {
         let error = result.unwrap_err();
         assert_eq!((code(&error), error.status()), (3004, Some((expected, description))), "{error}");
         assert_eq!(progress, [1001, 1002]);
+    }
+}
+
+#[test]
+fn the_last_words_of_a_server_that_resets_the_connection_are_heard() {
+    for _ in 0..10 {
+        let url = server(move |mut peer| {
+            peer.accept();
+            peer.receive();
+            peer.status("error", "NetStream.Publish.BadName", "kicked");
+            // Closing with unread bytes resets the connection.
+        });
+        let client = Client::start(&url, patient());
+        client.wait_for_start();
+        client.flood();
+        let error = client.end().0.unwrap_err();
+        assert_eq!(error.status(), Some(("NetStream.Publish.BadName", "kicked")), "{error}");
     }
 }
 

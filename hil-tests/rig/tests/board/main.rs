@@ -1,6 +1,7 @@
 //! The shipped firmware on a board: `scripts/rig test`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod encoders;
 mod evidence;
 mod faults;
 mod hand;
@@ -33,8 +34,16 @@ fn main() {
             return;
         }
     };
-    let tests =
-        [system::TESTS, media::TESTS, faults::TESTS, lines::TESTS, hand::TESTS, power::TESTS].concat();
+    let tests = [
+        system::TESTS,
+        media::TESTS,
+        encoders::TESTS,
+        faults::TESTS,
+        lines::TESTS,
+        hand::TESTS,
+        power::TESTS,
+    ]
+    .concat();
     let trials = tests
         .into_iter()
         .map(|test| {

@@ -1,0 +1,115 @@
+//! Drives a V4L2 encoder and tells what it did, for tests of its protocol: `encode NODE h264|fwht WIDTHxHEIGHT [CAMERA]`.
+//! Pictures come from the camera's node or are drawn; half way the bitrate changes, and at the end the encoder is drained.
+
+use std::error::Error;
+use std::io::{Write, stdout};
+use std::time::Duration;
+
+use board::{
+    CameraConfig, CameraSource, Codec, EncoderConfig, MountRotation, Position, SimCamera, V4l2EncoderConfig,
+    V4l2Source,
+};
+use media::{
+    AccessUnit, AccessUnitKind, Camera, EncoderSettings, Frame, H264Profile, Layout, PixelFormat, Timestamp,
+    VideoEncoder,
+};
+
+const PICTURES: usize = 60;
+const RATE: u32 = 30;
+const PATIENCE: Duration = Duration::from_secs(2);
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// What went in, and what came out.
+#[derive(Default)]
+struct Account {
+    submitted: Vec<Timestamp>,
+    finished: Vec<Timestamp>,
+    idr: Vec<usize>,
+    copied: usize,
+    bytes: Vec<u8>,
+    lost: usize,
+}
+
+impl Account {
+    fn take(&mut self, unit: &AccessUnit) {
+        match unit.kind {
+            AccessUnitKind::Idr => self.idr.push(self.finished.len()),
+            AccessUnitKind::Delta => {}
+            AccessUnitKind::Skipped => self.lost += 1,
+        }
+        self.finished.push(unit.captured);
+        self.bytes.extend_from_slice(&unit.bytes);
+    }
+
+    fn submit(&mut self, encoder: &mut dyn VideoEncoder, frame: Frame) -> Result<()> {
+        while !encoder.has_room()? {
+            let unit = encoder.next(PATIENCE)?.ok_or("full, and nothing comes out")?;
+            self.take(&unit);
+        }
+        let number = self.submitted.len();
+        self.submitted.push(frame.captured);
+        self.copied += encoder.submit(frame, number == 0 || number == PICTURES / 2)?;
+        while let Some(unit) = encoder.next(Duration::ZERO)? {
+            self.take(&unit);
+        }
+        Ok(())
+    }
+}
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().collect();
+    let [_, node, codec, size, rest @ ..] = &arguments[..] else {
+        return Err("give a node, h264 or fwht, and a size".into());
+    };
+    let (width, height) = size.split_once('x').ok_or("give a size as 640x360")?;
+    let (width, height) = (width.parse()?, height.parse()?);
+    let codec = if codec == "fwht" { Codec::Fwht } else { Codec::H264 };
+    let mut camera = open_camera(rest.first(), width, height)?;
+    let first = camera.next()?;
+    let config = V4l2EncoderConfig { device: node.into(), codec, min_bitrate: 0, latency: 0 };
+    let settings = EncoderSettings {
+        width,
+        height,
+        fps: RATE,
+        bitrate: 1_000_000,
+        gop: 1000,
+        profile: H264Profile::Main,
+        source: Some(first.layout),
+    };
+    let mut encoder = board::open_encoder(&EncoderConfig::V4l2(config), settings)?;
+    let Layout { format, planes, .. } = encoder.input().layout;
+    let mut account = Account::default();
+    account.submit(&mut *encoder, first)?;
+    for number in 1..PICTURES {
+        if number == PICTURES / 2 {
+            encoder.set_bitrate(500_000)?;
+        }
+        account.submit(&mut *encoder, camera.next()?)?;
+    }
+    let before = account.finished.len();
+    encoder.drain()?;
+    while let Some(unit) = encoder.next(PATIENCE)? {
+        account.take(&unit);
+    }
+    let in_order = account.submitted == account.finished;
+    eprintln!(
+        "{format} stride {} copied {} in-order {in_order} units {} drained {} lost {} idr {:?}",
+        planes[0].stride,
+        account.copied,
+        account.finished.len(),
+        account.finished.len() - before,
+        account.lost,
+        account.idr,
+    );
+    Ok(stdout().write_all(&account.bytes)?)
+}
+
+fn open_camera(node: Option<&String>, width: u32, height: u32) -> Result<Box<dyn Camera>> {
+    let source = match node {
+        Some(device) => CameraSource::V4l2(V4l2Source { device: device.into(), width, height, rate: RATE }),
+        None => CameraSource::Sim(SimCamera { width, height, rate: RATE, pixels: PixelFormat::Nv12 }),
+    };
+    let config = CameraConfig { position: Position::Front, source, mount_rotation: MountRotation::default() };
+    Ok(board::open_camera(&config)?)
+}

@@ -1,0 +1,94 @@
+use std::collections::HashMap;
+
+use crate::{MPP_ERR_VALUE, MPP_NOK, MPP_OK, MPP_RET};
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    S32,
+    U32,
+}
+
+/// Names that every version of the library since 2021 knows, with the values before any is set (`mpp_enc_cfg.cpp`,
+/// `h264e_api_v2.c`).
+const NAMES: &[(&str, Kind, i64)] = &[
+    ("prep:width", Kind::S32, 1280),
+    ("prep:height", Kind::S32, 720),
+    ("prep:hor_stride", Kind::S32, 1280),
+    ("prep:ver_stride", Kind::S32, 720),
+    ("prep:format", Kind::S32, 0),
+    ("prep:range", Kind::S32, 0),
+    ("prep:colorspace", Kind::S32, 2),
+    ("prep:colorprim", Kind::S32, 2),
+    ("prep:colortrc", Kind::S32, 2),
+    ("rc:mode", Kind::S32, 1),
+    ("rc:bps_target", Kind::S32, 2_000_000),
+    ("rc:bps_max", Kind::S32, 2_500_000),
+    ("rc:bps_min", Kind::S32, 1_500_000),
+    ("rc:fps_in_flex", Kind::S32, 0),
+    ("rc:fps_in_num", Kind::S32, 30),
+    ("rc:fps_in_denorm", Kind::S32, 1),
+    ("rc:fps_out_flex", Kind::S32, 0),
+    ("rc:fps_out_num", Kind::S32, 30),
+    ("rc:fps_out_denorm", Kind::S32, 1),
+    ("rc:gop", Kind::S32, 60),
+    ("rc:drop_mode", Kind::U32, 0),
+    ("rc:max_reenc_times", Kind::U32, 1),
+    ("h264:profile", Kind::S32, 66),
+    ("h264:level", Kind::S32, 31),
+    ("h264:cabac_en", Kind::S32, 0),
+    ("h264:cabac_idc", Kind::S32, 0),
+    ("h264:trans8x8", Kind::S32, 0),
+];
+
+#[derive(Clone)]
+pub(super) struct Config {
+    values: HashMap<&'static str, i64>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { values: NAMES.iter().map(|(name, _, value)| (*name, *value)).collect() }
+    }
+}
+
+impl Config {
+    pub(super) fn get(&self, name: &str) -> Option<i64> {
+        self.values.get(name).copied()
+    }
+
+    pub(super) fn number(&self, name: &str) -> usize {
+        self.get(name).and_then(|value| usize::try_from(value).ok()).unwrap_or(0)
+    }
+
+    pub(super) fn set(&mut self, name: &str, kind: Kind, value: i64) -> MPP_RET {
+        match NAMES.iter().find(|(known, of, _)| *known == name && *of == kind) {
+            Some((known, ..)) => {
+                self.values.insert(known, value);
+                MPP_OK
+            }
+            None => MPP_NOK,
+        }
+    }
+
+    /// What the library checks (`mpp_enc_impl.cpp`, `h264e_api_v2.c`): strides that hold the picture, and rates
+    /// in order.
+    pub(super) fn check(&self) -> MPP_RET {
+        let value = |name| self.get(name).unwrap_or(0);
+        let sizes = value("prep:width") > 0
+            && value("prep:height") > 0
+            && value("prep:width") <= value("prep:hor_stride")
+            && value("prep:height") <= value("prep:ver_stride");
+        let rates = value("rc:fps_in_num") > 0
+            && value("rc:fps_out_num") > 0
+            && value("rc:gop") >= 0
+            && value("rc:bps_min") >= 1 << 10
+            && value("rc:bps_min") <= value("rc:bps_target")
+            && value("rc:bps_target") <= value("rc:bps_max")
+            && value("rc:bps_max") <= 200 << 20;
+        if sizes && rates { MPP_OK } else { MPP_ERR_VALUE }
+    }
+
+    pub(super) fn differs(&self, other: &Self, names: &[&str]) -> bool {
+        names.iter().any(|name| self.get(name) != other.get(name))
+    }
+}

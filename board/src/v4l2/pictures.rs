@@ -1,0 +1,180 @@
+//! Pictures on their way into an encoder: its `OUTPUT` queue.
+
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use media::{Buffer, Frame, Layout, Pooled, Recycle};
+use v4l::v4l_sys as sys;
+
+use super::queue::{Filled, Memory, PLANES, Queue};
+use super::stream::Mapped;
+
+/// Buffers of the encoder's own memory.
+const OWN: u32 = 4;
+/// Pictures that may be with the driver where it imports them: as many as a camera has buffers, and those of its own.
+const SLOTS: u32 = 8;
+
+/// The queue and what is with the driver.
+pub(super) struct Pictures {
+    queue: Queue,
+    memory: Memory,
+    layout: Layout,
+    /// By the driver's number.
+    slots: Vec<Slot>,
+    own: Arc<Own>,
+    home: Arc<dyn Recycle<Box<dyn Buffer>>>,
+    /// Whether memory of other devices goes in as it is, as far as is known.
+    pub(super) imports: bool,
+}
+
+#[derive(Default)]
+struct Slot {
+    frame: Option<Frame>,
+    /// The memory that was here last: the driver needs not map it again (kernel: videobuf2).
+    dma_bufs: Option<[RawFd; PLANES]>,
+}
+
+/// Memory of the encoder's own that is free.
+struct Own {
+    free: Mutex<Vec<Box<dyn Buffer>>>,
+    /// Keeps the driver's side of it.
+    _queue: Queue,
+}
+
+impl Own {
+    fn lock(&self) -> MutexGuard<'_, Vec<Box<dyn Buffer>>> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Recycle<Box<dyn Buffer>> for Own {
+    fn recycle(&self, buffer: Box<dyn Buffer>) {
+        self.lock().push(buffer);
+    }
+}
+
+impl Pictures {
+    /// Pictures of `layout` on a queue whose format is set. `other` is the same queue of another context of the device,
+    /// with the same format: memory of its own that the encoder imports like a camera's comes from there. Without it, or
+    /// where the driver imports nothing, the queue's own memory is used.
+    pub(super) fn new(queue: Queue, other: Option<Queue>, layout: Layout) -> io::Result<Self> {
+        let imported = other.and_then(|other| {
+            let own = allocate(&other, OWN).ok()?;
+            let exports = own.iter().all(|buffer| buffer.dma_buf(0).is_some());
+            let slots = if exports { queue.request_buffers(SLOTS, Memory::DmaBuf).ok()? } else { 0 };
+            (slots > 0).then_some((other, own, slots))
+        });
+        let (memory, source, own, slots) = if let Some((other, own, slots)) = imported {
+            (Memory::DmaBuf, other, own, slots)
+        } else {
+            let own = allocate(&queue, OWN)?;
+            let slots = own.len() as u32;
+            (Memory::Mmap, queue.clone(), own, slots)
+        };
+        let own = Arc::new(Own { free: Mutex::new(own), _queue: source });
+        let home = Arc::clone(&own) as Arc<dyn Recycle<Box<dyn Buffer>>>;
+        let slots = (0..slots).map(|_| Slot::default()).collect();
+        Ok(Self { queue, memory, layout, slots, own, home, imports: memory == Memory::DmaBuf })
+    }
+
+    pub(super) fn start(&self) -> io::Result<()> {
+        self.queue.start()
+    }
+
+    pub(super) fn stop(&mut self) {
+        let _ = self.queue.stop();
+        self.slots.iter_mut().for_each(|slot| slot.frame = None);
+    }
+
+    pub(super) fn set_rate(&self, fps: u32) {
+        self.queue.set_rate(fps.into());
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        self.slots.iter().any(|slot| slot.frame.is_none()) && !self.own.lock().is_empty()
+    }
+
+    pub(super) fn take_own(&self) -> Option<Pooled<Box<dyn Buffer>>> {
+        let buffer = self.own.lock().pop()?;
+        Some(Pooled::new(buffer, Arc::clone(&self.home)))
+    }
+
+    /// Hands a picture to the driver, as it is or copied; returns the bytes that were copied.
+    pub(super) fn submit(&mut self, frame: Frame) -> io::Result<usize> {
+        let is_own = frame.buffer().belongs_to(&self.home);
+        let fits = frame.layout == self.layout;
+        let is_importable = self.imports && frame.buffer().dma_buf(0).is_some();
+        if fits && (is_own || is_importable) {
+            match self.fill(&frame) {
+                Ok(slot) => {
+                    self.keep(slot, frame);
+                    return Ok(0);
+                }
+                // Memory that this device can't reach: its pages lie apart, or too high.
+                Err(error) if !is_own => {
+                    tracing::info!(%error, "the camera's memory is not imported: pictures are copied");
+                    self.imports = false;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let full = || io::Error::other("no memory is free");
+        let other = || io::Error::other(format!("{frame:?} is not what it takes"));
+        let copy = frame.copy_to(self.take_own().ok_or_else(full)?, self.layout).ok_or_else(other)?;
+        let slot = self.fill(&copy)?;
+        self.keep(slot, copy);
+        Ok(self.layout.size())
+    }
+
+    /// Queues a picture; returns the number of its buffer.
+    fn fill(&self, frame: &Frame) -> io::Result<u32> {
+        let dma_bufs = self.dma_bufs(frame);
+        let index = if dma_bufs.is_some() {
+            let free = || self.slots.iter().enumerate().filter(|(_, slot)| slot.frame.is_none());
+            let same = free().find(|(_, slot)| slot.dma_bufs == dma_bufs);
+            let (index, _) =
+                same.or_else(|| free().next()).ok_or_else(|| io::Error::other("no buffer is free"))?;
+            index as u32
+        } else {
+            frame.buffer().index()
+        };
+        let filled = Filled { index, timestamp: frame.captured.micros(), used: frame.used(), dma_bufs };
+        self.queue.fill(&filled)?;
+        Ok(index)
+    }
+
+    fn keep(&mut self, index: u32, frame: Frame) {
+        let dma_bufs = self.dma_bufs(&frame);
+        if let Some(slot) = self.slots.get_mut(index as usize) {
+            *slot = Slot { frame: Some(frame), dma_bufs };
+        }
+    }
+
+    fn dma_bufs(&self, frame: &Frame) -> Option<[RawFd; PLANES]> {
+        let fd = |plane| frame.buffer().dma_buf(plane).map_or(-1, |fd| fd.as_raw_fd());
+        (self.memory == Memory::DmaBuf).then(|| [fd(0), fd(1), fd(2)])
+    }
+
+    /// Gives the pictures back that the driver is done with; tells whether it failed with one.
+    pub(super) fn reclaim(&mut self) -> io::Result<bool> {
+        let mut failed = false;
+        loop {
+            match self.queue.dequeue(self.memory) {
+                Ok(done) => {
+                    failed |= done.flags & sys::V4L2_BUF_FLAG_ERROR != 0;
+                    if let Some(slot) = self.slots.get_mut(done.index as usize) {
+                        slot.frame = None;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(failed),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+fn allocate(queue: &Queue, count: u32) -> io::Result<Vec<Box<dyn Buffer>>> {
+    let count = queue.request_buffers(count, Memory::Mmap)?;
+    (0..count).map(|index| Ok(Box::new(Mapped::new(queue, index)?) as Box<dyn Buffer>)).collect()
+}

@@ -1,0 +1,110 @@
+//! Which of the board's encoders works: each is tried in its turn, and given up for the session once it fails for good.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use board::EncoderConfig;
+use media::{EncodeError, EncoderSettings, VideoEncoder};
+use tracing::warn;
+
+/// An encoder that fails more often within so long is given up (spec 7.3, code 1104).
+const RESTARTS: usize = 3;
+const WITHIN: Duration = Duration::from_secs(30);
+
+/// What comes of a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It is opened anew (1104).
+    Restart,
+    /// The next one takes over; hardware was given up (1103).
+    Next,
+    /// None is left (-1303).
+    Exhausted,
+}
+
+/// The encoders of a board in the order in which they are tried.
+pub(crate) struct Encoders {
+    configs: Vec<EncoderConfig>,
+    session: Option<u32>,
+    /// The first that is not given up.
+    first: usize,
+    restarts: VecDeque<Instant>,
+}
+
+impl Encoders {
+    pub(crate) fn new(configs: Vec<EncoderConfig>) -> Self {
+        Self { configs, session: None, first: 0, restarts: VecDeque::with_capacity(RESTARTS + 1) }
+    }
+
+    /// Each session tries all of them.
+    pub(crate) fn begin(&mut self, session: Option<u32>) {
+        if session != self.session {
+            (self.session, self.first) = (session, 0);
+            self.restarts.clear();
+        }
+    }
+
+    /// Opens the first that can be opened for a picture of that size. `given_up` is told of each that can't, but the last.
+    pub(crate) fn open(
+        &mut self,
+        settings: EncoderSettings,
+        mut given_up: impl FnMut(&EncoderConfig, &EncodeError),
+    ) -> Result<Box<dyn VideoEncoder>, EncodeError> {
+        loop {
+            let config = self.configs.get(self.first);
+            let Some(config) = config else {
+                let cause = "each of the board's encoders failed".to_owned();
+                return Err(EncodeError::Open { encoder: "the encoder".into(), cause });
+            };
+            match board::open_encoder(config, settings) {
+                Ok(encoder) => return Ok(encoder),
+                Err(error) if self.first + 1 < self.configs.len() => {
+                    given_up(config, &error);
+                    self.give_up();
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The one that was opened failed while it worked.
+    pub(crate) fn failed(&mut self, now: Instant) -> Verdict {
+        while self.restarts.front().is_some_and(|then| now - *then >= WITHIN) {
+            self.restarts.pop_front();
+        }
+        if self.restarts.len() < RESTARTS {
+            self.restarts.push_back(now);
+            return Verdict::Restart;
+        }
+        warn!("it failed {} times within {} s and is given up", RESTARTS + 1, WITHIN.as_secs());
+        self.give_up();
+        if self.first < self.configs.len() { Verdict::Next } else { Verdict::Exhausted }
+    }
+
+    fn give_up(&mut self) {
+        self.first += 1;
+        self.restarts.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use board::SoftwareEncoderConfig;
+
+    use super::*;
+
+    #[test]
+    fn d3_an_encoder_is_restarted_three_times_in_half_a_minute_then_the_next_takes_over() {
+        let software = EncoderConfig::Software(SoftwareEncoderConfig::default());
+        let mut encoders = Encoders::new(vec![software.clone(), software]);
+        encoders.begin(Some(1));
+        let start = Instant::now();
+        let mut after = |seconds| encoders.failed(start + Duration::from_secs(seconds));
+        assert_eq!([0, 10, 20].map(&mut after), [Verdict::Restart; 3]);
+        assert_eq!(after(30), Verdict::Restart, "the first was half a minute ago");
+        assert_eq!(after(31), Verdict::Next);
+        assert_eq!([32, 33, 34, 35].map(&mut after)[2..], [Verdict::Restart, Verdict::Exhausted]);
+        encoders.begin(Some(2));
+        assert_eq!(encoders.failed(start), Verdict::Restart, "a session tries all of them");
+    }
+}

@@ -1,0 +1,89 @@
+//! What a stream says of itself: its parameter sets, and the kinds of its slices (H.264 clause 7.3).
+
+use h264_reader::Context;
+use h264_reader::nal::pps::PicParameterSet;
+use h264_reader::nal::sps::SeqParameterSet;
+use h264_reader::nal::{Nal, RefNal};
+use h264_reader::rbsp::BitRead;
+use serde::Serialize;
+
+/// Of the sequence parameter set.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Coding {
+    pub profile: u8,
+    /// Ten times the level.
+    pub level: u8,
+    /// Without what is cropped.
+    pub width: u32,
+    pub height: u32,
+    /// By its timing information.
+    pub fps: Option<f64>,
+}
+
+/// Reads an AVCDecoderConfigurationRecord (ISO/IEC 14496-15, 5.3.3.1), or says what a publisher may not do.
+pub(crate) fn read(record: &[u8]) -> Result<Coding, String> {
+    let [sps, pps] = parameter_sets(record).ok_or("an AVC header that can't be read")?;
+    let bits = |unit| RefNal::new(unit, &[], true).rbsp_bits();
+    let parsed = SeqParameterSet::from_bits(bits(sps))
+        .map_err(|error| format!("an SPS that can't be read: {error:?}"))?;
+    if record[1..4] != sps[1..4] {
+        return Err("an AVC header with a profile or level that is not the SPS's".into());
+    }
+    let (width, height) =
+        parsed.pixel_dimensions().map_err(|error| format!("an SPS without a size: {error:?}"))?;
+    let profile = parsed.profile_idc.into();
+    let vui = parsed.vui_parameters.as_ref();
+    let reorders = vui.and_then(|vui| vui.bitstream_restrictions.as_ref());
+    if reorders.is_some_and(|it| it.max_num_reorder_frames > 0) {
+        return Err("an SPS that announces pictures out of order".into());
+    }
+    let timing = vui.and_then(|vui| vui.timing_info.as_ref());
+    // A tick is that of a field (H.264 clause E.2.1).
+    let fps = timing.map(|it| f64::from(it.time_scale) / f64::from(it.num_units_in_tick.max(1)) / 2.0);
+    let coding = Coding { profile, level: parsed.level_idc, width, height, fps };
+    let mut context = Context::default();
+    context.put_seq_param_set(parsed);
+    PicParameterSet::from_bits(&context, bits(pps))
+        .map_err(|error| format!("a PPS that can't be read: {error:?}"))?;
+    Ok(coding)
+}
+
+/// SPS and PPS of a record that has one of each.
+fn parameter_sets(record: &[u8]) -> Option<[&[u8]; 2]> {
+    let length = |at: usize| Some(usize::from(*record.get(at)?) << 8 | usize::from(*record.get(at + 1)?));
+    let sps = record.get(8..8 + length(6)?)?;
+    let after = 8 + sps.len();
+    let pps = record.get(after + 3..after + 3 + length(after + 1)?)?;
+    (sps.len() > 3 && !pps.is_empty()).then_some([sps, pps])
+}
+
+/// The same sets in byte stream form.
+pub(crate) fn byte_stream(record: &[u8]) -> Option<Vec<u8>> {
+    let [sps, pps] = parameter_sets(record)?;
+    Some([&[0, 0, 0, 1], sps, &[0, 0, 0, 1], pps].concat())
+}
+
+/// Whether a unit, without start code, is a slice of a B-picture (H.264 table 7-6).
+pub(crate) fn is_b_slice(unit: &[u8]) -> bool {
+    if !unit.first().is_some_and(|header| matches!(header & 0x1f, 1 | 5)) {
+        return false;
+    }
+    let mut bits = RefNal::new(unit, &[], true).rbsp_bits();
+    let kind = bits.read_ue("first_mb_in_slice").and_then(|_| bits.read_ue("slice_type"));
+    kind.is_ok_and(|kind| kind % 5 == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn b_slices_are_told_from_others() {
+        // first_mb_in_slice 0 is the bit 1; slice types 0, 1, 6 and 7 follow.
+        assert!(!is_b_slice(&[0x41, 0b1100_0000]));
+        assert!(is_b_slice(&[0x41, 0b1010_0000]));
+        assert!(is_b_slice(&[0x41, 0b1001_1100]));
+        assert!(!is_b_slice(&[0x65, 0b1000_1000, 0]));
+        assert!(!is_b_slice(&[0x06, 0b1010_0000]));
+    }
+}

@@ -1,0 +1,215 @@
+//! Encoders of the kernel's memory-to-memory interface: FWHT by its own test driver, H.264 by ours, with faults on command.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use rig::{Bench, Part, Stage};
+
+use crate::Test;
+use crate::media::{Colour, SOON, expect_colour, paint};
+
+const NEEDS: &[Part] = &[Part::TestEncoder, Part::TestPicture];
+
+pub(crate) const TESTS: &[&Test] = &[
+    &Test { name: "an_encoder_of_either_planar_api_gives_what_it_got", needs: NEEDS, run: protocol },
+    &Test { name: "the_selftest_tries_each_encoder", needs: NEEDS, run: selftest },
+    &Test { name: "a_cameras_buffers_reach_the_encoder_uncopied", needs: NEEDS, run: uncopied },
+    &Test { name: "what_an_encoder_can_not_take_is_copied_once", needs: NEEDS, run: copied_once },
+    &Test { name: "an_encoder_that_is_busy_gives_way_to_software", needs: NEEDS, run: busy },
+    &Test { name: "an_encoder_that_breaks_while_live_gives_way_to_software", needs: NEEDS, run: broken },
+    &Test { name: "an_encoder_that_stalls_is_opened_anew", needs: NEEDS, run: stalled },
+    &Test { name: "units_that_an_encoder_loses_cost_no_decoder_its_picture", needs: NEEDS, run: lost },
+    &Test { name: "without_an_encoder_that_works_the_session_ends", needs: NEEDS, run: none_left },
+];
+
+/// The front camera in the size that is published, and our encoder before software.
+const BOARD: &str = "cat >/etc/pushbox/board.toml <<'END'
+name = 'encoders'
+[[camera]]
+position = 'front'
+source.v4l2 = { device = '/dev/video0', width = 320, height = 180, rate = 30 }
+[microphone]
+source.alsa = { device = 'hw:Loopback,1' }
+[[encoder]]
+v4l2 = { device = '/dev/video4' }
+[[encoder]]
+software = {}
+END
+sed -i 's/exec pushbox/exec env RUST_LOG=debug pushbox/' /usr/sbin/pushbox-service";
+
+const LIVE: &str = "mode = 'QVGA'\norientation = 'horizontal'";
+
+/// Says what it did, on one line.
+fn encode(bench: &mut Bench, arguments: &str) -> Result<String> {
+    bench.run(&format!("encode {arguments} 2>&1 >/tmp/encoded"))
+}
+
+fn protocol(bench: &mut Bench) -> Result<()> {
+    bench.reach(Stage::System, "")?;
+    // FWHT is single-planar and wants rows in sixteens, H.264 multi-planar; cameras are of either kind.
+    let cases = [
+        ("/dev/video5 fwht 640x480 /dev/video0", 0),
+        ("/dev/video5 fwht 640x480 /dev/video1", 0),
+        ("/dev/video5 fwht 1280x720 /dev/video1", 0),
+        ("/dev/video5 fwht 640x360 /dev/video1", 640 * 360 * 3 / 2),
+        ("/dev/video4 h264 640x360 /dev/video0", 0),
+        ("/dev/video4 h264 640x360 /dev/video1", 0),
+        ("/dev/video4 h264 320x180", 320 * 180 * 3 / 2),
+    ];
+    for (arguments, copied) in cases {
+        let told = encode(bench, arguments)?;
+        let expected = format!("copied {} in-order true units 60", 60 * copied);
+        ensure!(told.contains(&expected) && told.contains("lost 0"), "{arguments}: {told}");
+        if arguments.contains("h264") {
+            ensure!(told.contains("idr [0, 30]"), "{arguments}: {told}");
+        }
+    }
+    // What is inside when the encoder is drained comes out.
+    bench.run("echo 60 >/sys/module/pcm264/parameters/delay_ms")?;
+    let told = encode(bench, "/dev/video4 h264 320x180")?;
+    ensure!(told.contains("in-order true units 60") && !told.contains("drained 0 "), "{told}");
+    let log = bench.run("dmesg")?;
+    ensure!(log.contains("pcm264: bitrate 1000000") && log.contains("bitrate 500000"), "no bitrate: {log}");
+    Ok(())
+}
+
+fn selftest(bench: &mut Bench) -> Result<()> {
+    bench.reach(Stage::System, "")?;
+    bench.run(BOARD)?;
+    let found = bench.run("pushbox selftest --board /etc/pushbox/board.toml")?;
+    let line = |name: &str| found.lines().find(|line| line.contains(name)).map(str::to_owned);
+    let hardware = line("encoder /dev/video4").context("no encoder")?;
+    for part in ["ok", "hardware, NV12, cameras' DMA-BUFs in place, 30 of 30 pictures"] {
+        ensure!(hardware.contains(part), "{hardware}");
+    }
+    let software = line("encoder OpenH264").context("no software")?;
+    ensure!(software.contains("software, I420, 30 of 30 pictures"), "{software}");
+    Ok(())
+}
+
+/// Brings it live with our encoder.
+fn live(bench: &mut Bench) -> Result<()> {
+    bench.reach(Stage::System, "")?;
+    bench.run(BOARD)?;
+    paint(bench)?;
+    bench.reach(Stage::Live, LIVE)?;
+    bench.wait(SOON, |report| report.frames > 20).map(|_| ())
+}
+
+/// Waits until the firmware's log has so many lines with the text.
+fn expect_log(bench: &mut Bench, text: &str, lines: u32) -> Result<()> {
+    bench
+        .run(&format!("until [ $(grep -c '{text}' /run/pushbox.log) -ge {lines} ]; do sleep 0.1; done"))
+        .map(|_| ())
+}
+
+/// The encoder by number, 1 for hardware; the stream goes on and is whole.
+fn expect_stream(bench: &mut Bench, kind: u32, instance: u32) -> Result<()> {
+    expect_log(bench, &format!("code=1008.*\"type\":{kind}"), instance)?;
+    let before = bench.server().report();
+    let report = bench.wait(SOON, |report| report.frames > before.frames + 30)?;
+    ensure!(report.faults.is_empty(), "{:?}", report.faults);
+    ensure!((report.width, report.height) == (320, 180), "{} x {}", report.width, report.height);
+    expect_colour(bench, Colour::Green)
+}
+
+/// Bytes that were copied and pictures that were encoded, by the last line of the firmware's status.
+fn copied(bench: &mut Bench) -> Result<(u64, u64)> {
+    let line = bench.run("grep 'copied=' /run/pushbox.log | tail -n 1")?;
+    let number = |key: &str| -> Result<u64> {
+        let digits = line.split(key).nth(1).context("no status")?;
+        let digits: String = digits.chars().take_while(char::is_ascii_digit).collect();
+        Ok(digits.parse()?)
+    };
+    Ok((number("copied=")?, number("encoded=")?))
+}
+
+fn uncopied(bench: &mut Bench) -> Result<()> {
+    live(bench)?;
+    expect_stream(bench, 1, 1)?;
+    let report = bench.wait(SOON, |report| report.idr_ms.len() >= 3)?;
+    let distances: Vec<u32> = report.idr_ms.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    ensure!(distances.iter().all(|distance| distance.abs_diff(3000) < 200), "IDR after {distances:?} ms");
+    let (copied, encoded) = copied(bench)?;
+    ensure!(copied == 0 && encoded > 60, "{copied} bytes of {encoded} pictures copied");
+    bench.stop().map(|_| ())
+}
+
+/// A mirror, a placeholder, another size.
+fn copied_once(bench: &mut Bench) -> Result<()> {
+    const PICTURE: u64 = 320 * 180 * 3 / 2;
+    live(bench)?;
+    expect_stream(bench, 1, 1)?;
+    let start = copied(bench)?;
+    ensure!(start.0 == 0, "{} bytes copied", start.0);
+    bench.run("pushbox ctl set remote-mirror=true")?;
+    let before = bench.server().report();
+    bench.wait(SOON, |report| report.frames > before.frames + 60)?;
+    bench.run("pushbox ctl pause")?;
+    let before = bench.server().report();
+    bench.wait(SOON, |report| report.frames > before.frames + 10)?;
+    bench.run("pushbox ctl resume")?;
+    expect_stream(bench, 1, 1)?;
+    std::thread::sleep(Duration::from_secs(2));
+    let (copied, encoded) = copied(bench)?;
+    ensure!(copied > 0 && copied <= PICTURE * (encoded - start.1), "{copied} bytes of {encoded} pictures");
+    bench.run("pushbox ctl set mode=SD remote-mirror=false")?;
+    let report = bench.wait(SOON, |report| report.width == 640)?;
+    ensure!(report.faults.is_empty(), "{:?}", report.faults);
+    expect_log(bench, "code=1005", 1)?;
+    expect_log(bench, "code=1008.*\"type\":1", 2)
+}
+
+fn busy(bench: &mut Bench) -> Result<()> {
+    bench.reach(Stage::System, "")?;
+    bench.run("echo 1 >/sys/module/pcm264/parameters/busy")?;
+    live(bench)?;
+    expect_log(bench, "code=1103", 1)?;
+    expect_stream(bench, 2, 1)
+}
+
+fn broken(bench: &mut Bench) -> Result<()> {
+    live(bench)?;
+    expect_stream(bench, 1, 1)?;
+    bench.run("echo 1 >/sys/module/pcm264/parameters/broken")?;
+    expect_log(bench, "code=1104", 1)?;
+    expect_log(bench, "code=1103", 1)?;
+    expect_stream(bench, 2, 1)
+}
+
+fn stalled(bench: &mut Bench) -> Result<()> {
+    live(bench)?;
+    expect_stream(bench, 1, 1)?;
+    for round in 1..=2 {
+        bench.run("echo 1 >/sys/module/pcm264/parameters/stall")?;
+        expect_log(bench, "code=1104", round)?;
+        expect_stream(bench, 1, round + 1)?;
+    }
+    Ok(())
+}
+
+fn lost(bench: &mut Bench) -> Result<()> {
+    live(bench)?;
+    for fault in ["lose", "empty"] {
+        bench.run(&format!("echo 3 >/sys/module/pcm264/parameters/{fault}"))?;
+        bench.run(&format!(
+            "until [ $(cat /sys/module/pcm264/parameters/{fault}) = 0 ]; do sleep 0.1; done"
+        ))?;
+        expect_stream(bench, 1, 1)?;
+    }
+    // Late ones too.
+    bench.run("echo 150 >/sys/module/pcm264/parameters/delay_ms")?;
+    expect_stream(bench, 1, 1)
+}
+
+fn none_left(bench: &mut Bench) -> Result<()> {
+    bench.reach(Stage::System, "")?;
+    bench.run(BOARD)?;
+    bench.run("sed -i '/software/d' /etc/pushbox/board.toml; sed -i '$d' /etc/pushbox/board.toml")?;
+    bench.run("echo 1 >/sys/module/pcm264/parameters/busy")?;
+    let url = bench.url();
+    bench.run(&format!(
+        "printf '%s\\n' \"url = '{url}'\" 'autopush = true' \"{LIVE}\" >/data/properties.toml"
+    ))?;
+    expect_log(bench, "code=-1303", 1)
+}
