@@ -69,6 +69,14 @@ const AGAIN: u32 = 5;
 const OVER: u32 = 2;
 
 impl Congestion {
+    /// Rate control had to go below what it gave, since less gets through. True on entry; from then on
+    /// [`Congestion::is_due`] tells when it is due again.
+    pub fn enter(&mut self) -> bool {
+        let is_entry = self.told.is_none();
+        (self.told, self.calm) = (self.told.or(Some(0)), 0);
+        is_entry
+    }
+
     /// Takes a sample with the pictures that wait, and tells whether 1101 is due.
     pub fn is_due(&mut self, sample: &Sample, waiting: usize) -> bool {
         let is_full = waiting >= FULL.0 || sample.queued >= FULL.1;
@@ -137,6 +145,18 @@ mod tests {
             [false, false, false, true]
         );
         assert_eq!(told(&mut Congestion::default(), &[(sample(0, 0, 0.01), 0)]), [true]);
+    }
+
+    #[test]
+    fn n4_1101_is_told_at_once_where_the_rate_must_go_down_and_again_after_calm() {
+        let (calm, between) = (sample(0, 0, 0.0), sample(500, 0, 0.0));
+        let mut congestion = Congestion::default();
+        assert!(congestion.enter() && !congestion.enter());
+        let told: Vec<bool> = (0..5).map(|_| congestion.is_due(&between, 5)).collect();
+        assert_eq!(told, [false, false, false, false, true]);
+        assert!(!congestion.is_due(&calm, 0) && !congestion.enter());
+        assert!(!congestion.is_due(&calm, 0) && !congestion.is_due(&calm, 0));
+        assert!(congestion.enter());
     }
 
     #[test]

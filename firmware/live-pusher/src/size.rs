@@ -35,6 +35,14 @@ impl Size {
         Self::oriented(short, long, properties.orientation)
     }
 
+    /// Three quarters of each side, even; none where the short side would be below 160 (10.9).
+    #[must_use]
+    pub fn smaller(self) -> Option<Self> {
+        let side = |side: u32| (side * 3 / 4) & !1;
+        let size = Self { width: side(self.width), height: side(self.height) };
+        (size.width.min(size.height) >= 160).then_some(size)
+    }
+
     /// As in the parameters of status events.
     pub fn params(self) -> Map<String, Value> {
         Map::from_iter([("width".to_owned(), json!(self.width)), ("height".to_owned(), json!(self.height))])

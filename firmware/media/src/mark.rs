@@ -138,7 +138,10 @@ pub struct Reader {
 impl Reader {
     /// Reads the mark of one picture; where the mark was found before is looked at first.
     pub fn read(&mut self, luma: Plane<'_>, width: u32, height: u32) -> Option<Mark> {
-        let at = |side, orientation| read_at(luma, (width, height), side, orientation);
+        // Pictures may have become smaller since it was found.
+        let at = |side, orientation| {
+            if side > width.min(height) { None } else { read_at(luma, (width, height), side, orientation) }
+        };
         if let Some(mark) = self.found.and_then(|(side, orientation)| at(side, orientation)) {
             return Some(mark);
         }
@@ -245,6 +248,17 @@ mod tests {
         let plane = Plane { data: &turned, stride: height as usize };
         assert_eq!(reader.read(plane, height, width), Some(mark));
         assert_eq!(reader.orientation(), Some(Orientation { mirrored: true, quarter_turns: 1 }));
+    }
+
+    #[test]
+    fn a_mark_is_read_when_pictures_become_smaller() {
+        let mut reader = Reader::default();
+        for (frame, (width, height)) in [(1, (720, 1280)), (2, (160, 200))] {
+            let mark = Mark { frame, captured: Timestamp::from_micros(1) };
+            let luma = picture(mark, width, height);
+            let plane = Plane { data: &luma, stride: width as usize };
+            assert_eq!(reader.read(plane, width, height), Some(mark));
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod meter;
 mod microphone;
 mod news;
 mod privacy;
+mod rate;
 mod run;
 mod selftest;
 mod settings;

@@ -8,6 +8,7 @@ use live_pusher::{Congestion, Quality, Sample};
 use serde_json::{Value, json};
 
 use crate::audio::AudioStage;
+use crate::rate::RateControl;
 use crate::sink::Queue;
 use crate::video::VideoStage;
 
@@ -18,11 +19,10 @@ pub(crate) struct Meter {
     queue: Arc<Queue>,
     video: Arc<VideoStage>,
     audio: Arc<AudioStage>,
+    rate: Arc<RateControl>,
     before: Reading,
     quality: Quality,
     congestion: Congestion,
-    /// When bytes went out last, or none waited.
-    moved: Instant,
 }
 
 /// Sums since the start.
@@ -32,46 +32,55 @@ struct Reading {
     pictures: u64,
     video: u64,
     audio: u64,
+    /// Acknowledged.
     sent: u64,
     dropped: u64,
 }
 
 impl Meter {
-    pub(crate) fn new(queue: Arc<Queue>, video: Arc<VideoStage>, audio: Arc<AudioStage>) -> Self {
-        let before = Reading::take(&queue, &video, &audio);
+    pub(crate) fn new(
+        queue: Arc<Queue>,
+        video: Arc<VideoStage>,
+        audio: Arc<AudioStage>,
+        rate: Arc<RateControl>,
+    ) -> Self {
+        let before = Reading::take(&queue, &video, &audio, rate.take_link().delivered);
         Self {
             queue,
             video,
             audio,
+            rate,
             before,
             quality: Quality::default(),
             congestion: Congestion::default(),
-            moved: before.at,
         }
     }
 
     /// A stream begins.
     pub(crate) fn reset(&mut self) {
-        self.before = Reading::take(&self.queue, &self.video, &self.audio);
-        (self.quality, self.congestion, self.moved) =
-            (Quality::default(), Congestion::default(), self.before.at);
+        let delivered = self.rate.take_link().delivered;
+        self.before = Reading::take(&self.queue, &self.video, &self.audio, delivered);
+        (self.quality, self.congestion) = (Quality::default(), Congestion::default());
+    }
+
+    /// Rate control found the uplink too narrow: whether that is to be told now (1101).
+    pub(crate) fn is_narrow(&mut self) -> bool {
+        self.congestion.enter()
     }
 
     /// The eleven figures since the last call, and whether the uplink is too narrow (1101).
     pub(crate) fn measure(&mut self, reconnecting: bool) -> (Value, bool) {
-        let now = Reading::take(&self.queue, &self.video, &self.audio);
+        let link = self.rate.take_link();
+        let now = Reading::take(&self.queue, &self.video, &self.audio, link.delivered);
         let before = std::mem::replace(&mut self.before, now);
         let queued = self.queue.queued();
-        if now.sent != before.sent || queued.is_zero() {
-            self.moved = now.at;
-        }
         let (pictures, dropped) = (now.pictures - before.pictures, now.dropped - before.dropped);
         let sample = Sample {
             queued,
             dropped: dropped as f64 / (pictures + dropped).max(1) as f64,
-            unacknowledged: now.at - self.moved,
+            round_trip: link.round_trip,
+            unacknowledged: now.at.saturating_duration_since(link.moved),
             reconnecting,
-            ..Sample::default()
         };
         self.quality = self.quality.after(&sample);
         let seconds = (now.at - before.at).as_secs_f64().max(0.001);
@@ -87,7 +96,7 @@ impl Meter {
             "videoFPS": if reconnecting { 0 } else { (pictures as f64 / seconds).round() as u64 },
             "videoGOP": (counters.idr_distance.load(Relaxed) as f64 / 1e5).round() / 10.0,
             "netSpeed": kbps(now.sent - before.sent),
-            "netJitter": 0,
+            "netJitter": link.jitter().round(),
             "netQualityLevel": self.quality.level(),
             "videoWidth": size >> 32,
             "videoHeight": size & 0xffff_ffff,
@@ -99,13 +108,13 @@ impl Meter {
 }
 
 impl Reading {
-    fn take(queue: &Queue, video: &VideoStage, audio: &AudioStage) -> Self {
+    fn take(queue: &Queue, video: &VideoStage, audio: &AudioStage, sent: u64) -> Self {
         Self {
             at: Instant::now(),
             pictures: video.counters.encoded.load(Relaxed),
             video: video.counters.bytes.load(Relaxed),
             audio: audio.bytes(),
-            sent: queue.sent(),
+            sent,
             dropped: queue.dropped().video,
         }
     }

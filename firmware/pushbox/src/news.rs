@@ -16,6 +16,8 @@ pub(crate) enum News {
         event: DeviceEvent,
     },
     Input(Input),
+    /// The uplink was found to take less than it is given.
+    Narrow,
     Button(Action),
     /// What became of the load of that number.
     WaitingImage {

@@ -13,6 +13,7 @@ use tracing::{info, warn};
 
 use crate::clock;
 use crate::news::{News, Reporter};
+use crate::rate::RateControl;
 use crate::sink::Queue;
 
 /// A connection that goes on until it is closed or fails.
@@ -28,6 +29,7 @@ impl Connection {
         url: String,
         options: Arc<Options>,
         queue: Arc<Queue>,
+        rate: Arc<RateControl>,
         reporter: Reporter,
         before: Option<Self>,
     ) -> Self {
@@ -36,7 +38,7 @@ impl Connection {
             if let Some(before) = before {
                 before.end().await;
             }
-            connect(number, &url, &options, &queue, &reporter, closed).await;
+            connect(number, &url, &options, &queue, &rate, &reporter, closed).await;
         });
         Self { close: Some(close), task }
     }
@@ -58,6 +60,7 @@ async fn connect(
     url: &str,
     options: &Options,
     queue: &Queue,
+    rate: &RateControl,
     reporter: &Reporter,
     closed: oneshot::Receiver<()>,
 ) {
@@ -79,8 +82,10 @@ async fn connect(
                 ("remote".to_owned(), json!(peer.to_string())),
                 elapsed,
             ])),
+            Published::Sample(sample) => return rate.sample(&sample),
             Published::Started => {
                 info!(%address, "publishing");
+                rate.connect();
                 NetworkEvent::Published(Map::from_iter([elapsed]))
             }
         };

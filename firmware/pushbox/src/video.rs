@@ -39,6 +39,9 @@ pub(crate) struct Order {
     /// The camera's pictures, or else the placeholder.
     pub(crate) live: bool,
     pub(crate) size: Size,
+    /// By which it is smaller as yet, for want of bits, and whether it was that which changed last.
+    pub(crate) steps: u8,
+    pub(crate) is_adapted: bool,
     /// Where the encoder refuses that size.
     pub(crate) fallback: Size,
     pub(crate) baseline: bool,
@@ -51,6 +54,12 @@ impl Order {
         self.size = Size::of(properties);
         self.fallback = Size::of_mode(properties);
         self.baseline = properties.mode.is_baseline();
+        self.is_adapted = false;
+    }
+
+    /// What is published.
+    fn published(&self) -> Size {
+        (0..self.steps).fold(self.size, |size, _| size.smaller().unwrap_or(size))
     }
 }
 
@@ -96,6 +105,11 @@ impl VideoStage {
     pub(crate) fn change(&self, change: impl FnOnce(&mut Order)) {
         change(&mut self.order());
         self.frames.wake();
+    }
+
+    /// The size that is published.
+    pub(crate) fn size(&self) -> Size {
+        self.order().published()
     }
 
     fn notice(&self, code: Code, params: Map<String, Value>) {
@@ -234,7 +248,8 @@ impl Worker {
         let Captured { frame, quarter_turns } = captured;
         let layout = frame.layout;
         let passes = layout.format == PixelFormat::H264;
-        let size = if passes { Size { width: layout.width, height: layout.height } } else { order.size };
+        let size =
+            if passes { Size { width: layout.width, height: layout.height } } else { order.published() };
         self.prepare(order, size, passes, Some(layout))?;
         let went_out = match self.line.as_mut().and_then(|line| line.pipeline.as_mut()) {
             Some(pipeline) => pipeline.process(frame, quarter_turns)?,
@@ -246,7 +261,7 @@ impl Worker {
 
     fn hold_place(&mut self, order: &Order) -> Result<(), EncodeError> {
         self.next = Instant::now() + PLACEHOLDER;
-        self.prepare(order, order.size, false, None)?;
+        self.prepare(order, order.published(), false, None)?;
         let size = self.line.as_ref().map_or(order.size, |line| line.size);
         self.draw_placeholder(size, order);
         let pipeline = self.line.as_mut().and_then(|line| line.pipeline.as_mut());
@@ -384,7 +399,8 @@ impl Worker {
         let changed = |(_, session, size): (u32, Option<u32>, Size)| session == now.1 && size != now.2;
         if before.is_some_and(changed) {
             let mut params = now.2.params();
-            params.insert("cause".into(), json!("property"));
+            let is_adapted = self.stage.order().is_adapted;
+            params.insert("cause".into(), json!(if is_adapted { "adapt" } else { "property" }));
             self.notice(Code::ResolutionChanged, params);
         }
     }

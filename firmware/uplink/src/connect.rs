@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::socket::Socket;
-use crate::{Address, Options, PublishError, tls};
+use crate::{Address, Options, PublishError, kernel, tls};
 
 /// From one attempt to the next (RFC 8305 section 5).
 const STAGGER: Duration = Duration::from_millis(250);
@@ -95,6 +95,7 @@ where
 /// `TCP_USER_TIMEOUT`), by its silence where there are none.
 fn set_up(stream: &TcpStream, write_stall: Duration) -> io::Result<()> {
     stream.set_nodelay(true)?;
+    kernel::hold_little(stream);
     let socket = SockRef::from(stream);
     socket.set_tcp_user_timeout(Some(write_stall))?;
     socket

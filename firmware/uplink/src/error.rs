@@ -1,5 +1,7 @@
 use std::net::SocketAddr;
 
+use crate::rate::Sample;
+
 /// Why a connection ended. Each kind belongs to one status code of spec 7.3.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
@@ -39,10 +41,12 @@ impl PublishError {
 }
 
 /// How far a connection has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Published {
     /// 1001
     Connected(SocketAddr),
     /// 1002
     Started,
+    /// What the connection shows, every 20 ms from then on.
+    Sample(Sample),
 }

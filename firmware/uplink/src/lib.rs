@@ -1,8 +1,8 @@
 //! Publishing over RTMP, or as FLV over HTTP: encoded packets in, bytes at a server out.
 //!
 //! [`Session`] speaks RTMP without any I/O; [`publish`] drives it over TCP or TLS; [`SendQueue`] stands between the
-//! pipelines and the network. Section numbers of "RTMP" are those of Adobe's RTMP 1.0, of "FLV" those of the Video File
-//! Format Specification 10.
+//! pipelines and the network; [`rate`] sets the encoder's target by what gets through. Section numbers of "RTMP" are
+//! those of Adobe's RTMP 1.0, of "FLV" those of the Video File Format Specification 10.
 
 mod address;
 mod amf;
@@ -15,10 +15,12 @@ mod connect;
 mod error;
 mod flv;
 mod http;
+mod kernel;
 mod options;
 mod protocol;
 mod publish;
 mod queue;
+pub mod rate;
 mod routes;
 mod session;
 mod socket;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::yield_now;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 use crate::auth::{Denied, Login};
 use crate::chunk::{Chunks, PIECES, kind};
@@ -15,9 +15,12 @@ use crate::connect::{connect, no_answer};
 use crate::error::{PublishError, Published};
 use crate::flv;
 use crate::protocol::Protocol;
+use crate::rate::Sample;
 use crate::socket::Socket;
 use crate::{Address, Event, Media, Options, Payload, SendQueue, SessionError};
 
+/// From one sample for rate control to the next.
+const SAMPLING: Duration = Duration::from_millis(20);
 /// For unpublishing and the last bytes: a stop is done within half a second.
 const FAREWELL: Duration = Duration::from_millis(300);
 /// Addresses that a server may send the client to, one after the other (spec 10.7).
@@ -143,6 +146,8 @@ impl<'a, P: Payload + Send> Connection<'a, P> {
         report: &mut impl FnMut(Published),
     ) -> Result<(), End> {
         let mut buffer = vec![0; 16 << 10];
+        let mut samples = interval(SAMPLING);
+        samples.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let blocked = match self.write() {
                 Ok(blocked) => blocked,
@@ -160,6 +165,7 @@ impl<'a, P: Payload + Send> Connection<'a, P> {
                     }
                     self.hear(report)?;
                 }
+                _ = samples.tick(), if live => self.sample(report),
                 ready = self.socket.writable(), if blocked => ready.map_err(broken)?,
                 media = self.queue.next(), if live && !blocked => self.start(media),
                 ready = self.socket.readable(), if listens => {
@@ -168,6 +174,12 @@ impl<'a, P: Payload + Send> Connection<'a, P> {
                     yield_now().await;
                 }
             }
+        }
+    }
+
+    fn sample(&self, report: &mut impl FnMut(Published)) {
+        if let Some(socket) = self.socket.state() {
+            report(Published::Sample(Sample { queue: self.queue.what_waits(), socket }));
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::Metadata;
+use crate::rate::Waiting;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Track {
@@ -223,6 +224,16 @@ impl<P> SendQueue<P> {
 
     fn lock(&self) -> MutexGuard<'_, State<P>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<P: Payload> SendQueue<P> {
+    /// Time and bytes that wait.
+    pub fn what_waits(&self) -> Waiting {
+        let state = self.lock();
+        let parts = state.packets().flat_map(|packet| packet.data.parts());
+        let bytes = parts.map(|part| part.len() as u64).sum();
+        Waiting { time: Duration::from_micros(state.span().unsigned_abs()), bytes }
     }
 }
 

@@ -1,13 +1,18 @@
 //! The way to the server: TCP, or TLS over it. Nothing here waits but for readiness.
 
 use std::io::{self, IoSlice, Read, Write};
+use std::os::fd::AsFd;
 
 use rustls::ClientConnection;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-/// What TLS may hold of bytes that the kernel does not take yet.
-const TLS_BUFFER: usize = 64 << 10;
+use crate::kernel;
+use crate::rate::SocketState;
+
+/// What TLS may hold of bytes that the kernel does not take yet: they can't be dropped any more, nor does rate control
+/// see them.
+const TLS_BUFFER: usize = 16 << 10;
 
 pub(crate) enum Socket {
     Plain(TcpStream),
@@ -30,6 +35,15 @@ impl Socket {
             Self::Tls(tls) => &tls.tcp,
             #[cfg(test)]
             Self::Simulated(_) => unreachable!("there is no kernel below it"),
+        }
+    }
+
+    /// What the kernel says of it, where there is one below.
+    pub(crate) fn state(&self) -> Option<SocketState> {
+        match self {
+            #[cfg(test)]
+            Self::Simulated(_) => None,
+            socket => kernel::state(socket.tcp().as_fd()).ok(),
         }
     }
 

@@ -19,12 +19,16 @@ use crate::peers::{KBPS, RATE};
 #[derive(Clone)]
 pub(crate) struct Pipe {
     pub(crate) path: PathBuf,
+    /// Width and height.
+    pub(crate) size: (u32, u32),
+    /// Whether noise lies over all but the mark, so that an encoder needs whatever bits it may have.
+    pub(crate) is_noisy: bool,
     /// Pictures a second.
     pub(crate) rate: u32,
 }
 
 impl Pipe {
-    /// Makes it anew and writes marked 720p pictures until the reader goes.
+    /// Makes it anew and writes marked pictures until the reader goes.
     pub(crate) fn feed(&self) -> Result<JoinHandle<()>> {
         let _ = fs::remove_file(&self.path);
         let name = CString::new(self.path.as_os_str().as_bytes())?;
@@ -45,8 +49,8 @@ impl Pipe {
         let config = CameraConfig {
             position: Position::Front,
             source: CameraSource::Sim(SimCamera {
-                width: 1280,
-                height: 720,
+                width: self.size.0,
+                height: self.size.1,
                 rate: self.rate,
                 pixels: PixelFormat::I420,
             }),
@@ -55,10 +59,54 @@ impl Pipe {
         let mut pipe = OpenOptions::new().write(true).open(&self.path)?;
         // The clock begins when the reader has come.
         let mut camera = board::open_camera(&config)?;
+        let (mut noise, mut luma) = (Noise::new(self.size), Vec::new());
         loop {
             let frame = camera.next()?;
-            for plane in 0..3 {
+            if self.is_noisy {
+                luma.clear();
+                luma.extend_from_slice(frame.plane(0).data);
+                noise.lay_over(&mut luma);
+                pipe.write_all(&luma)?;
+            } else {
+                pipe.write_all(frame.plane(0).data)?;
+            }
+            for plane in 1..3 {
                 pipe.write_all(frame.plane(plane).data)?;
+            }
+        }
+    }
+}
+
+/// Grain that is another in each picture: one field of it, begun elsewhere each time.
+struct Noise {
+    size: (usize, usize),
+    field: Vec<u8>,
+    state: u32,
+}
+
+impl Noise {
+    fn new((width, height): (u32, u32)) -> Self {
+        let mut noise = Self { size: (width as usize, height as usize), field: Vec::new(), state: 1 };
+        noise.field = (0..2 * width * height).map(|_| (noise.next() >> 26) as u8).collect();
+        noise
+    }
+
+    /// A linear congruential generator (Knuth and Lewis); its upper bits are used.
+    fn next(&mut self) -> u32 {
+        self.state = self.state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        self.state
+    }
+
+    fn lay_over(&mut self, luma: &mut [u8]) {
+        let (width, height) = self.size;
+        let (columns, rows) = media::mark::area(width as u32, height as u32);
+        let start = self.next() as usize % (width * height);
+        for (y, row) in luma.chunks_mut(width).take(height).enumerate() {
+            let field = &self.field[start + y * width..][..width];
+            for (x, (pixel, noise)) in row.iter_mut().zip(field).enumerate() {
+                if !rows.contains(&y) || !columns.contains(&x) {
+                    *pixel = pixel.saturating_add(*noise);
+                }
             }
         }
     }

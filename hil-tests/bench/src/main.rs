@@ -4,12 +4,13 @@ mod arm;
 mod contest;
 mod feed;
 mod peers;
+mod rate;
 mod table;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Parser;
 use contest::run;
 use peers::{Program, Programs};
@@ -23,7 +24,17 @@ struct Arguments {
     #[arg(long, default_value_t = 20)]
     seconds: u64,
     #[arg(long)]
-    pushbox: PathBuf,
+    pushbox: Option<PathBuf>,
+    /// Rate control on bad links: simulated, and with --pushbox through an emulated link, which needs the right to make
+    /// network namespaces
+    #[arg(long)]
+    rate: bool,
+    /// Only the links with this in their name
+    #[arg(long, value_name = "NAME")]
+    link: Option<String>,
+    /// Another link for it: a file of mahimahi's
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
     /// Counts instructions of ARM binaries, with the emulator in this folder
     #[arg(long, value_name = "FOLDER")]
     arm: Option<PathBuf>,
@@ -33,7 +44,11 @@ struct Arguments {
 }
 
 fn main() -> Result<()> {
-    let Arguments { seconds, pushbox, arm, out } = Arguments::parse();
+    let Arguments { seconds, pushbox, rate, link, trace, arm, out } = Arguments::parse();
+    if rate {
+        return rate::compare(&out, pushbox.as_deref(), link.as_deref(), trace.as_deref());
+    }
+    let pushbox = pushbox.context("--pushbox says which program is measured")?;
     match arm {
         Some(emulator) => {
             let costs = arm::measure(&emulator, &pushbox, seconds)?;

@@ -78,7 +78,7 @@ fn pushbox(program: &Program, camera: &Path, pixels: &str, rate: u32, properties
 
 /// Raw pictures in, `rate` a second, encoded by each with the same bits for a picture at any rate.
 pub(crate) fn encoding(programs: &Programs, folder: &Path, rate: u32) -> Result<Vec<Contestant>> {
-    let pipe = Pipe { path: folder.join("pictures.i420"), rate };
+    let pipe = Pipe { path: folder.join("pictures.i420"), size: (1280, 720), is_noisy: false, rate };
     let kbps = KBPS * rate / RATE;
     let gop = 3 * rate;
     let properties = format!(

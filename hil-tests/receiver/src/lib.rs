@@ -15,7 +15,7 @@ mod video;
 pub use coding::Coding;
 pub use flv::{FlvWriter, read as read_flv};
 pub use measure::Measure;
-pub use report::{Quantiles, Report};
+pub use report::{Arrival, Quantiles, Report};
 pub use server::{Receiver, Recording};
 pub use snapshot::Snapshot;
 

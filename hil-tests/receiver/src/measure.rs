@@ -10,7 +10,7 @@ use crate::Tag;
 use crate::amf::{self, Value};
 use crate::audio::{Sound, smooth};
 use crate::coding::{self, Coding};
-use crate::report::{Report, missing, quantiles};
+use crate::report::{Arrival, Report, missing, quantiles};
 use crate::snapshot::Snapshot;
 use crate::video::{self, Decoder, Picture};
 
@@ -71,6 +71,10 @@ impl Measure {
     /// Takes a tag that came at `arrived`.
     pub fn take(&mut self, tag: &Tag, arrived: Option<Timestamp>) {
         self.bytes += tag.body.len() as u64;
+        if let Some(at) = arrived.map(Timestamp::micros) {
+            let (bytes, is_picture) = (tag.body.len(), tag.kind == 9);
+            self.report.arrivals.push(Arrival { at, bytes, is_picture, latency_ms: None });
+        }
         match tag.kind {
             8 => self.audio(tag, arrived),
             9 => self.video(tag, arrived),
@@ -222,7 +226,11 @@ impl Measure {
         let clock = f64::from(timestamp) - mark.captured.micros() as f64 / 1000.0;
         self.video_clock = Some(self.video_clock.map_or(clock, |last| smooth(last, clock)));
         if let Some(arrived) = arrived {
-            self.latencies.push(arrived.since(mark.captured) as f64 / 1000.0);
+            let latency = arrived.since(mark.captured) as f64 / 1000.0;
+            self.latencies.push(latency);
+            if let Some(arrival) = self.report.arrivals.last_mut() {
+                arrival.latency_ms = Some(latency);
+            }
         }
     }
 

@@ -39,8 +39,22 @@ pub struct Report {
     pub idr_ms: Vec<u32>,
     /// When the first IDR picture arrived, in microseconds of `CLOCK_MONOTONIC`.
     pub first_idr: Option<i64>,
+    /// Each media message: for those who plot them.
+    #[serde(skip)]
+    pub arrivals: Vec<Arrival>,
     /// What a publisher may not do.
     pub faults: Vec<String>,
+}
+
+/// A media message, on its way to a plot.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival {
+    /// Microseconds of `CLOCK_MONOTONIC`.
+    pub at: i64,
+    pub bytes: usize,
+    pub is_picture: bool,
+    /// Milliseconds since its capture, where a mark tells.
+    pub latency_ms: Option<f64>,
 }
 
 #[derive(Clone, Copy, Debug, Default, Serialize)]

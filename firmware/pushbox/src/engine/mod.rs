@@ -28,6 +28,7 @@ use crate::hand::{self, Lamps};
 use crate::meter::{self, Meter};
 use crate::news::{News, Reporter, channel};
 use crate::privacy::Privacy;
+use crate::rate::RateControl;
 use crate::settings::{Memory, Settings};
 use crate::sink::{Description, Queue};
 use crate::uplink::Connection;
@@ -55,6 +56,7 @@ pub(crate) struct Engine {
     description: Arc<Description>,
     pub(crate) video: Arc<VideoStage>,
     pub(crate) audio: Arc<AudioStage>,
+    rate: Arc<RateControl>,
     camera: Option<Run>,
     microphone: Option<Run>,
     torch: Option<Torch>,
@@ -133,7 +135,8 @@ impl Engine {
             privacy.clone(),
         );
         let audio = AudioStage::new(Arc::clone(&description), reporter.clone(), privacy.clone());
-        let meter = Meter::new(Arc::clone(&queue), Arc::clone(&video), Arc::clone(&audio));
+        let rate = Arc::new(RateControl::new(&properties, Arc::clone(&video), reporter.clone()));
+        let meter = Meter::new(Arc::clone(&queue), Arc::clone(&video), Arc::clone(&audio), Arc::clone(&rate));
         hand::start(&board, &bindings, privacy.clone(), reporter.clone())?;
         let lamps = Lamps::start(&board.lamps)?;
         let torch = board.torch.as_ref().and_then(|config| {
@@ -164,6 +167,7 @@ impl Engine {
             description,
             video,
             audio,
+            rate,
             camera: None,
             microphone: None,
             torch: torch.map(|(torch, _)| torch),
@@ -256,6 +260,10 @@ impl Engine {
                 self.handle(Input::Device { device, event })
             }
             News::Input(input) => self.handle(input),
+            News::Narrow if self.meter.is_narrow() => {
+                self.handle(Input::Notice { code: Code::UplinkTooNarrow, params: Map::new() })
+            }
+            News::Narrow => Ok(()),
             News::Button(action) => {
                 self.act_on(action);
                 Ok(())
@@ -333,9 +341,11 @@ impl Engine {
             Output::Open(device) => return self.open(device),
             Output::Close(device) => self.run_of(device).into_iter().for_each(Run::close),
             Output::Connect { connection, url } => {
-                let (queue, reporter) = (Arc::clone(&self.queue), self.reporter.clone());
+                let (queue, rate) = (Arc::clone(&self.queue), Arc::clone(&self.rate));
                 let (options, before) = (Arc::clone(&self.connecting), self.connection.take());
-                self.connection = Some(Connection::start(connection, url, options, queue, reporter, before));
+                let reporter = self.reporter.clone();
+                self.connection =
+                    Some(Connection::start(connection, url, options, queue, rate, reporter, before));
             }
             Output::Disconnect { .. } => {
                 if let Some(connection) = &mut self.connection {

@@ -31,6 +31,7 @@ impl Engine {
         if begins {
             self.sessions += 1;
             self.description.clear();
+            self.rate.begin(properties);
             self.audio.encode(Some((self.sessions, properties.audio_quality)));
         }
         let session = self.machine.has_pictures().then_some(self.sessions);
@@ -68,18 +69,12 @@ impl Engine {
         let passes = self.camera_config().is_some_and(|config| config.encodes());
         let fps = if passes { self.sensor_fps } else { properties.fps.min(self.sensor_fps) };
         let Kbps(kbps) = properties.start_bitrate();
-        let before = control.bitrate.swap(kbps * 1000, Relaxed) / 1000;
         control.fps.store(fps, Relaxed);
         control.mirror.store(properties.mirror, Relaxed);
         self.queue.set_limit(send_limit(properties.mode));
         self.description.set_rates(fps, kbps);
         self.video.change(|order| order.follow(&properties));
-        if before.abs_diff(kbps) * 10 >= before.max(1) {
-            let params = [("kbps".to_owned(), json!(kbps)), ("cause".to_owned(), json!("property"))];
-            let notice = Input::Notice { code: Code::BitrateChanged, params: Map::from_iter(params) };
-            // It fails at the end of a session only, which no notice brings about.
-            let _ = self.handle(notice);
-        }
+        self.rate.follow(&properties, passes);
     }
 
     /// The file of the placeholder, and whether it can be shown. One that can't leaves the one before.

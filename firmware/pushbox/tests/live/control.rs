@@ -15,13 +15,13 @@ use tempfile::TempDir;
 use crate::support::{Running, SOON, board, pushbox};
 
 /// A box that waits for orders, with its socket.
-struct Boxed {
+pub(crate) struct Boxed {
     running: Running,
     folder: TempDir,
 }
 
 impl Boxed {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::on(&board("sim.toml"))
     }
 
@@ -39,7 +39,7 @@ impl Boxed {
         self.folder.path().join("control")
     }
 
-    fn connect(&self) -> Client {
+    pub(crate) fn connect(&self) -> Client {
         let deadline = Instant::now() + SOON;
         loop {
             if let Ok(stream) = UnixStream::connect(self.socket()) {
@@ -56,7 +56,7 @@ impl Boxed {
     }
 }
 
-struct Client {
+pub(crate) struct Client {
     lines: BufReader<UnixStream>,
     events: Vec<Value>,
     calls: u64,
@@ -87,7 +87,7 @@ impl Client {
         }
     }
 
-    fn result(&mut self, method: &str, params: Value) -> Value {
+    pub(crate) fn result(&mut self, method: &str, params: Value) -> Value {
         let answer = self.call(method, params);
         assert_eq!(answer.get("error"), None, "{method}");
         answer["result"].clone()
@@ -98,7 +98,7 @@ impl Client {
     }
 
     /// Waits for a status, and returns its event's detail.
-    fn status(&mut self, code: i64) -> Value {
+    pub(crate) fn status(&mut self, code: i64) -> Value {
         loop {
             for event in std::mem::take(&mut self.events) {
                 let detail = &event["params"]["detail"];

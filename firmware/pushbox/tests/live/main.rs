@@ -4,6 +4,7 @@
 
 mod command_line;
 mod control;
+mod narrow;
 mod provisioning;
 mod servers;
 mod support;

@@ -90,9 +90,10 @@ impl Client {
             thread::sleep(Duration::from_millis(2));
         }
         let result = self.thread.join().unwrap();
-        let progress = self.progress.try_iter().map(|progress| match progress {
-            Published::Connected(_) => 1001,
-            Published::Started => 1002,
+        let progress = self.progress.try_iter().filter_map(|progress| match progress {
+            Published::Connected(_) => Some(1001),
+            Published::Started => Some(1002),
+            Published::Sample(_) => None,
         });
         (result, progress.collect())
     }

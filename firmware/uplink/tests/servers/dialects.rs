@@ -188,7 +188,7 @@ fn messages_are_interleaved_and_given_up_midway() {
 fn a_server_that_reads_slowly_gets_whole_groups_of_pictures() {
     let (seen, arrived) = channel();
     let url = server(move |mut peer| {
-        socket2::SockRef::from(&peer.socket).set_recv_buffer_size(16 << 10).unwrap();
+        socket2::SockRef::from(&peer.socket).set_recv_buffer_size(256 << 10).unwrap();
         peer.accept();
         let mut last = None;
         while let Some(message) = peer.receive() {

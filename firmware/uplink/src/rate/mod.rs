@@ -1,0 +1,53 @@
+//! Rate control of the uplink, without I/O: time and samples in, the encoder's target out (spec 10.9).
+
+mod controller;
+mod path;
+mod size;
+
+use std::time::Duration;
+
+pub use controller::{Bounds, Controller, Decision, Policy};
+pub use size::SizeSteps;
+
+/// Since any fixed moment, by a clock that never steps.
+pub type Time = Duration;
+
+/// What a connection shows at one moment. All counters begin with the connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Sample {
+    pub queue: Waiting,
+    pub socket: SocketState,
+}
+
+/// What waits in the send queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// From the oldest to the newest packet.
+    pub time: Duration,
+    pub bytes: u64,
+}
+
+/// What the kernel says of a TCP connection: `TCP_INFO` and `SIOCOUTQ` of tcp(7).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SocketState {
+    /// Bytes that the kernel took.
+    pub accepted: u64,
+    /// Of them those that the other end has not acknowledged, selectively neither.
+    pub unacknowledged: u64,
+    /// Of those the ones that were not sent yet.
+    pub unsent: u64,
+    /// Smoothed, its mean deviation, and the smallest of the last minutes.
+    pub round_trip: Duration,
+    pub variation: Duration,
+    pub min_round_trip: Duration,
+    /// Bits a second that the last round trip delivered, and whether the sender had less to send than would go through.
+    pub delivery_rate: u64,
+    pub app_limited: bool,
+}
+
+impl SocketState {
+    /// Bytes at the other end.
+    pub fn delivered(&self) -> u64 {
+        self.accepted.saturating_sub(self.unacknowledged)
+    }
+}
