@@ -6,7 +6,6 @@ use std::sync::{Arc, PoisonError};
 
 use anyhow::Result;
 use live_pusher::{Action, CallId, Code, Failure, Input, Kbps, Media, Refusal, Reply, SnapshotQuality};
-use media::still;
 use serde_json::{Map, json};
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
@@ -98,9 +97,6 @@ impl Engine {
         let (number, loader, reporter) = (self.images, Arc::clone(&self.loader), self.reporter.clone());
         let load = tokio::spawn(async move {
             let result = loader.lock().await.load(&address, &hash, waiting_image::LIMIT).await;
-            let look = |file: Arc<[u8]>| Ok(still::decode(&file, 96, 96).map(|_| file)?);
-            let result = tokio::task::spawn_blocking(move || result.and_then(look)).await;
-            let result = result.unwrap_or(Err(LoadError::Timeout));
             reporter.send(News::WaitingImage { number, result }).await;
         });
         self.loading = Some(load);

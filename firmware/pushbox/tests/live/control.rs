@@ -15,17 +15,17 @@ use tempfile::TempDir;
 use crate::support::{Running, SOON, board, pushbox};
 
 /// A box that waits for orders, with its socket.
-struct Boxed {
-    running: Running,
-    folder: TempDir,
+pub(crate) struct Boxed {
+    pub(crate) running: Running,
+    pub(crate) folder: TempDir,
 }
 
 impl Boxed {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::on(&board("sim.toml"))
     }
 
-    fn on(board: &Path) -> Self {
+    pub(crate) fn on(board: &Path) -> Self {
         let folder = TempDir::new().unwrap();
         let log = fs::File::create(folder.path().join("pushbox.log")).unwrap();
         let mut command = pushbox();
@@ -35,11 +35,11 @@ impl Boxed {
         Self { running, folder }
     }
 
-    fn socket(&self) -> PathBuf {
+    pub(crate) fn socket(&self) -> PathBuf {
         self.folder.path().join("control")
     }
 
-    fn connect(&self) -> Client {
+    pub(crate) fn connect(&self) -> Client {
         let deadline = Instant::now() + SOON;
         loop {
             if let Ok(stream) = UnixStream::connect(self.socket()) {
@@ -51,30 +51,30 @@ impl Boxed {
         }
     }
 
-    fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("pushbox.log")).unwrap()
     }
 }
 
-struct Client {
-    lines: BufReader<UnixStream>,
-    events: Vec<Value>,
+pub(crate) struct Client {
+    pub(crate) lines: BufReader<UnixStream>,
+    pub(crate) events: Vec<Value>,
     calls: u64,
 }
 
 impl Client {
-    fn send(&mut self, bytes: &[u8]) {
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
         self.lines.get_mut().write_all(bytes).unwrap();
     }
 
-    fn line(&mut self) -> String {
+    pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
         assert!(self.lines.read_line(&mut line).unwrap() > 0, "it hung up");
         line
     }
 
     /// A call and its answer; events that come between are kept.
-    fn call(&mut self, method: &str, params: Value) -> Value {
+    pub(crate) fn call(&mut self, method: &str, params: Value) -> Value {
         self.calls += 1;
         let request = json!({"jsonrpc": "2.0", "id": self.calls, "method": method, "params": params});
         self.send(format!("{request}\n").as_bytes());
@@ -87,18 +87,18 @@ impl Client {
         }
     }
 
-    fn result(&mut self, method: &str, params: Value) -> Value {
+    pub(crate) fn result(&mut self, method: &str, params: Value) -> Value {
         let answer = self.call(method, params);
         assert_eq!(answer.get("error"), None, "{method}");
         answer["result"].clone()
     }
 
-    fn error(&mut self, method: &str, params: Value) -> i64 {
+    pub(crate) fn error(&mut self, method: &str, params: Value) -> i64 {
         self.call(method, params)["error"]["code"].as_i64().unwrap()
     }
 
     /// Waits for a status, and returns its event's detail.
-    fn status(&mut self, code: i64) -> Value {
+    pub(crate) fn status(&mut self, code: i64) -> Value {
         loop {
             for event in std::mem::take(&mut self.events) {
                 let detail = &event["params"]["detail"];
@@ -112,13 +112,13 @@ impl Client {
     }
 
     /// A person's line, and the first line of the answer.
-    fn type_in(&mut self, text: &str) -> String {
+    pub(crate) fn type_in(&mut self, text: &str) -> String {
         self.send(format!("{text}\r\n").as_bytes());
         self.line()
     }
 
     /// A snapshot's picture, as luma of its middle, and its size.
-    fn snapshot(&mut self, quality: &str) -> (u8, (u64, u64), usize) {
+    pub(crate) fn snapshot(&mut self, quality: &str) -> (u8, (u64, u64), usize) {
         let taken = self.result("snapshot", json!({ "quality": quality }));
         let size = (taken["width"].as_u64().unwrap(), taken["height"].as_u64().unwrap());
         let file = fs::read(Path::new(taken["tempImagePath"].as_str().unwrap())).unwrap();
@@ -129,7 +129,7 @@ impl Client {
 }
 
 /// A server, and the box live at it.
-fn live() -> (Boxed, Client, Receiver) {
+pub(crate) fn live() -> (Boxed, Client, Receiver) {
     let (boxed, server) = (Boxed::start(), Receiver::bind("127.0.0.1:0", None).unwrap());
     let mut client = boxed.connect();
     client.result("subscribe", json!({}));
@@ -141,7 +141,7 @@ fn live() -> (Boxed, Client, Receiver) {
 }
 
 /// A grey PNG.
-fn png(folder: &Path, grey: u8) -> PathBuf {
+pub(crate) fn png(folder: &Path, grey: u8) -> PathBuf {
     let path = folder.join(format!("{grey}.png"));
     let mut encoder = png::Encoder::new(fs::File::create(&path).unwrap(), 40, 40);
     encoder.set_color(png::ColorType::Grayscale);
