@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
 use super::{Engine, send_limit};
+use crate::config::in_short;
 use crate::news::News;
 use crate::snapshot;
 use crate::waiting_image::{self, LoadError};
@@ -42,8 +43,8 @@ impl Engine {
     }
 
     pub(super) fn updated(&mut self, changed: &[&str], refused: Vec<Refusal>) {
-        for Refusal { property, reason, .. } in &refused {
-            warn!(property, reason, "property not taken");
+        if !refused.is_empty() {
+            warn!(refused = in_short(&refused), "properties not taken");
         }
         self.refused = refused;
         if changed.iter().any(|name| name.starts_with("waiting-image")) {
