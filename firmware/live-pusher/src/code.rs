@@ -161,6 +161,8 @@ pub enum Failure {
     Internal,
     #[error("invalid argument: {0}")]
     InvalidArgument(&'static str),
+    #[error("invalid url: {0}")]
+    InvalidUrl(&'static str),
     #[error("invalid state: {0}")]
     InvalidState(&'static str),
     #[error("not supported")]
@@ -179,7 +181,7 @@ impl Failure {
     pub fn number(self) -> i32 {
         match self {
             Self::Internal => -1,
-            Self::InvalidArgument(_) => -2,
+            Self::InvalidArgument(_) | Self::InvalidUrl(_) => -2,
             Self::InvalidState(_) => -3,
             Self::NotSupported => -4,
             Self::Busy => -5,

@@ -60,7 +60,9 @@ impl Fuzz {
     fn new(options: Options) -> Self {
         let mut store = Store::default();
         store.update(&world::object(json!({ "url": world::URL })));
-        let machine = Machine::new(store, options, world::hardware(), |url| url.starts_with("rtmp://"));
+        let machine = Machine::new(store, options, world::hardware(), |url| {
+            url.starts_with("rtmp://").then_some(()).ok_or("no address")
+        });
         Self { machine, now: Duration::from_secs(1), calls: 0, witness: Witness::default() }
     }
 

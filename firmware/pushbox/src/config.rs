@@ -6,7 +6,7 @@ use std::path::Path;
 use ::uplink::Address;
 use anyhow::anyhow;
 use board::Board;
-use live_pusher::{Options, Refusal, Store};
+use live_pusher::{Options, Property, Refusal, Store};
 use serde_json::{Map, Value};
 
 use crate::hand::Bindings;
@@ -73,6 +73,14 @@ impl Given {
         board::read_values("property file", path, Self::take).map_err(usage)
     }
 
+    /// How it was taken over.
+    pub(crate) fn told(&self) -> String {
+        match unpublishable(&self.store.properties().url) {
+            Some(reason) => format!("taken over, but url: {reason}"),
+            None => "taken over".into(),
+        }
+    }
+
     /// Unlike a program's, a person's mistakes are not passed over.
     fn take(mut values: Map<String, Value>) -> Result<Self, (String, String)> {
         let options = values.remove(OPTIONS).unwrap_or_default();
@@ -83,6 +91,23 @@ impl Given {
             None => Ok(Self { store, options }),
         }
     }
+}
+
+/// Why nothing can be published to an address that is given.
+pub(crate) fn unpublishable(url: &str) -> Option<String> {
+    let error = Address::parse(url).err().filter(|_| !url.is_empty())?;
+    Some(format!("it can't be published to: {error}"))
+}
+
+/// What was not taken, for the log. A name that is none may be a secret in the wrong place.
+pub(crate) fn in_short(refused: &[Refusal]) -> String {
+    let known = refused.iter().filter_map(|it| Some((Property::find(&it.property)?.name, &it.reason)));
+    let mut parts: Vec<String> = known.map(|(name, reason)| format!("{name}: {reason}")).collect();
+    let unknown = refused.len() - parts.len();
+    if unknown > 0 {
+        parts.push(format!("{unknown} unknown"));
+    }
+    parts.join("; ")
 }
 
 const OPTIONS: &str = "options";

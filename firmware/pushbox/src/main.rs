@@ -98,7 +98,10 @@ fn main() -> ExitCode {
                 .and_then(|config| run::run(config, control.as_deref()))
         }
         Command::Selftest { board } => config::read_board(&board).and_then(|board| selftest::run(&board)),
-        Command::Ctl { control, json, command } => ctl::run(&control, &command, json),
+        Command::Ctl { control, json, command } => match ctl::run(&control, &command, json) {
+            Ok(code) => return code,
+            Err(error) => Err(error),
+        },
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "pushbox", &mut std::io::stdout());
             Ok(())

@@ -153,7 +153,7 @@ impl Settings {
                 *given = new;
                 self.options = given.options.clone();
                 self.remembers_camera = false;
-                "taken over".to_owned()
+                given.told()
             }
             Err(error) => format!("not taken over: {error:#}"),
         };

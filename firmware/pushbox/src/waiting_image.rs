@@ -3,17 +3,21 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use md5::{Digest, Md5};
-use media::still::StillError;
-use tokio::sync::oneshot;
+use media::still::{self, StillError};
+use tokio::sync::{Semaphore, oneshot};
 use tokio::time;
+use ureq::Agent;
 
 /// For the whole of a load.
 pub(crate) const LIMIT: Duration = Duration::from_secs(10);
+/// Loads that may be under way: the wanted one, and others that were given up while nothing could interrupt them, such as
+/// a file system that hangs.
+const LOADS: usize = 4;
 const LONGEST: u64 = 10_000_000;
 const REDIRECTS: u32 = 5;
 
@@ -53,9 +57,18 @@ impl LoadError {
 }
 
 /// Loads waiting images and keeps the last one.
-#[derive(Default)]
 pub(crate) struct Loader {
     last: Option<Loaded>,
+    places: Arc<Semaphore>,
+    /// Whether a file can be shown. It may take much memory, so that only one is looked at at a time.
+    check: fn(&[u8]) -> Result<(), StillError>,
+    checking: Arc<Mutex<()>>,
+}
+
+impl Default for Loader {
+    fn default() -> Self {
+        Self::new(|file| still::decode(file, 96, 96).map(drop))
+    }
 }
 
 struct Loaded {
@@ -65,7 +78,12 @@ struct Loaded {
 }
 
 impl Loader {
-    /// The file at `address`, within `limit`. An empty `hash` is not checked; the file that has it is not loaded again.
+    fn new(check: fn(&[u8]) -> Result<(), StillError>) -> Self {
+        Self { last: None, places: Arc::new(Semaphore::new(LOADS)), check, checking: Arc::default() }
+    }
+
+    /// The file at `address`, within `limit`, if it can be shown. An empty `hash` is not checked; the file that has it is
+    /// not loaded again. Dropping the future ends its request.
     pub(crate) async fn load(
         &mut self,
         address: &str,
@@ -75,44 +93,67 @@ impl Loader {
         if let Some(last) = self.last.as_ref().filter(|last| last.hash.eq_ignore_ascii_case(hash)) {
             return Ok(Arc::clone(&last.bytes));
         }
-        let source = Source::parse(address)?;
+        let source = Source::parse(address, limit)?;
+        let _interrupt = source.interrupt();
+        let loaded = time::timeout(limit, self.read(source, hash.to_ascii_lowercase())).await;
+        Ok(Arc::clone(&self.last.insert(loaded.unwrap_or(Err(LoadError::Timeout))?).bytes))
+    }
+
+    /// In a thread, because a file system may hang, and not in one of tokio's, which hold up the end of the runtime.
+    async fn read(&self, source: Source, hash: String) -> Result<Loaded, LoadError> {
+        let place = Arc::clone(&self.places).acquire_owned().await;
+        let (check, checking) = (self.check, Arc::clone(&self.checking));
         let (sender, receiver) = oneshot::channel();
-        // Not one of tokio's threads: those hold up the end of the runtime.
-        thread::Builder::new()
-            .name("waiting image".into())
-            .spawn(move || {
-                let loaded = source.read(limit).map(|bytes| {
-                    let hash = format!("{:032x}", u128::from_be_bytes(Md5::digest(&bytes).into()));
-                    Loaded { hash, bytes: bytes.into() }
-                });
-                // Nobody waits any more when that took too long.
-                let _ = sender.send(loaded);
-            })
-            .map_err(LoadError::Missing)?;
-        // A file system may hang too.
-        let Ok(Ok(loaded)) = time::timeout(limit, receiver).await else {
-            return Err(LoadError::Timeout);
+        let body = move || {
+            let loaded = source.read().and_then(|bytes| {
+                let _checking = checking.lock().unwrap_or_else(PoisonError::into_inner);
+                // Nobody waits for what was given up.
+                if sender.is_closed() { Err(LoadError::Timeout) } else { looked_at(bytes, &hash, check) }
+            });
+            drop(place);
+            let _ = sender.send(loaded);
         };
-        let loaded = loaded?;
-        if !hash.is_empty() && !loaded.hash.eq_ignore_ascii_case(hash) {
-            return Err(LoadError::Hash { actual: loaded.hash });
+        thread::Builder::new().name("waiting image".into()).spawn(body).map_err(LoadError::Missing)?;
+        receiver.await.unwrap_or(Err(LoadError::Timeout))
+    }
+}
+
+fn looked_at(
+    bytes: Vec<u8>,
+    hash: &str,
+    check: fn(&[u8]) -> Result<(), StillError>,
+) -> Result<Loaded, LoadError> {
+    let actual = format!("{:032x}", u128::from_be_bytes(Md5::digest(&bytes).into()));
+    if !hash.is_empty() && actual != hash {
+        return Err(LoadError::Hash { actual });
+    }
+    check(&bytes)?;
+    Ok(Loaded { hash: actual, bytes: bytes.into() })
+}
+
+/// Ends the requests of an agent when nobody waits for them any more.
+struct Interrupt(Option<Agent>);
+
+impl Drop for Interrupt {
+    fn drop(&mut self) {
+        if let Some(agent) = self.0.take() {
+            agent.shutdown();
         }
-        Ok(Arc::clone(&self.last.insert(loaded).bytes))
     }
 }
 
 enum Source {
     File(PathBuf),
-    Web(String),
+    Web(Agent, String),
 }
 
 impl Source {
-    fn parse(address: &str) -> Result<Self, LoadError> {
+    fn parse(address: &str, limit: Duration) -> Result<Self, LoadError> {
         let Some((scheme, rest)) = address.split_once("://") else {
             return if address.is_empty() { Err(LoadError::Address) } else { Ok(Self::File(address.into())) };
         };
         match scheme.to_ascii_lowercase().as_str() {
-            scheme @ ("http" | "https") => Ok(Self::Web(format!("{scheme}://{rest}"))),
+            scheme @ ("http" | "https") => Ok(Self::Web(agent(limit), format!("{scheme}://{rest}"))),
             "file" => {
                 let path = rest.strip_prefix("localhost").unwrap_or(rest);
                 let path = unescape(path).filter(|path| path.starts_with('/')).ok_or(LoadError::Address)?;
@@ -122,11 +163,18 @@ impl Source {
         }
     }
 
-    fn read(self, limit: Duration) -> Result<Vec<u8>, LoadError> {
+    fn read(self) -> Result<Vec<u8>, LoadError> {
         match self {
             Self::File(path) => read_file(path),
-            Self::Web(address) => read_web(&address, limit),
+            Self::Web(agent, address) => read_web(&agent, &address),
         }
+    }
+
+    fn interrupt(&self) -> Interrupt {
+        Interrupt(match self {
+            Self::File(_) => None,
+            Self::Web(agent, _) => Some(agent.clone()),
+        })
     }
 }
 
@@ -153,14 +201,20 @@ fn read_file(path: PathBuf) -> Result<Vec<u8>, LoadError> {
     if bytes.len() as u64 > LONGEST { Err(LoadError::TooLarge) } else { Ok(bytes) }
 }
 
-fn read_web(address: &str, limit: Duration) -> Result<Vec<u8>, LoadError> {
-    let agent = ureq::Agent::config_builder()
+fn agent(limit: Duration) -> Agent {
+    Agent::config_builder()
         .timeout_global(Some(limit))
+        // What can't be interrupted ends sooner, so that there is time left for what waits for its place.
+        .timeout_resolve(Some(limit / 2))
+        .timeout_connect(Some(limit / 2))
         .max_redirects(REDIRECTS)
         .proxy(None)
         .user_agent(concat!("Pushbox/", env!("CARGO_PKG_VERSION")))
         .build()
-        .new_agent();
+        .new_agent()
+}
+
+fn read_web(agent: &Agent, address: &str) -> Result<Vec<u8>, LoadError> {
     let mut response = agent.get(address).call().map_err(web_error)?;
     if response.status() != 200 {
         return Err(LoadError::Status(response.status().as_u16()));

@@ -60,19 +60,30 @@ pub(crate) struct Credentials {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.text())]
 pub enum AddressError {
-    #[error("no address: give rtmp://host/app/stream")]
     Empty,
-    #[error("address longer than 2048 bytes: give a shorter one")]
     TooLong,
-    #[error("address without rtmp://, rtmps://, http:// or https://: give rtmp://host/app/stream")]
     Scheme,
-    #[error("address without a host: give rtmp://host/app/stream")]
     Host,
-    #[error("bad port in the address: give 1 to 65535")]
     Port,
-    #[error("address without an app or a stream name: give rtmp://host/app/stream")]
     Stream,
+}
+
+impl AddressError {
+    /// What is wrong, and what would be right: nothing of the address itself.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Empty => "no address: give rtmp://host/app/stream",
+            Self::TooLong => "address longer than 2048 bytes: give a shorter one",
+            Self::Scheme => {
+                "address without rtmp://, rtmps://, http:// or https://: give rtmp://host/app/stream"
+            }
+            Self::Host => "address without a host: give rtmp://host/app/stream",
+            Self::Port => "bad port in the address: give 1 to 65535",
+            Self::Stream => "address without an app or a stream name: give rtmp://host/app/stream",
+        }
+    }
 }
 
 const LONGEST: usize = 2048;

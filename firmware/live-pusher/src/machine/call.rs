@@ -142,8 +142,8 @@ impl Machine {
 
     fn start(&mut self, id: CallId) {
         let url = self.store.properties().url.clone();
-        if !(self.is_address)(&url) {
-            return self.reply(id, Err(Failure::InvalidArgument("invalid url")));
+        if let Err(reason) = (self.check_address)(&url) {
+            return self.reply(id, Err(Failure::InvalidUrl(reason)));
         }
         (self.last_error, self.restart, self.restarts) = (None, None, 0);
         if self.session.is_some() {
@@ -173,9 +173,9 @@ impl Machine {
     }
 
     fn start_automatically(&mut self, url: String) {
-        if !(self.is_address)(&url) {
+        if let Err(reason) = (self.check_address)(&url) {
             self.automatic = false;
-            self.emit(Code::AddressInvalid, Map::new());
+            self.emit(Code::AddressInvalid, Map::from_iter([("reason".to_owned(), reason.into())]));
             return;
         }
         self.last_error = None;

@@ -32,7 +32,7 @@ const REPEAT: Duration = Duration::from_secs(1);
 pub struct Machine {
     options: Options,
     hardware: Hardware,
-    is_address: fn(&str) -> bool,
+    check_address: fn(&str) -> Result<(), &'static str>,
     now: Time,
     store: Store,
     attached: bool,
@@ -68,12 +68,17 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// `is_address` tells whether a text is an address that can be published to.
-    pub fn new(store: Store, options: Options, hardware: Hardware, is_address: fn(&str) -> bool) -> Self {
+    /// `check_address` tells why a text is no address that can be published to.
+    pub fn new(
+        store: Store,
+        options: Options,
+        hardware: Hardware,
+        check_address: fn(&str) -> Result<(), &'static str>,
+    ) -> Self {
         Self {
             options,
             hardware,
-            is_address,
+            check_address,
             now: Time::ZERO,
             store,
             attached: false,

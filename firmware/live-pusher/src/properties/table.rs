@@ -70,18 +70,17 @@ impl Property {
     pub fn find(name: &str) -> Option<&'static Self> {
         TABLE.iter().find(|property| {
             let mut names = property.aliases.iter().chain([&property.name]);
-            names.any(|known| *known == name || camel(known) == name)
+            names.any(|known| *known == name || camel(known).eq(name.chars()))
         })
     }
 }
 
 /// `video-width` as `videoWidth`.
-fn camel(name: &str) -> String {
-    let mut words = name.split('-');
-    let first = words.next().unwrap_or_default().to_owned();
-    words.fold(first, |name, word| {
-        let (initial, rest) = word.split_at(word.len().min(1));
-        name + &initial.to_ascii_uppercase() + rest
+fn camel(name: &str) -> impl Iterator<Item = char> {
+    let mut begins = false;
+    name.chars().filter_map(move |c| {
+        let begun = std::mem::replace(&mut begins, c == '-');
+        (c != '-').then(|| if begun { c.to_ascii_uppercase() } else { c })
     })
 }
 

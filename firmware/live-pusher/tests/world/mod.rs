@@ -62,7 +62,9 @@ impl World {
         let mut store = Store::default();
         assert_eq!(store.update(&object(properties)).refused, []);
         Self {
-            machine: Machine::new(store, options, hardware, |url| url.starts_with("rtmp://")),
+            machine: Machine::new(store, options, hardware, |url| {
+                url.starts_with("rtmp://").then_some(()).ok_or("no address")
+            }),
             now: Duration::from_secs(1000),
             answer: Answer::Granted,
             outputs: Vec::new(),

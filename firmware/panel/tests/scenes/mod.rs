@@ -99,7 +99,7 @@ fn landscape() -> Vec<Rgb565> {
 /// A set of pause reasons, as the machine makes it.
 pub(crate) fn reasons(reason: Reason) -> Reasons {
     let hardware = Hardware { cameras: vec![DevicePosition::Front], torch: None, music: false };
-    let mut machine = Machine::new(Store::default(), Options::default(), hardware, |_| true);
+    let mut machine = Machine::new(Store::default(), Options::default(), hardware, |_| Ok(()));
     machine.handle(Duration::ZERO, Input::Attach);
     machine.handle(Duration::ZERO, Input::Condition { reason, holds: true });
     machine.reasons()

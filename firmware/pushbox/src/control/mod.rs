@@ -13,7 +13,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
@@ -37,9 +37,15 @@ enum Manner {
 const PROMPT: &str = "pushbox> ";
 
 /// What a line is answered with, as soon as the box has it.
-type Answer = Pin<Box<dyn Future<Output = String> + Send>>;
-/// Answers that a client may wait for before no more is read from it.
+struct Answer {
+    text: Pin<Box<dyn Future<Output = String> + Send>>,
+    /// Bytes of it that are there already.
+    size: usize,
+}
+
+/// Answers that a client may wait for before no more is read from it, and their bytes.
 const ANSWERS: usize = 64;
+const UNSENT: usize = 1 << 20;
 
 /// Speaks with one client until it hangs up. Lines are carried out as they come, also while the answer to an earlier one is
 /// waited for; answers go out in the order of the lines.
@@ -53,10 +59,11 @@ async fn serve(
     let mut client = Client { handle: handle.clone(), manner, listener: None, is_person: false };
     let mut answers = VecDeque::<Answer>::new();
     loop {
-        let has_room = answers.len() < ANSWERS;
+        let unsent: usize = answers.iter().map(|answer| answer.size).sum();
+        let has_room = answers.len() < ANSWERS && unsent < UNSENT;
         let answer = async {
             match answers.front_mut() {
-                Some(answer) => answer.await,
+                Some(answer) => answer.text.as_mut().await,
                 None => std::future::pending().await,
             }
         };
@@ -94,7 +101,7 @@ async fn serve(
     }
     // It has said all that it wants to, and may listen still.
     for answer in answers {
-        send(&mut writer, answer.await.as_bytes()).await?;
+        send(&mut writer, answer.text.await.as_bytes()).await?;
     }
     Ok(())
 }
@@ -123,7 +130,10 @@ impl Client {
             Line::Noise if self.is_person => at_once("? that was no text; type help\n".into()),
             Line::Noise => at_once(rpc::noise()),
         };
-        if self.wants_prompt() { Box::pin(async { dressed(&answer.await) }) } else { answer }
+        if !self.wants_prompt() {
+            return answer;
+        }
+        Answer::new(answer.size, async { dressed(&answer.text.await) })
     }
 
     async fn answer_text(&mut self, text: &str) -> Answer {
@@ -147,10 +157,17 @@ impl Client {
 
     fn render(&self, event: &Event) -> String {
         if !self.is_person {
-            return line(&json!({"jsonrpc": "2.0", "method": "event", "params": event.to_json()}));
+            let event = json!({"jsonrpc": "2.0", "method": "event", "params": event.to_json()});
+            return format!("{event}\n");
         }
         let text = person::event(event);
         if self.wants_prompt() { dressed(&text) } else { text }
+    }
+}
+
+impl Answer {
+    fn new(size: usize, text: impl Future<Output = String> + Send + 'static) -> Self {
+        Self { text: Box::pin(text), size }
     }
 }
 
@@ -160,9 +177,5 @@ fn dressed(text: &str) -> String {
 }
 
 fn at_once(text: String) -> Answer {
-    Box::pin(std::future::ready(text))
-}
-
-fn line(value: &Value) -> String {
-    format!("{value}\n")
+    Answer::new(text.len(), std::future::ready(text))
 }

@@ -3,7 +3,7 @@
 use live_pusher::Method;
 use serde_json::{Map, Value, json};
 
-use super::rpc::Fault;
+use super::rpc::{self, Fault, Outcome};
 use super::{Answer, Client, at_once};
 use crate::events::Event;
 
@@ -43,23 +43,21 @@ impl Client {
                 None => return at_once("? METHOD NAME=VALUE ...; type help\n".into()),
             },
         };
-        Box::pin(async {
-            let result = match outcome {
-                Ok(outcome) => outcome.wait().await,
-                Err(fault) => Err(fault),
-            };
-            match result {
-                Ok(result) => readable(&result),
-                Err(Fault { code, message }) => format!("? {message} ({code}); type help\n"),
-            }
-        })
+        match outcome {
+            Ok(Outcome::Now(result)) => at_once(readable(&result)),
+            Ok(Outcome::Later(reply)) => Answer::new(0, async {
+                rpc::result(reply).await.map_or_else(|fault| complaint(&fault), |result| readable(&result))
+            }),
+            Err(fault) => at_once(complaint(&fault)),
+        }
     }
 }
 
 /// The name of a method, whatever its case and hyphens.
 fn spelled(name: &str) -> String {
     let plain = |name: &str| name.to_lowercase().replace(['-', '_'], "");
-    let known = Method::names().find(|known| plain(known) == plain(name));
+    let wanted = plain(name);
+    let known = Method::names().find(|known| plain(known) == wanted);
     known.unwrap_or(name).to_owned()
 }
 
@@ -87,9 +85,18 @@ fn readable(result: &Value) -> String {
     let Value::Object(fields) = result else {
         return format!("{result}\n");
     };
-    if let Some(Value::Array(refused)) = fields.get("refused") {
-        let line = |it: &Value| format!("? {}: {}\n", plain(&it["property"]), plain(&it["reason"]));
-        return if refused.is_empty() { "ok\n".into() } else { refused.iter().map(line).collect() };
+    let told = |name| fields.get(name).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let (refused, warnings) = (told("refused"), told("warnings"));
+    if !refused.is_empty() {
+        let lines: Vec<String> =
+            refused.iter().chain(warnings).map(|it| format!("? {}\n", reason(it))).collect();
+        return lines.concat();
+    }
+    if let Some(warning) = warnings.first() {
+        return format!("ok, but {}\n", reason(warning));
+    }
+    if fields.contains_key("refused") {
+        return "ok\n".into();
     }
     if fields.is_empty() {
         return "ok\n".into();
@@ -98,6 +105,14 @@ fn readable(result: &Value) -> String {
     let lines: Vec<String> =
         fields.iter().map(|(name, value)| format!("{name:width$}  {}\n", plain(value))).collect();
     lines.concat()
+}
+
+fn reason(of: &Value) -> String {
+    format!("{}: {}", plain(&of["property"]), plain(&of["reason"]))
+}
+
+fn complaint(fault: &Fault) -> String {
+    format!("? {} ({}); type help\n", fault.message, fault.code)
 }
 
 fn plain(value: &Value) -> String {

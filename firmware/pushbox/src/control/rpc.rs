@@ -1,10 +1,14 @@
 //! JSON-RPC 2.0.
 
-use live_pusher::{Failure, Input, Method, Reason, Refusal, Reply, TABLE, schema};
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use live_pusher::{Failure, Input, Method, Property, Reason, Refusal, Reply, TABLE, schema};
 use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
 
-use super::{Answer, Client, at_once, line, view};
+use super::{Answer, Client, at_once, view};
+use crate::config::unpublishable;
 use crate::engine::Engine;
 
 const PARSE_ERROR: i32 = -32700;
@@ -16,6 +20,12 @@ const INTERNAL_ERROR: i32 = -32603;
 
 /// Requests in a batch, whose answers wait for one another.
 const BATCH: usize = 64;
+/// Properties, names or events in a request.
+const ENTRIES: usize = 128;
+/// Characters of what was given that an answer repeats.
+const REPEATED: usize = 64;
+
+static SCHEMA: LazyLock<Value> = LazyLock::new(schema);
 
 /// What is answered in place of a result.
 #[derive(Debug)]
@@ -42,88 +52,109 @@ impl From<Failure> for Fault {
 
 /// What comes of a method.
 pub(super) enum Outcome {
-    Now(Value),
+    Now(Cow<'static, Value>),
     /// Once the box has done it.
     Later(oneshot::Receiver<Result<Reply, Failure>>),
 }
 
-impl Outcome {
-    pub(super) async fn wait(self) -> Result<Value, Fault> {
-        match self {
-            Self::Now(value) => Ok(value),
-            Self::Later(reply) => Ok(Value::Object(reply.await.map_err(|_| Fault::ends())??)),
-        }
-    }
+/// What the box answers to a call in the end.
+pub(super) async fn result(reply: oneshot::Receiver<Result<Reply, Failure>>) -> Result<Value, Fault> {
+    Ok(Value::Object(reply.await.map_err(|_| Fault::ends())??))
 }
 
 /// What a request is answered with.
 enum Response {
-    Now(Value),
-    Later(Value, Result<Outcome, Fault>),
+    Now(String),
+    Later(Value, oneshot::Receiver<Result<Reply, Failure>>),
 }
 
 impl Response {
-    async fn wait(self) -> Value {
-        let (id, outcome) = match self {
-            Self::Now(response) => return response,
-            Self::Later(id, outcome) => (id, outcome),
-        };
-        let result = match outcome {
-            Ok(outcome) => outcome.wait().await,
-            Err(fault) => Err(fault),
-        };
-        match result {
-            Ok(result) => json!({"jsonrpc": "2.0", "id": id, "result": result}),
-            Err(fault) => error(&id, &fault),
+    fn new(id: Value, outcome: Result<Outcome, Fault>) -> Self {
+        match outcome {
+            Ok(Outcome::Now(result)) => Self::Now(success(&id, &result)),
+            Ok(Outcome::Later(reply)) => Self::Later(id, reply),
+            Err(fault) => Self::Now(error(&id, &fault)),
+        }
+    }
+
+    fn size(&self) -> usize {
+        match self {
+            Self::Now(text) => text.len(),
+            Self::Later(id, _) => id.as_str().map_or(0, str::len),
+        }
+    }
+
+    async fn wait(self) -> String {
+        match self {
+            Self::Now(text) => text,
+            Self::Later(id, reply) => match result(reply).await {
+                Ok(result) => success(&id, &result),
+                Err(fault) => error(&id, &fault),
+            },
         }
     }
 }
 
-fn error(id: &Value, fault: &Fault) -> Value {
-    json!({"jsonrpc": "2.0", "id": id, "error": {"code": fault.code, "message": fault.message}})
+fn success(id: &Value, result: &Value) -> String {
+    format!(r#"{{"id":{id},"jsonrpc":"2.0","result":{result}}}"#)
+}
+
+fn error(id: &Value, fault: &Fault) -> String {
+    json!({"jsonrpc": "2.0", "id": id, "error": {"code": fault.code, "message": fault.message}}).to_string()
+}
+
+/// The error of a line that is no request.
+fn refused(code: i32, message: impl Into<String>) -> String {
+    error(&Value::Null, &Fault::new(code, message)) + "\n"
 }
 
 pub(super) fn too_long() -> String {
-    line(&error(&Value::Null, &Fault::new(PARSE_ERROR, "a line of more than 1 MiB")))
+    refused(PARSE_ERROR, "a line of more than 1 MiB")
 }
 
 pub(super) fn noise() -> String {
-    line(&error(&Value::Null, &Fault::new(PARSE_ERROR, "that was no text")))
+    refused(PARSE_ERROR, "that was no text")
+}
+
+/// As much of a text as an answer repeats.
+pub(super) fn shortened(text: &str) -> String {
+    match text.char_indices().nth(REPEATED) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 impl Client {
     pub(super) async fn answer_json(&mut self, text: &str) -> Answer {
-        let refused = |code, message: String| at_once(line(&error(&Value::Null, &Fault::new(code, message))));
         let requests = match serde_json::from_str(text) {
             // The cause says where, and nothing of what stands there.
-            Err(cause) => return refused(PARSE_ERROR, format!("no JSON at column {}", cause.column())),
+            Err(cause) => {
+                return at_once(refused(PARSE_ERROR, format!("no JSON at column {}", cause.column())));
+            }
             Ok(Value::Array(requests)) if requests.is_empty() => {
-                return refused(INVALID_REQUEST, "an empty batch".into());
+                return at_once(refused(INVALID_REQUEST, "an empty batch"));
             }
             Ok(Value::Array(requests)) if requests.len() > BATCH => {
-                return refused(INVALID_REQUEST, format!("more than {BATCH} requests at once"));
+                return at_once(refused(INVALID_REQUEST, format!("more than {BATCH} requests at once")));
             }
             Ok(Value::Array(requests)) => requests,
             Ok(request) => {
-                let response = self.answer_request(request).await;
-                return Box::pin(async {
-                    match response {
-                        Some(response) => line(&response.wait().await),
-                        None => String::new(),
-                    }
-                });
+                return match self.answer_request(request).await {
+                    Some(response) => Answer::new(response.size(), async { response.wait().await + "\n" }),
+                    None => at_once(String::new()),
+                };
             }
         };
         let mut responses = Vec::new();
         for request in requests {
             responses.extend(self.answer_request(request).await);
         }
-        Box::pin(async {
-            let mut answers = Vec::new();
+        Answer::new(responses.iter().map(Response::size).sum(), async {
+            let mut texts = Vec::new();
             for response in responses {
-                answers.push(response.wait().await);
+                texts.push(response.wait().await);
             }
-            if answers.is_empty() { String::new() } else { line(&Value::Array(answers)) }
+            if texts.is_empty() { String::new() } else { format!("[{}]\n", texts.join(",")) }
         })
     }
 
@@ -150,7 +181,7 @@ impl Client {
             Ok(params) => self.execute(&method, params).await,
             Err(fault) => Err(fault),
         };
-        Some(Response::Later(id?, outcome))
+        Some(Response::new(id?, outcome))
     }
 
     /// One method, whichever way it came in.
@@ -162,7 +193,7 @@ impl Client {
         let value = match method {
             "status" => self.look(view::status).await,
             "capabilities" => self.look(view::capabilities).await,
-            "props.schema" => Ok(schema()),
+            "props.schema" => return Ok(Outcome::Now(Cow::Borrowed(&SCHEMA))),
             "props.get" => {
                 let names = texts(&params, "names")?;
                 let values = self.handle.ask(move |engine| view::properties(engine.machine(), &names)).await;
@@ -198,27 +229,40 @@ impl Client {
             }
             _ => return self.call(method, &params).await,
         };
-        value.map(Outcome::Now)
+        value.map(|value| Outcome::Now(Cow::Owned(value)))
     }
 
     async fn look(&self, view: fn(&Engine) -> Value) -> Result<Value, Fault> {
         self.handle.ask(move |engine| view(engine)).await.ok_or_else(Fault::ends)
     }
 
-    /// Sets properties; tells which were not taken, and why.
+    /// Sets properties; tells which were not taken, and why, and what will not do.
     async fn set(&self, values: Map<String, Value>) -> Result<Value, Fault> {
-        let refused = self.handle.ask(|engine| engine.set(values)).await.ok_or_else(Fault::ends)?;
+        if values.len() > ENTRIES {
+            return Err(Fault::new(INVALID_PARAMS, format!("more than {ENTRIES} properties at once")));
+        }
+        let sets_url = values.keys().any(|name| Property::find(name).is_some_and(|it| it.name == "url"));
+        let set = self.handle.ask(move |engine| {
+            let refused = engine.set(values);
+            let url = &engine.machine().store().properties().url;
+            (refused, if sets_url { unpublishable(url) } else { None })
+        });
+        let (refused, warning) = set.await.ok_or_else(Fault::ends)?;
         let refused: Vec<Value> = refused
             .into_iter()
             .map(|Refusal { property, value, reason }| {
-                json!({"property": property, "value": value, "reason": reason})
+                json!({"property": shortened(&property), "value": repeated(value), "reason": reason})
             })
             .collect();
-        Ok(json!({ "refused": refused }))
+        let mut result = json!({ "refused": refused });
+        if let Some(reason) = warning {
+            result["warnings"] = json!([{"property": "url", "reason": reason}]);
+        }
+        Ok(result)
     }
 
     async fn call(&self, name: &str, params: &Map<String, Value>) -> Result<Outcome, Fault> {
-        let unknown = || Fault::new(METHOD_NOT_FOUND, format!("there is no method {name}"));
+        let unknown = || Fault::new(METHOD_NOT_FOUND, format!("there is no method {}", shortened(name)));
         let method = Method::parse(name, params).ok_or_else(unknown)??;
         let reply = self.handle.ask(|engine| engine.call(method)).await.ok_or_else(Fault::ends)?;
         Ok(Outcome::Later(reply))
@@ -235,9 +279,19 @@ fn texts(params: &Map<String, Value>, name: &str) -> Result<Vec<String>, Fault> 
     let wanted = || Fault::new(INVALID_PARAMS, format!("{name} is a list of texts"));
     match params.get(name) {
         None => Ok(Vec::new()),
+        Some(Value::Array(list)) if list.len() > ENTRIES => {
+            Err(Fault::new(INVALID_PARAMS, format!("{name} has more than {ENTRIES} entries")))
+        }
         Some(Value::Array(list)) => {
             list.iter().map(|it| it.as_str().map(str::to_owned).ok_or_else(wanted)).collect()
         }
         Some(_) => Err(wanted()),
     }
+}
+
+/// A value as an answer repeats it.
+fn repeated(value: Value) -> Value {
+    let text = value.as_str().map_or_else(|| Cow::Owned(value.to_string()), Cow::Borrowed);
+    let short = shortened(&text);
+    if short == text { value } else { short.into() }
 }

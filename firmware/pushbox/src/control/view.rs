@@ -3,6 +3,7 @@
 use live_pusher::{Code, MAX_ZOOM, Machine, Property};
 use serde_json::{Map, Value, json};
 
+use super::rpc::shortened;
 use crate::engine::Engine;
 
 /// State, reasons, camera in use, last error; how often each status was told.
@@ -60,7 +61,8 @@ pub(super) fn properties(machine: &Machine, names: &[String]) -> Result<Map<Stri
         return Ok(values);
     }
     let find = |name: &String| {
-        let property = Property::find(name).ok_or_else(|| format!("there is no property {name}"))?;
+        let property =
+            Property::find(name).ok_or_else(|| format!("there is no property {}", shortened(name)))?;
         Ok((property.name.to_owned(), values[property.name].clone()))
     };
     names.iter().map(find).collect()

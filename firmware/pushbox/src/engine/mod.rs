@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant, SystemTime};
 
+use ::uplink::AddressError;
 use anyhow::{Context, Result, anyhow};
 use board::{Board, CameraConfig, Position, Torch};
 use live_pusher::{
@@ -148,11 +149,11 @@ impl Engine {
             torch: torch.as_ref().map(|(_, camera)| *camera),
             ..Hardware::default()
         };
-        let is_address = |url: &str| ::uplink::Address::parse(url).is_ok();
+        let check_address = |url: &str| ::uplink::Address::parse(url).map(drop).map_err(AddressError::text);
         audio.set_volume(memory.microphone_volume);
         let profile = options.profile;
         let connecting = Arc::new(connecting(&options, memory.clock));
-        let mut machine = Machine::new(store, options, hardware, is_address);
+        let mut machine = Machine::new(store, options, hardware, check_address);
         if let Some(camera) = settings.as_ref().and_then(Settings::last_camera) {
             machine.begin_with(camera);
         }
@@ -381,7 +382,8 @@ impl Engine {
         let (code, text) = (status.code.number(), status.code.text());
         *self.told.entry(code).or_default() += 1;
         let params = Value::Object(status.params.clone());
-        if (1001..=1099).contains(&code) {
+        // Notices of what was asked for are no warnings; the last two have no text.
+        if matches!(code, 1001..=1099 | 4998 | 4999) {
             info!(code, %params, "{text}");
         } else {
             warn!(code, %params, "{text}");

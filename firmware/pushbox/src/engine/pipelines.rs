@@ -6,12 +6,12 @@ use std::sync::{Arc, PoisonError};
 
 use anyhow::Result;
 use live_pusher::{Action, CallId, Code, Failure, Input, Kbps, Media, Refusal, Reply, SnapshotQuality};
-use media::still;
 use serde_json::{Map, json};
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
 use super::{Engine, send_limit};
+use crate::config::in_short;
 use crate::news::News;
 use crate::snapshot;
 use crate::waiting_image::{self, LoadError};
@@ -44,8 +44,8 @@ impl Engine {
     }
 
     pub(super) fn updated(&mut self, changed: &[&str], refused: Vec<Refusal>) {
-        for Refusal { property, reason, .. } in &refused {
-            warn!(property, reason, "property not taken");
+        if !refused.is_empty() {
+            warn!(refused = in_short(&refused), "properties not taken");
         }
         self.refused = refused;
         if changed.iter().any(|name| name.starts_with("waiting-image")) {
@@ -93,9 +93,6 @@ impl Engine {
         let (number, loader, reporter) = (self.images, Arc::clone(&self.loader), self.reporter.clone());
         let load = tokio::spawn(async move {
             let result = loader.lock().await.load(&address, &hash, waiting_image::LIMIT).await;
-            let look = |file: Arc<[u8]>| Ok(still::decode(&file, 96, 96).map(|_| file)?);
-            let result = tokio::task::spawn_blocking(move || result.and_then(look)).await;
-            let result = result.unwrap_or(Err(LoadError::Timeout));
             reporter.send(News::WaitingImage { number, result }).await;
         });
         self.loading = Some(load);

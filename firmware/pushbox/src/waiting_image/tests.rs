@@ -1,3 +1,4 @@
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -35,8 +36,13 @@ fn fixed(answer: Vec<u8>) -> String {
     format!("http://{address}/image.png")
 }
 
+/// One that takes any bytes.
+fn loader() -> Loader {
+    Loader::new(|_| Ok(()))
+}
+
 async fn load(address: &str, hash: &str, limit: Duration) -> Result<Arc<[u8]>, LoadError> {
-    Loader::default().load(address, hash, limit).await
+    loader().load(address, hash, limit).await
 }
 
 async fn reason(address: &str, hash: &str, limit: Duration) -> &'static str {
@@ -95,7 +101,7 @@ async fn another_file_is_refused() {
 async fn what_is_there_is_not_loaded_again() {
     let (address, asked) = server(|_, stream| stream.write_all(&ok("image")));
     let address = format!("http://{address}/");
-    let mut loader = Loader::default();
+    let mut loader = loader();
     for (hash, times) in [("", 1), ("", 2), (IMAGE, 2), (&IMAGE.to_uppercase(), 2)] {
         assert_eq!(&loader.load(&address, hash, LIMIT).await.unwrap()[..], b"image");
         assert_eq!(asked.load(Relaxed), times, "{hash}");
@@ -170,7 +176,7 @@ async fn a_slow_server_is_left() {
         assert!(start.elapsed() < LIMIT / 2, "{:?}", start.elapsed());
         // The request itself ends too, so that no threads pile up.
         let start = Instant::now();
-        assert!(matches!(read_web(&format!("http://{address}/"), SHORT), Err(LoadError::Timeout)));
+        assert!(matches!(read_web(&agent(SHORT), &format!("http://{address}/")), Err(LoadError::Timeout)));
         assert!(start.elapsed() < LIMIT / 2, "{:?}", start.elapsed());
     }
 }
@@ -244,8 +250,42 @@ async fn no_error_tells_a_secret() {
     }
 }
 
-#[test]
-fn what_cannot_be_decoded_has_its_word() {
-    let error = media::still::decode(b"image", 2, 2).map(|_| ()).map_err(LoadError::from).unwrap_err();
-    assert_eq!(error.reason(), "decode");
+#[tokio::test]
+async fn what_cannot_be_decoded_has_its_word_and_is_not_kept() {
+    let mut loader = Loader::default();
+    for _ in 0..2 {
+        let error = loader.load(&fixed(ok("image")), IMAGE, LIMIT).await.unwrap_err();
+        assert_eq!(error.reason(), "decode");
+    }
+}
+
+/// Threads of this process that load.
+fn loading() -> usize {
+    let names = fs::read_dir("/proc/self/task").unwrap().map(|it| it.unwrap().path().join("comm"));
+    // A thread may end meanwhile.
+    names.filter(|name| fs::read_to_string(name).is_ok_and(|name| name == "waiting image\n")).count()
+}
+
+#[tokio::test]
+async fn many_that_are_given_up_keep_neither_threads_nor_the_one_that_is_wanted() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = listener.local_addr().unwrap();
+    let loader = Arc::new(tokio::sync::Mutex::new(loader()));
+    let mut most = 0;
+    for number in 0..500 {
+        let loader = Arc::clone(&loader);
+        let load = tokio::spawn(async move {
+            loader.lock().await.load(&format!("http://{silent}/{number}"), "", LIMIT).await
+        });
+        for _ in 0..number % 5 {
+            tokio::task::yield_now().await;
+        }
+        load.abort();
+        most = most.max(loading());
+    }
+    let start = Instant::now();
+    assert_eq!(&loader.lock().await.load(&fixed(ok("image")), "", LIMIT).await.unwrap()[..], b"image");
+    assert!(start.elapsed() < LIMIT / 2, "{:?}", start.elapsed());
+    // Tests that run beside this one have theirs.
+    assert!(most < 40, "{most} threads");
 }

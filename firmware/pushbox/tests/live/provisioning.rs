@@ -144,7 +144,8 @@ fn a_property_file_is_taken_over_once_and_its_result_is_told() {
     assert!(fs::read_to_string(&result).unwrap().contains("options: give a number from 1 to 10"));
     fs::write(&file, "autopush = true\nurl = 'nowhere'\n[options]\nprofile = 'wechat-strict'\n").unwrap();
     end(&mut board.run());
-    assert_eq!(fs::read_to_string(&result).unwrap(), "taken over\n");
+    let told = fs::read_to_string(&result).unwrap();
+    assert!(told.starts_with("taken over, but url: it can't be published to: address without"), "{told}");
     let before = fs::read_to_string(board.path("pushbox.log")).unwrap().matches("-1313").count();
     end(&mut board.run());
     let after = fs::read_to_string(board.path("pushbox.log")).unwrap().matches("-1313").count();
@@ -224,6 +225,16 @@ fn ctl_answers_with_lines_json_and_exit_codes() {
         String::from_utf8_lossy(&wrong.stderr),
         "pushbox: mode: give one of QVGA, HVGA, SD, HD, FHD, RTC\n"
     );
+    let several = board.ctl(&["set", "fps=abc", "mode=XX", "nosuch=1"]);
+    let told = String::from_utf8_lossy(&several.stderr).into_owned();
+    assert_eq!(told.lines().count(), 3, "{told}");
+    assert!(told.lines().all(|line| line.starts_with("pushbox: ")), "{told}");
+    for command in [&["--json", "set", "fps=abc"][..], &["--json", "pause"], &["--json", "nosuch"]] {
+        let output = board.ctl(command);
+        let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert!(answer["error"]["code"].is_i64() || answer["result"]["refused"][0]["property"] == "fps");
+        assert_eq!((output.status.code(), output.stderr.len()), (Some(1), 0), "{command:?}");
+    }
     assert_eq!(board.ctl(&["pause"]).status.code(), Some(1));
     let completions = pushbox().args(["completions", "bash"]).output().unwrap();
     assert!(String::from_utf8_lossy(&completions.stdout).contains("selftest"));
@@ -255,7 +266,18 @@ fn scripts_provision_sets_properties_and_checks_the_answers() {
     assert_eq!(box_side.told(&["get", "mode", "url"]), "mode  HD\nurl   rtmp://host:1935/live/***\n");
     let wrong = provision(&["--serial", device, "mode=XL"]);
     assert_eq!(wrong.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&wrong.stderr).contains("give one of QVGA"));
+    let told = String::from_utf8_lossy(&wrong.stderr).into_owned();
+    assert!(told.starts_with("mode: give one of QVGA"), "{told}");
+    let doubtful =
+        provision(&["--serial", device, "url=rtmp:/oops", "waiting-image=/data/a picture.png", "fps=20"]);
+    let told = String::from_utf8_lossy(&doubtful.stderr).into_owned();
+    assert!(doubtful.status.code() == Some(1) && told.starts_with("url is set, but"), "{told}");
+    assert_eq!(box_side.told(&["get", "waiting-image"]), "waiting-image  /data/a picture.png\n");
+    assert_eq!(provision(&["--serial", device, "waiting-image="]).status.code(), Some(0));
+    assert_eq!(box_side.told(&["get", "waiting-image", "fps"]), "fps            20\nwaiting-image  \n");
+    let nowhere = box_side.path("nope");
+    assert_eq!(provision(&["--serial", nowhere.to_str().unwrap(), "fps=20"]).status.code(), Some(1));
+    assert!(!nowhere.exists());
     end(&mut running);
     let card = box_side.folder.path().to_str().unwrap();
     assert!(provision(&["--card", card, "mode=SD", "autopush=false"]).status.success());
