@@ -129,6 +129,11 @@ impl Interface {
         is_beside && view.wants_window() && view.preview.is_some() && !self.window_closed
     }
 
+    /// Whether there is a menu: keys mean something else than at home.
+    pub fn is_in_menu(&self) -> bool {
+        !self.places.is_empty()
+    }
+
     /// Method `exitPictureInPicture`.
     pub fn close_window(&mut self) {
         self.window_closed = true;

@@ -19,6 +19,7 @@ pub(crate) enum News {
     /// The uplink was found to take less than it is given.
     Narrow,
     Button(Action),
+    Screen(::panel::Action),
     /// What became of the load of that number.
     WaitingImage {
         number: u32,

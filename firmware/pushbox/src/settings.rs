@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
+use ::panel::Language;
 use anyhow::{Context, Result};
 use live_pusher::{DevicePosition, Failure, Property, Reply, Store as Properties};
 use md5::{Digest, Md5};
@@ -25,6 +26,7 @@ const CAMERA: &str = "box.camera";
 const MICROPHONE_VOLUME: &str = "box.microphone-volume";
 const MUSIC_VOLUME: &str = "box.music-volume";
 const OPTIONS: &str = "box.options";
+const LANGUAGE: &str = "box.language";
 const MINIMUM_CAME_LAST: &str = "box.minimum-came-last";
 const CLOCK: &str = "box.clock";
 
@@ -36,20 +38,29 @@ pub(crate) struct Memory {
     /// 0 to 1.
     pub(crate) microphone_volume: f64,
     pub(crate) music_volume: f64,
+    /// Of the display.
+    pub(crate) language: Language,
     /// The last time that was known to be right, in seconds since 1970.
     pub(crate) clock: u64,
 }
 
 impl Default for Memory {
     fn default() -> Self {
-        Self { camera: DevicePosition::default(), microphone_volume: 1.0, music_volume: 1.0, clock: 0 }
+        Self {
+            camera: DevicePosition::default(),
+            microphone_volume: 1.0,
+            music_volume: 1.0,
+            language: Language::default(),
+            clock: 0,
+        }
     }
 }
 
 const SCHEMA: Schema = Schema { migrations: &[], knows };
 
 fn knows(key: &str) -> bool {
-    [PROVISIONED, CAMERA, MICROPHONE_VOLUME, MUSIC_VOLUME, OPTIONS, CLOCK, MINIMUM_CAME_LAST].contains(&key)
+    [PROVISIONED, CAMERA, MICROPHONE_VOLUME, MUSIC_VOLUME, OPTIONS, CLOCK, LANGUAGE, MINIMUM_CAME_LAST]
+        .contains(&key)
         || Property::find(key).is_some()
 }
 
@@ -91,6 +102,9 @@ impl Settings {
             options = Value::Null;
         }
         let clock = values.remove(CLOCK).and_then(|clock| clock.as_u64()).unwrap_or(0);
+        let language = values.remove(LANGUAGE);
+        let is_spoken = |known: &Language| language.as_ref().is_some_and(|it| it == known.code());
+        let language = Language::ALL.into_iter().find(is_spoken).unwrap_or_default();
         let mut volume =
             |key| values.remove(key).and_then(|it| it.as_f64()).map_or(1.0, |it| it.clamp(0.0, 1.0));
         let memory = Memory {
@@ -100,6 +114,7 @@ impl Settings {
             },
             microphone_volume: volume(MICROPHONE_VOLUME),
             music_volume: volume(MUSIC_VOLUME),
+            language,
             clock,
         };
         let mut properties = Properties::default();
@@ -180,6 +195,7 @@ impl Settings {
         document.insert(CAMERA.into(), json!(memory.camera.name()));
         document.insert(MICROPHONE_VOLUME.into(), json!(memory.microphone_volume));
         document.insert(MUSIC_VOLUME.into(), json!(memory.music_volume));
+        document.insert(LANGUAGE.into(), json!(memory.language.code()));
         document.insert(CLOCK.into(), json!(memory.clock));
         if properties.properties().minimum_came_last {
             document.insert(MINIMUM_CAME_LAST.into(), json!(true));

@@ -22,7 +22,7 @@ pub(crate) fn take(picture: &Receiver<Frame>, quality: SnapshotQuality) -> Resul
         warn!(%error, "no snapshot");
         Failure::NotSupported
     })?;
-    let path = write(&jpeg).map_err(|error| {
+    let path = keep(&jpeg, "jpg").map_err(|error| {
         warn!(%error, folder = %folder().display(), "the snapshot can't be written");
         Failure::Internal
     })?;
@@ -38,7 +38,8 @@ fn folder() -> PathBuf {
     std::env::temp_dir().join("pushbox-snapshots")
 }
 
-fn write(jpeg: &[u8]) -> io::Result<PathBuf> {
+/// Writes a picture to a file of its own, and removes the oldest where there are too many.
+pub(crate) fn keep(picture: &[u8], extension: &str) -> io::Result<PathBuf> {
     let folder = folder();
     fs::create_dir_all(&folder)?;
     let mut files: Vec<PathBuf> = fs::read_dir(&folder)?.filter_map(|it| Some(it.ok()?.path())).collect();
@@ -47,7 +48,7 @@ fn write(jpeg: &[u8]) -> io::Result<PathBuf> {
         fs::remove_file(old)?;
     }
     let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let path = folder.join(format!("{:020}.jpg", time.as_micros()));
-    fs::write(&path, jpeg)?;
+    let path = folder.join(format!("{:020}.{extension}", time.as_micros()));
+    fs::write(&path, picture)?;
     Ok(path)
 }

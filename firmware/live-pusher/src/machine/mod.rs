@@ -138,6 +138,19 @@ impl Machine {
         self.position
     }
 
+    /// Whether the camera delivers pictures, and the microphone sound.
+    pub fn runs(&self, device: Device) -> bool {
+        match device {
+            Device::Camera => self.camera.is_running(),
+            Device::Microphone => self.microphone.is_running(),
+        }
+    }
+
+    /// Whether the lamp of a camera is lit (12.9).
+    pub fn has_torch_lit(&self) -> bool {
+        self.torch.is_some()
+    }
+
     /// What ended the last session, until the next start.
     pub fn last_error(&self) -> Option<Code> {
         self.last_error

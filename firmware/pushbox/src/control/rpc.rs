@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use live_pusher::{Failure, Input, Method, Property, Reason, Refusal, Reply, TABLE, schema};
 use serde_json::{Map, Value, json};
@@ -10,6 +11,7 @@ use tokio::sync::oneshot;
 use super::{Answer, Client, at_once, view};
 use crate::config::unpublishable;
 use crate::engine::Engine;
+use crate::snapshot;
 
 const PARSE_ERROR: i32 = -32700;
 const INVALID_REQUEST: i32 = -32600;
@@ -24,6 +26,9 @@ const BATCH: usize = 64;
 const ENTRIES: usize = 128;
 /// Characters of what was given that an answer repeats.
 const REPEATED: usize = 64;
+
+/// How long a display may take to be drawn.
+const SHOT: Duration = Duration::from_secs(2);
 
 static SCHEMA: LazyLock<Value> = LazyLock::new(schema);
 
@@ -223,6 +228,7 @@ impl Client {
                 let holds = method == "appHide";
                 self.give(Input::Condition { reason: Reason::Background, holds }).await
             }
+            "panel" => self.panel().await,
             "props.save" => {
                 let saved = self.handle.ask(|engine| engine.save()).await;
                 return saved.map(Outcome::Later).ok_or_else(Fault::ends);
@@ -259,6 +265,16 @@ impl Client {
             result["warnings"] = json!([{"property": "url", "reason": reason}]);
         }
         Ok(result)
+    }
+
+    /// What the display shows.
+    async fn panel(&self) -> Result<Value, Fault> {
+        let display = self.handle.ask(|engine| engine.display().cloned()).await.ok_or_else(Fault::ends)?;
+        let display = display.ok_or(Failure::NotSupported)?;
+        let shot = tokio::task::spawn_blocking(move || display.shot(SHOT)).await;
+        let shot = shot.ok().flatten().ok_or(Failure::Timeout)?;
+        let path = snapshot::keep(&shot.png, "png").map_err(|_| Failure::Internal)?;
+        Ok(json!({"tempImagePath": path, "width": shot.size.0, "height": shot.size.1}))
     }
 
     async fn call(&self, name: &str, params: &Map<String, Value>) -> Result<Outcome, Fault> {

@@ -25,7 +25,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::device::Run;
 use crate::events::{Event, Listener, Listeners};
-use crate::hand::{self, Lamps};
+use crate::hand::{self, Display, Lamps};
 use crate::meter::{self, Meter};
 use crate::news::{News, Reporter, channel};
 use crate::privacy::Privacy;
@@ -63,6 +63,8 @@ pub(crate) struct Engine {
     torch: Option<Torch>,
     privacy: Privacy,
     lamps: Arc<Lamps>,
+    display: Option<Arc<Display>>,
+    on_air_since: Option<Instant>,
     /// Pictures a second that the camera delivers.
     sensor_fps: u32,
     connection: Option<Connection>,
@@ -140,6 +142,7 @@ impl Engine {
         let meter = Meter::new(Arc::clone(&queue), Arc::clone(&video), Arc::clone(&audio), Arc::clone(&rate));
         hand::start(&board, &bindings, privacy.clone(), reporter.clone())?;
         let lamps = Lamps::start(&board.lamps)?;
+        let display = Display::start(&board, &store, memory.language, reporter.clone())?;
         let torch = board.torch.as_ref().and_then(|config| {
             let torch = Torch::open(&config.source).inspect_err(|error| warn!(%error, "torch")).ok()?;
             Some((torch, position(config.camera)))
@@ -174,6 +177,8 @@ impl Engine {
             torch: torch.map(|(torch, _)| torch),
             privacy,
             lamps,
+            display,
+            on_air_since: None,
             sensor_fps: u32::MAX,
             connection: None,
             connecting,
@@ -228,7 +233,9 @@ impl Engine {
                     () = until(deadline) => self.handle(Input::Timer)?,
                     () = until(self.measures) => self.measure(),
                     _ = minutes.tick() => self.note_time(),
-                    _ = volumes.tick(), if self.listeners.want("audiovolumenotify") => self.tell_volume(),
+                    _ = volumes.tick(), if self.display.is_some() || self.listeners.want("audiovolumenotify") => {
+                        self.tell_volume();
+                    }
                 }
             }
             self.machine.last_error().map_or(Ok(()), |code| Err(anyhow!("{} ({code})", code.text())))
@@ -237,6 +244,9 @@ impl Engine {
         // Threads that still have something to say must not wait for an ear.
         drop(news);
         let _ = self.handle(Input::Detach);
+        if let Some(display) = self.display.take() {
+            let _ = tokio::task::spawn_blocking(move || display.end()).await;
+        }
         let settings = self.settings.take();
         let written = tokio::task::spawn_blocking(move || drop(settings));
         if let Some(connection) = self.connection.take() {
@@ -265,6 +275,10 @@ impl Engine {
                 self.handle(Input::Notice { code: Code::UplinkTooNarrow, params: Map::new() })
             }
             News::Narrow => Ok(()),
+            News::Screen(action) => {
+                self.act_on_screen(action);
+                Ok(())
+            }
             News::Button(action) => {
                 self.act_on(action);
                 Ok(())
@@ -295,6 +309,7 @@ impl Engine {
             let outputs = self.machine.handle(self.born.elapsed(), input);
             result = outputs.into_iter().try_for_each(|output| self.act(output));
             self.lamps.show(self.machine.state());
+            self.show();
             self.is_over |= self.once && had_session && !self.machine.state().has_session();
         }
         self.is_busy = false;
@@ -388,6 +403,9 @@ impl Engine {
         } else {
             warn!(code, %params, "{text}");
         }
+        if let Some(display) = &self.display {
+            display.tell(status.code);
+        }
         for event in Event::of_status(status, self.profile) {
             self.listeners.tell(&event);
         }
@@ -400,6 +418,14 @@ impl Engine {
     fn measure(&mut self) {
         self.measures = Some(Moment::now() + meter::INTERVAL);
         let (info, is_narrow) = self.meter.measure(self.machine.state() == State::Reconnecting);
+        if let Some(display) = &self.display {
+            let number = |name: &str| info[name].as_u64().unwrap_or(0) as u32;
+            display.update(|scene| {
+                scene.bitrate = number("videoBitrate");
+                scene.quality = number("netQualityLevel") as u8;
+                scene.history.push(scene.bitrate);
+            });
+        }
         self.listeners.tell(&Event::new("netstatus", json!({ "info": info })));
         if is_narrow {
             self.give(Input::Notice { code: Code::UplinkTooNarrow, params: Map::new() });
@@ -413,7 +439,12 @@ impl Engine {
             let properties = self.machine.store().properties();
             let is_heard = properties.enable_mic && !properties.muted && self.machine.reasons().is_empty();
             let volume = self.audio.take_volume();
-            let detail = json!({"volume": if is_heard { volume } else { 0 }});
+            let volume = if is_heard { volume } else { 0 };
+            if let Some(display) = &self.display {
+                let runs = self.machine.runs(Device::Microphone);
+                display.update(|scene| scene.volume = runs.then_some(volume));
+            }
+            let detail = json!({ "volume": volume });
             self.listeners.tell(&Event::new("audiovolumenotify", detail));
         }
     }
@@ -460,6 +491,35 @@ impl Engine {
             DevicePosition::Back => Position::Back,
         };
         self.board.camera(wanted).cloned()
+    }
+
+    /// Tells the displays what the box does now.
+    fn show(&mut self) {
+        let (machine, state) = (&self.machine, self.machine.state());
+        let is_on_air = matches!(state, State::Pushing | State::Paused | State::Reconnecting);
+        self.on_air_since = is_on_air.then(|| self.on_air_since.unwrap_or_else(Instant::now));
+        let Some(display) = &self.display else {
+            return;
+        };
+        let on_air_since = self.on_air_since;
+        let target = self.video.control.bitrate.load(Relaxed) / 1000;
+        let dropped = self.queue.dropped().video + self.video.frames.dropped();
+        display.update(|scene| {
+            (scene.state, scene.reasons) = (state, machine.reasons());
+            (scene.position, scene.camera_runs) = (machine.position(), machine.runs(Device::Camera));
+            (scene.torch, scene.on_air_since) = (machine.has_torch_lit(), on_air_since);
+            (scene.target, scene.dropped) = (if state.has_session() { target } else { 0 }, dropped);
+        });
+    }
+
+    pub(crate) fn display(&self) -> Option<&Arc<Display>> {
+        self.display.as_ref()
+    }
+
+    /// The display speaks another language from now on.
+    pub(crate) fn speak(&mut self, language: ::panel::Language) {
+        self.memory.language = language;
+        self.keep();
     }
 
     /// Calls a method of the context.

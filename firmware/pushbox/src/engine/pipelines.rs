@@ -53,6 +53,10 @@ impl Engine {
         }
         if !changed.is_empty() {
             info!(?changed, "properties");
+            if let Some(display) = self.display() {
+                let store = Arc::new(self.machine.store().clone());
+                display.update(|scene| scene.store = store);
+            }
             self.keep();
         }
         if self.media.is_some() {

@@ -2,7 +2,8 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use live_pusher::{Method, Reason, SnapshotQuality, State};
+use ::panel::Key;
+use live_pusher::{Failure, Method, Reason, SnapshotQuality, State};
 use serde::Deserialize;
 use serde_json::{Map, json};
 use tracing::{info, warn};
@@ -28,6 +29,11 @@ pub(crate) enum Action {
     Mute,
     ZoomIn,
     ZoomOut,
+    /// Opens the display's menu, chooses in it, acknowledges a message.
+    Menu,
+    Back,
+    Up,
+    Down,
 }
 
 /// By how much a press zooms.
@@ -35,6 +41,9 @@ const ZOOM_STEP: f64 = 0.5;
 
 impl Engine {
     pub(crate) fn act_on(&mut self, action: Action) {
+        if let Some((display, key)) = self.display().zip(self.key(action)) {
+            return display.press(key);
+        }
         let state = self.machine().state();
         let zoom = f64::from(self.video.control.zoom.load(Relaxed)) / 10.0;
         let method = match action {
@@ -51,6 +60,7 @@ impl Engine {
             Action::Snapshot => Method::Snapshot(SnapshotQuality::Raw),
             Action::ZoomIn => Method::SetZoom(zoom + ZOOM_STEP),
             Action::ZoomOut => Method::SetZoom(zoom - ZOOM_STEP),
+            Action::Menu | Action::Back | Action::Up | Action::Down => return,
             Action::Mute => {
                 let muted = !self.machine().store().properties().muted;
                 info!(muted, "button");
@@ -59,11 +69,58 @@ impl Engine {
             }
         };
         info!(?action, "button");
-        let reply = self.call(method);
+        self.call_by_hand(method, false);
+    }
+
+    /// What a person chose on the display.
+    pub(crate) fn act_on_screen(&mut self, action: ::panel::Action) {
+        info!(?action, "display");
+        match action {
+            ::panel::Action::Call(name) => match Method::parse(name, &Map::new()) {
+                Some(Ok(method)) => self.call_by_hand(method, true),
+                _ => self.answer_by_hand(Err(Failure::NotSupported.number())),
+            },
+            ::panel::Action::Set { property, value } => {
+                let refused = self.set(Map::from_iter([(property.to_owned(), value)]));
+                let wrong = Failure::InvalidArgument("").number();
+                self.answer_by_hand(if refused.is_empty() { Ok(()) } else { Err(wrong) });
+            }
+            ::panel::Action::Speak(language) => self.speak(language),
+        }
+    }
+
+    /// `chosen` on the display, which then wants to know what came of it; of a button only the failure.
+    fn call_by_hand(&mut self, method: Method, chosen: bool) {
+        let (reply, display) = (self.call(method), self.display().cloned());
         tokio::spawn(async move {
-            if let Ok(Err(failure)) = reply.await {
-                warn!(?action, %failure, "button");
+            let result = reply.await.unwrap_or(Err(Failure::NoPusher)).map(|_| ()).map_err(Failure::number);
+            if let Err(code) = result {
+                warn!(code, "chosen by hand, and failed");
+            }
+            if let Some(display) = display.filter(|_| chosen || result.is_err()) {
+                display.answer(result);
             }
         });
+    }
+
+    fn answer_by_hand(&self, result: Result<(), i32>) {
+        if let Some(display) = self.display() {
+            display.answer(result);
+        }
+    }
+
+    /// The display's key that a button is: always, or while there is a menu on a box without keys of their own.
+    fn key(&self, action: Action) -> Option<Key> {
+        let in_menu = self.display().is_some_and(|display| display.is_in_menu());
+        match action {
+            Action::Menu => Some(Key::Ok),
+            Action::Back => Some(Key::Back),
+            Action::Up => Some(Key::Up),
+            Action::Down => Some(Key::Down),
+            Action::SwitchCamera if in_menu => Some(Key::Up),
+            Action::ToggleTorch if in_menu => Some(Key::Down),
+            Action::Mute if in_menu => Some(Key::Back),
+            _ => None,
+        }
     }
 }

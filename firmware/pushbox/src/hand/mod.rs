@@ -1,6 +1,7 @@
-//! The box in the hand: buttons, privacy switch, lamps.
+//! The box in the hand: buttons, privacy switch, lamps, displays.
 
 mod action;
+mod display;
 mod gesture;
 mod lamps;
 
@@ -13,6 +14,7 @@ use media::{Timestamp, now};
 use tracing::{info, warn};
 
 pub(crate) use action::Action;
+pub(crate) use display::Display;
 pub(crate) use gesture::Bindings;
 use gesture::Button;
 pub(crate) use lamps::Lamps;
@@ -36,6 +38,10 @@ fn default_bindings(name: &str) -> Bindings {
         "camera" => (bindings.short, bindings.long) = (Some(Action::SwitchCamera), Some(Action::Snapshot)),
         "snapshot" => bindings.short = Some(Action::Snapshot),
         "torch" => bindings.short = Some(Action::ToggleTorch),
+        "menu" => (bindings.short, bindings.long) = (Some(Action::Menu), Some(Action::Back)),
+        "up" => (bindings.short, bindings.hold) = (Some(Action::Up), Some(Action::Up)),
+        "down" => (bindings.short, bindings.hold) = (Some(Action::Down), Some(Action::Down)),
+        "back" => bindings.short = Some(Action::Back),
         "mute" => bindings.short = Some(Action::Mute),
         "zoom-in" => (bindings.short, bindings.hold) = (Some(Action::ZoomIn), Some(Action::ZoomIn)),
         "zoom-out" => (bindings.short, bindings.hold) = (Some(Action::ZoomOut), Some(Action::ZoomOut)),
