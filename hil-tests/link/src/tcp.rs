@@ -9,6 +9,9 @@ use crate::window::{CongestionControl, Window};
 /// Payload of a packet, in bytes.
 pub(crate) const MSS: usize = 1448;
 
+/// Bytes that a kernel takes at the most, sent or not: 4 MB of memory (tcp(7), `tcp_wmem`).
+const LARGEST: usize = 2_500_000;
+
 /// The path between two ends.
 #[derive(Clone, Debug)]
 pub struct PathModel {
@@ -120,7 +123,7 @@ impl Tcp {
         match low_water {
             Some(limit) => limit.saturating_sub(self.unsent),
             None => (2 * (self.window.packets as usize) * MSS)
-                .max(40_000)
+                .clamp(40_000, LARGEST)
                 .saturating_sub(self.unsent + self.in_flight * MSS),
         }
     }

@@ -24,9 +24,9 @@ const MEASURED: &str = "
 ## Measured
 
 The real program with its encoder, through this machine's TCP and an emulated link between two network namespaces, to the receiver,
-which reads delay and loss from the marks in the pictures: 640x360, 30 pictures a second with grain,
-which takes whatever bits it may have. \"Fixed\" is Pushbox with both bounds at
-4 Mb/s. Lost pictures are those whose number did not come, whether the encoder left them out to keep its rate or the send queue.
+which reads delay and loss from the marks in the pictures: 640x360, 30 pictures a second with grain, which takes whatever bits it
+may have. \"Fixed\" is Pushbox with both bounds at 4 Mb/s. Lost pictures are those whose number did not come, because the encoder
+left them out to keep its rate, the send queue dropped them, or the machine had no time for them: it runs two links at a time.
 ";
 
 pub(super) fn write(scenarios: &[Scenario], simulated: &[Row], measured: &[Row]) -> String {
