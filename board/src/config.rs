@@ -74,6 +74,15 @@ impl CameraConfig {
         }
     }
 
+    /// Width, height and pictures a second that it is asked for.
+    pub fn format(&self) -> (u32, u32, u32) {
+        match &self.source {
+            CameraSource::V4l2(V4l2Source { width, height, rate, .. })
+            | CameraSource::Sim(SimCamera { width, height, rate, .. })
+            | CameraSource::File(FileCamera { width, height, rate, .. }) => (*width, *height, *rate),
+        }
+    }
+
     /// Whether it encodes by itself.
     pub fn encodes(&self) -> bool {
         matches!(&self.source, CameraSource::File(FileCamera { pixels: PixelFormat::H264, .. }))
@@ -158,6 +167,16 @@ pub struct FileCamera {
 #[serde(deny_unknown_fields)]
 pub struct MicrophoneConfig {
     pub source: MicrophoneSource,
+}
+
+impl MicrophoneConfig {
+    /// What it is opened by.
+    pub fn device(&self) -> &str {
+        match &self.source {
+            MicrophoneSource::Alsa(source) => &source.device,
+            MicrophoneSource::Sim(_) => "simulated",
+        }
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]

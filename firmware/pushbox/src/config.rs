@@ -86,10 +86,12 @@ impl Given {
         let options = values.remove(OPTIONS).unwrap_or_default();
         parse_options(&options).map_err(|reason| (OPTIONS.to_owned(), reason))?;
         let mut store = Store::default();
-        match store.update(&values).refused.into_iter().next() {
-            Some(Refusal { property, reason, .. }) => Err((property, reason)),
-            None => Ok(Self { store, options }),
-        }
+        let mut refused = store.update(&values).refused.into_iter();
+        let Some(Refusal { property, reason, .. }) = refused.next() else {
+            return Ok(Self { store, options });
+        };
+        let others = refused.map(|it| format!("; {}: {}", it.property, it.reason));
+        Err((property, others.fold(reason, |all, other| all + &other)))
     }
 }
 
@@ -128,6 +130,10 @@ pub(crate) fn parse_options(options: &Value) -> Result<(Options, Buttons), Strin
     if let Some((name, _)) = buttons.iter().find(|(_, it)| it.long.and(it.hold).is_some()) {
         return Err(format!("buttons.{name}: give long or hold, not both"));
     }
+    for (name, value) in &options {
+        let alone = Value::Object(Map::from_iter([(name.clone(), value.clone())]));
+        serde_json::from_value::<Options>(alone).map_err(|error| format!("{name}: {error}"))?;
+    }
     let options = serde_json::from_value(Value::Object(options)).map_err(|error| error.to_string())?;
     Ok((options, buttons))
 }
@@ -163,6 +169,8 @@ mod tests {
     fn a_mistake_is_told_with_what_would_do() {
         let both = options("[buttons.zoom]\nlong = 'mute'\nhold = 'zoomIn'").unwrap_err();
         assert_eq!(both, "buttons.zoom: give long or hold, not both");
+        let number = options("retry-count = 11\nprofile = 'legacy'").unwrap_err();
+        assert!(number.starts_with("retry-count: give a number from 1 to 10"), "{number}");
         let unknown = options("[buttons.start]\nshort = 'fly'").unwrap_err();
         assert!(unknown.contains("fly") && unknown.contains("start/stop"), "{unknown}");
     }

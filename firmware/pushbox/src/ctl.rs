@@ -56,8 +56,8 @@ fn has_failed(answer: &str) -> bool {
 }
 
 fn text(command: &[String]) -> String {
-    let words: Vec<&str> = command.iter().map(String::as_str).collect();
-    format!("{}\n", if words.is_empty() { "status".into() } else { words.join(" ") })
+    let words = command.join(" ");
+    format!("{}\n", if words.trim().is_empty() { "status" } else { &words })
 }
 
 fn request(command: &[String]) -> Result<String> {

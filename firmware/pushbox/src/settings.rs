@@ -156,7 +156,8 @@ impl Settings {
         given: &mut Given,
         read: impl Fn(&Path) -> Result<Given>,
     ) {
-        let Ok(bytes) = fs::read(path) else {
+        let missing = |error| warn!(%error, file = %path.display(), "no property file, what was kept counts");
+        let Ok(bytes) = fs::read(path).map_err(missing) else {
             return;
         };
         let digest = json!(format!("{:032x}", u128::from_be_bytes(Md5::digest(&bytes).into())));

@@ -2,8 +2,11 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
+use std::process;
 use std::sync::mpsc::Receiver;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use live_pusher::{Failure, Reply, SnapshotQuality};
@@ -13,6 +16,8 @@ use tracing::warn;
 
 /// Files that are kept; the oldest go first.
 const KEPT: usize = 64;
+/// Names of folders that are tried.
+const NAMES: u32 = 100;
 const LIMIT: Duration = Duration::from_secs(2);
 
 /// Writes the next picture to a file and tells its path and size.
@@ -23,7 +28,8 @@ pub(crate) fn take(picture: &Receiver<Frame>, quality: SnapshotQuality) -> Resul
         Failure::NotSupported
     })?;
     let path = keep(&jpeg, "jpg").map_err(|error| {
-        warn!(%error, folder = %folder().display(), "the snapshot can't be written");
+        let folder = std::env::temp_dir();
+        warn!(%error, folder = %folder.display(), "the snapshot can't be written");
         Failure::Internal
     })?;
     let reply = [
@@ -34,14 +40,27 @@ pub(crate) fn take(picture: &Receiver<Frame>, quality: SnapshotQuality) -> Resul
     Ok(reply.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
-fn folder() -> PathBuf {
-    std::env::temp_dir().join("pushbox-snapshots")
+/// The folder of this process, which only its user can read. It is made when it is needed first.
+fn folder() -> io::Result<PathBuf> {
+    static FOLDER: Mutex<Option<PathBuf>> = Mutex::new(None);
+    let mut folder = FOLDER.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(folder) = folder.as_ref().filter(|folder| folder.is_dir()) {
+        return Ok(folder.clone());
+    }
+    // Never one that is there already: it may be another's.
+    let names = (0..NAMES).map(|number| format!("pushbox-{}-{number}", process::id()));
+    for path in names.map(|name| std::env::temp_dir().join(name)) {
+        match fs::DirBuilder::new().mode(0o700).create(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => return made.map(|()| folder.insert(path).clone()),
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
 }
 
 /// Writes a picture to a file of its own, and removes the oldest where there are too many.
 pub(crate) fn keep(picture: &[u8], extension: &str) -> io::Result<PathBuf> {
-    let folder = folder();
-    fs::create_dir_all(&folder)?;
+    let folder = folder()?;
     let mut files: Vec<PathBuf> = fs::read_dir(&folder)?.filter_map(|it| Some(it.ok()?.path())).collect();
     files.sort();
     for old in files.iter().take((files.len() + 1).saturating_sub(KEPT)) {

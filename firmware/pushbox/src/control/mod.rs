@@ -56,7 +56,8 @@ async fn serve(
     manner: Manner,
 ) -> std::io::Result<()> {
     let (mut lines, mut buffer) = (Lines::default(), vec![0; 4096]);
-    let mut client = Client { handle: handle.clone(), manner, listener: None, is_person: false };
+    let mut client =
+        Client { handle: handle.clone(), manner, listener: None, is_person: false, leaves: false };
     let mut answers = VecDeque::<Answer>::new();
     loop {
         let unsent: usize = answers.iter().map(|answer| answer.size).sum();
@@ -91,6 +92,10 @@ async fn serve(
                 for line in ended {
                     answers.push_back(client.answer(line).await);
                 }
+                // Nobody can hang up a serial line.
+                if std::mem::take(&mut client.leaves) && manner == Manner::Plain {
+                    break;
+                }
             }
             event = event => match event {
                 Some(event) => send(&mut writer, client.render(&event).as_bytes()).await?,
@@ -120,6 +125,8 @@ struct Client {
     listener: Option<Arc<Listener>>,
     /// Whether the last line was a person's.
     is_person: bool,
+    /// Whether it has said goodbye.
+    leaves: bool,
 }
 
 impl Client {

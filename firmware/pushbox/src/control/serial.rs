@@ -1,10 +1,11 @@
 //! A serial line, for a person with a terminal program or for a program.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
 use serial2_tokio::SerialPort;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::{Manner, serve};
 use crate::engine::Handle;
@@ -14,21 +15,24 @@ const RETRY: Duration = Duration::from_secs(2);
 
 /// Serves whoever is at the other end, for as long as the box runs.
 pub(crate) async fn serve_serial_line(device: &Path, baud: u32, handle: &Handle) {
-    let mut told = false;
+    let (mut told, device_name) = (false, device.display());
     loop {
-        let opened = SerialPort::open(device, baud).and_then(|port| Ok((port.try_clone()?, port)));
-        let ended = match opened {
+        match SerialPort::open(device, baud).and_then(|port| Ok((port.try_clone()?, port))) {
             Ok((reader, writer)) => {
-                info!(device = %device.display(), baud, "serial line opened");
+                info!(device = %device_name, baud, "serial line opened");
                 told = false;
-                serve(reader, writer, handle, Manner::Terminal).await
+                match serve(reader, writer, handle, Manner::Terminal).await {
+                    Err(error) if error.kind() == ErrorKind::TimedOut => {
+                        debug!(device = %device_name, "nobody reads the serial line, what waits is dropped");
+                    }
+                    Err(error) => warn!(%error, device = %device_name, "serial line lost"),
+                    Ok(()) => {}
+                }
             }
-            Err(error) => Err(error),
-        };
-        if let Err(error) = ended
-            && !std::mem::replace(&mut told, true)
-        {
-            warn!(%error, device = %device.display(), "serial line lost, it is opened again when it is back");
+            Err(error) if !std::mem::replace(&mut told, true) => {
+                warn!(%error, device = %device_name, "serial line can't be opened, it is tried again");
+            }
+            Err(_) => {}
         }
         tokio::time::sleep(RETRY).await;
     }

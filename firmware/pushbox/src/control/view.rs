@@ -1,6 +1,7 @@
 //! What the box tells of itself.
 
-use live_pusher::{Code, MAX_ZOOM, Machine, Property};
+use board::CameraConfig;
+use live_pusher::{Code, DevicePosition, MAX_ZOOM, Machine, Property};
 use serde_json::{Map, Value, json};
 
 use super::rpc::shortened;
@@ -23,16 +24,23 @@ pub(super) fn status(engine: &Engine) -> Value {
 
 /// What this box can do (1.2).
 pub(super) fn capabilities(engine: &Engine) -> Value {
-    let hardware = engine.machine().hardware();
-    let cameras: Vec<Value> = hardware
-        .cameras
-        .iter()
-        .map(|camera| {
-            json!({"position": camera.name(), "torch": hardware.torch == Some(*camera), "focus": false, "maxZoom": MAX_ZOOM})
+    let (hardware, board) = (engine.machine().hardware(), engine.board());
+    let camera = |(camera, config): (&DevicePosition, &CameraConfig)| {
+        let (width, height, rate) = config.format();
+        json!({
+            "position": camera.name(),
+            "sizes": [{"width": width, "height": height}],
+            "frameRates": [rate],
+            "torch": hardware.torch == Some(*camera),
+            "focus": false,
+            "maxZoom": MAX_ZOOM,
         })
-        .collect();
+    };
+    let cameras: Vec<Value> = hardware.cameras.iter().zip(&board.cameras).map(camera).collect();
+    let microphones: Vec<Value> = board.microphone.iter().map(|it| json!({"device": it.device()})).collect();
     json!({
         "cameras": cameras,
+        "microphones": microphones,
         "display": false,
         "hwEncoder": false,
         "beauty": false,

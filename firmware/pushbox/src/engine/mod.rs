@@ -555,6 +555,10 @@ impl Engine {
         &self.machine
     }
 
+    pub(crate) fn board(&self) -> &Board {
+        &self.board
+    }
+
     /// How often each status was told since the program began.
     pub(crate) fn told(&self) -> &BTreeMap<i32, u64> {
         &self.told

@@ -121,7 +121,10 @@ impl Client {
     pub(crate) fn snapshot(&mut self, quality: &str) -> (u8, (u64, u64), usize) {
         let taken = self.result("snapshot", json!({ "quality": quality }));
         let size = (taken["width"].as_u64().unwrap(), taken["height"].as_u64().unwrap());
-        let file = fs::read(Path::new(taken["tempImagePath"].as_str().unwrap())).unwrap();
+        let path = Path::new(taken["tempImagePath"].as_str().unwrap());
+        let folder = fs::metadata(path.parent().unwrap()).unwrap();
+        assert_eq!(folder.permissions().mode() & 0o777, 0o700);
+        let file = fs::read(path).unwrap();
         let picture = media::still::decode(&file, size.0 as u32, size.1 as u32).unwrap();
         let luma = picture.plane(0);
         (luma.data[luma.stride * (size.1 as usize / 2) + size.0 as usize / 2], size, file.len())
@@ -263,6 +266,12 @@ fn m2_snapshots_have_the_published_size_in_preview_too() {
     let boxed = Boxed::start();
     let mut client = boxed.connect();
     assert_eq!(client.error("snapshot", json!({})), -3);
+    let able = client.result("capabilities", json!({}));
+    assert_eq!(able["cameras"][1]["sizes"], json!([{"width": 640, "height": 480}]));
+    assert_eq!(
+        (&able["cameras"][0]["frameRates"], &able["microphones"]),
+        (&json!([30]), &json!([{"device": "simulated"}]))
+    );
     client.result("startPreview", json!({}));
     let (_, size, raw) = client.snapshot("raw");
     assert_eq!(size, (360, 640));
@@ -454,8 +463,8 @@ fn a_person_types_commands_and_reads_answers() {
     let boxed = Boxed::start();
     let server = Receiver::bind("127.0.0.1:0", None).unwrap();
     let mut client = boxed.connect();
-    assert!(client.type_in("help").contains("status"));
-    while !client.line().contains("watch, quiet") {}
+    assert!(client.type_in("help").starts_with("  status"));
+    while !client.line().contains("in quotes") {}
     assert_eq!(client.type_in("get fps"), "fps  15\n");
     assert_eq!(client.type_in(&format!("set url {}", server.url())), "ok\n");
     assert_eq!(client.type_in("set mode XL"), "? mode: give one of QVGA, HVGA, SD, HD, FHD, RTC\n");
@@ -469,6 +478,9 @@ fn a_person_types_commands_and_reads_answers() {
     server.wait(SOON, |report| report.frames > 5).unwrap();
     assert_eq!(client.type_in("STOP"), "ok\n");
     assert_eq!(server.wait_for_end(SOON).unwrap().faults, [""; 0]);
+    assert_eq!(client.type_in("setZoom 2"), "? invalid state: no preview (-3); type help\n");
+    assert_eq!(client.type_in("exit"), "ok\n");
+    assert_eq!(client.lines.read_line(&mut String::new()).unwrap(), 0, "it did not hang up");
 }
 
 #[test]

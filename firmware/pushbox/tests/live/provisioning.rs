@@ -132,16 +132,19 @@ fn a_property_file_is_taken_over_once_and_its_result_is_told() {
     let mut running = board.run();
     assert_eq!(board.told(&["get", "mode", "fps"]), "fps   20\nmode  HD\n", "the file is as it was");
     end(&mut running);
-    fs::write(&file, "mode = 'XL'\n").unwrap();
+    fs::write(&file, "mode = 'XL'\nfps = 'many'\n").unwrap();
     let mut running = board.run();
     assert_eq!(board.told(&["get", "mode"]), "mode  HD\n", "a file with a mistake changes nothing");
     let told = fs::read_to_string(&result).unwrap();
-    assert!(told.starts_with("not taken over: ") && told.contains("line 1, mode: give one of"), "{told}");
+    assert!(told.starts_with("not taken over: ") && told.contains("line 2, fps: give a number"), "{told}");
+    assert!(told.contains("; mode: give one of"), "{told}");
     end(&mut running);
     // Options are looked at too, and act.
     fs::write(&file, "autopush = true\nurl = 'nowhere'\n[options]\nretry-count = 11\n").unwrap();
     end(&mut board.run());
-    assert!(fs::read_to_string(&result).unwrap().contains("options: give a number from 1 to 10"));
+    assert!(
+        fs::read_to_string(&result).unwrap().contains("options: retry-count: give a number from 1 to 10")
+    );
     fs::write(&file, "autopush = true\nurl = 'nowhere'\n[options]\nprofile = 'wechat-strict'\n").unwrap();
     end(&mut board.run());
     let told = fs::read_to_string(&result).unwrap();
