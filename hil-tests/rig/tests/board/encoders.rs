@@ -98,9 +98,13 @@ fn live(bench: &mut Bench) -> Result<()> {
 
 /// Waits until the firmware's log has so many lines with the text.
 fn expect_log(bench: &mut Bench, text: &str, lines: u32) -> Result<()> {
-    bench
-        .run(&format!("until [ $(grep -c '{text}' /run/pushbox.log) -ge {lines} ]; do sleep 0.1; done"))
-        .map(|_| ())
+    let command = format!(
+        "(n=0; until [ $(grep -c '{text}' /run/pushbox.log) -ge {lines} ]; do
+            n=$((n + 1)); [ $n -lt 200 ] || {{ grep -v DEBUG /run/pushbox.log | tail -n 9; exit 1; }}
+            sleep 0.1
+        done)"
+    );
+    bench.run(&command).map(|_| ())
 }
 
 /// The encoder by number, 1 for hardware; the stream goes on and is whole.
