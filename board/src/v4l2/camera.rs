@@ -11,8 +11,8 @@ use super::queue::{Memory, PixFormat, Queue};
 use super::stream::Stream;
 use crate::{OpenError, V4l2Source};
 
-/// Two with the driver, two waiting, one in the pipeline, one spare.
-const BUFFERS: u32 = 6;
+/// Two with the driver, two waiting, three in an encoder, one spare.
+const BUFFERS: u32 = 8;
 /// A camera that delivers nothing for so long is as good as gone.
 const PATIENCE: Duration = Duration::from_secs(2);
 

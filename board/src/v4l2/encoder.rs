@@ -73,7 +73,7 @@ impl V4l2Encoder {
         let other = Context::new(config, &settings).ok().filter(|other| other.layout == context.layout);
         let Context { device, coded, pictures, layout } = context;
         parameters::configure(&device, &settings);
-        let pictures = Pictures::new(pictures, other.map(|other| other.pictures), layout)?;
+        let pictures = Pictures::new(pictures, other.map(|other| other.pictures), layout, config.latency)?;
         let coded = Stream::start(coded, CODED)?;
         pictures.start()?;
         let input =

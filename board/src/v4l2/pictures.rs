@@ -12,14 +12,17 @@ use super::stream::Mapped;
 
 /// Buffers of the encoder's own memory.
 const OWN: u32 = 4;
-/// Pictures that may be with the driver where it imports them: as many as a camera has buffers, and those of its own.
-const SLOTS: u32 = 8;
+/// Buffers of the queue where it imports them: each of a camera's finds the one that it had before.
+const SLOTS: u32 = 12;
+/// Pictures that may be with the driver at once, besides those that it keeps: a camera needs the rest of its buffers.
+const DEPTH: usize = 3;
 
 /// The queue and what is with the driver.
 pub(super) struct Pictures {
     queue: Queue,
     memory: Memory,
     layout: Layout,
+    depth: usize,
     /// By the driver's number.
     slots: Vec<Slot>,
     own: Arc<Own>,
@@ -32,7 +35,7 @@ pub(super) struct Pictures {
 struct Slot {
     frame: Option<Frame>,
     /// The memory that was here last: the driver needs not map it again (kernel: videobuf2).
-    dma_bufs: Option<[RawFd; PLANES]>,
+    dma_bufs: Option<[(RawFd, usize); PLANES]>,
 }
 
 /// Memory of the encoder's own that is free.
@@ -58,9 +61,16 @@ impl Pictures {
     /// Pictures of `layout` on a queue whose format is set. `other` is the same queue of another context of the device,
     /// with the same format: memory of its own that the encoder imports like a camera's comes from there. Without it, or
     /// where the driver imports nothing, the queue's own memory is used.
-    pub(super) fn new(queue: Queue, other: Option<Queue>, layout: Layout) -> io::Result<Self> {
+    /// `latency` pictures stay inside.
+    pub(super) fn new(
+        queue: Queue,
+        other: Option<Queue>,
+        layout: Layout,
+        latency: usize,
+    ) -> io::Result<Self> {
+        let buffers = OWN + latency as u32;
         let imported = other.and_then(|other| {
-            let own = allocate(&other, OWN).ok()?;
+            let own = allocate(&other, buffers).ok()?;
             let exports = own.iter().all(|buffer| buffer.dma_buf(0).is_some());
             let slots = if exports { queue.request_buffers(SLOTS, Memory::DmaBuf).ok()? } else { 0 };
             (slots > 0).then_some((other, own, slots))
@@ -68,14 +78,15 @@ impl Pictures {
         let (memory, source, own, slots) = if let Some((other, own, slots)) = imported {
             (Memory::DmaBuf, other, own, slots)
         } else {
-            let own = allocate(&queue, OWN)?;
+            let own = allocate(&queue, buffers)?;
             let slots = own.len() as u32;
             (Memory::Mmap, queue.clone(), own, slots)
         };
         let own = Arc::new(Own { free: Mutex::new(own), _queue: source });
         let home = Arc::clone(&own) as Arc<dyn Recycle<Box<dyn Buffer>>>;
         let slots = (0..slots).map(|_| Slot::default()).collect();
-        Ok(Self { queue, memory, layout, slots, own, home, imports: memory == Memory::DmaBuf })
+        let depth = DEPTH + latency;
+        Ok(Self { queue, memory, layout, depth, slots, own, home, imports: memory == Memory::DmaBuf })
     }
 
     pub(super) fn start(&self) -> io::Result<()> {
@@ -92,7 +103,8 @@ impl Pictures {
     }
 
     pub(super) fn has_room(&self) -> bool {
-        self.slots.iter().any(|slot| slot.frame.is_none()) && !self.own.lock().is_empty()
+        let inside = self.slots.iter().filter(|slot| slot.frame.is_some()).count();
+        inside < self.depth.min(self.slots.len()) && !self.own.lock().is_empty()
     }
 
     pub(super) fn take_own(&self) -> Option<Pooled<Box<dyn Buffer>>> {
@@ -124,7 +136,7 @@ impl Pictures {
         let copy = frame.copy_to(self.take_own().ok_or_else(full)?, self.layout).ok_or_else(other)?;
         let slot = self.fill(&copy)?;
         self.keep(slot, copy);
-        Ok(self.layout.size())
+        Ok(self.layout.pixel_bytes())
     }
 
     /// Queues a picture; returns the number of its buffer.
@@ -151,9 +163,13 @@ impl Pictures {
         }
     }
 
-    fn dma_bufs(&self, frame: &Frame) -> Option<[RawFd; PLANES]> {
-        let fd = |plane| frame.buffer().dma_buf(plane).map_or(-1, |fd| fd.as_raw_fd());
-        (self.memory == Memory::DmaBuf).then(|| [fd(0), fd(1), fd(2)])
+    fn dma_bufs(&self, frame: &Frame) -> Option<[(RawFd, usize); PLANES]> {
+        let buffer = frame.buffer();
+        let plane = |plane| {
+            let fd = buffer.dma_buf(plane).map_or(-1, |fd| fd.as_raw_fd());
+            (fd, buffer.plane(plane).len())
+        };
+        (self.memory == Memory::DmaBuf).then(|| [plane(0), plane(1), plane(2)])
     }
 
     /// Gives the pictures back that the driver is done with; tells whether it failed with one.

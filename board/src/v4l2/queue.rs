@@ -62,8 +62,8 @@ pub(super) struct Filled {
     /// Microseconds.
     pub(super) timestamp: i64,
     pub(super) used: [usize; PLANES],
-    /// The DMA-BUF of each plane, for a queue of imported memory.
-    pub(super) dma_bufs: Option<[RawFd; PLANES]>,
+    /// DMA-BUF and length of each plane, for a queue of imported memory.
+    pub(super) dma_bufs: Option<[(RawFd, usize); PLANES]>,
 }
 
 /// A buffer that the driver is done with.
@@ -322,7 +322,8 @@ impl Queue {
             for (i, plane) in planes.iter_mut().enumerate().take(PLANES) {
                 plane.bytesused = filled.used[i] as u32;
                 if let Some(dma_bufs) = filled.dma_bufs {
-                    plane.m.fd = dma_bufs[i];
+                    plane.m.fd = dma_bufs[i].0;
+                    plane.length = dma_bufs[i].1 as u32;
                 }
             }
             buffer.m.planes = planes.as_mut_ptr();
@@ -330,7 +331,8 @@ impl Queue {
         } else {
             buffer.bytesused = filled.used[0] as u32;
             if let Some(dma_bufs) = filled.dma_bufs {
-                buffer.m.fd = dma_bufs[0];
+                buffer.m.fd = dma_bufs[0].0;
+                buffer.length = dma_bufs[0].1 as u32;
             }
         }
         self.device.ioctl(request, &mut buffer)?;

@@ -141,6 +141,11 @@ impl Layout {
         self.memory_bytes().iter().sum()
     }
 
+    /// Bytes of pixels in all planes, without padding.
+    pub fn pixel_bytes(&self) -> usize {
+        (0..3).map(|i| self.row_bytes(i) * self.rows(i)).sum()
+    }
+
     /// Bytes that a whole picture of this layout needs in each memory plane.
     pub fn memory_bytes(&self) -> [usize; 3] {
         let mut bytes = [0; 3];

@@ -199,7 +199,7 @@ impl<S: PacketSink> VideoPipeline<S> {
         }
         let memory = self.encoder.as_mut().and_then(|encoder| encoder.memory());
         let picture = self.geometry.convert(picture, memory).map_err(|error| geometry_failed(&error))?;
-        self.counters.copied.fetch_add(picture.layout.size() as u64, Relaxed);
+        self.counters.copied.fetch_add(picture.layout.pixel_bytes() as u64, Relaxed);
         Ok(sent + self.encode(picture)?)
     }
 
@@ -239,7 +239,7 @@ impl<S: PacketSink> VideoPipeline<S> {
             }
             Err(error @ GeometryError::Unsupported(_)) => return Err(geometry_failed(&error)),
         };
-        self.counters.copied.fetch_add(made.layout.size() as u64, Relaxed);
+        self.counters.copied.fetch_add(made.layout.pixel_bytes() as u64, Relaxed);
         Ok(Some(made))
     }
 

@@ -109,10 +109,13 @@ impl<P> SendQueue<P> {
     }
 
     /// Sets a track's decoder configuration (AVCDecoderConfigurationRecord, AudioSpecificConfig): each connection begins
-    /// with it, and the packets that follow belong to it.
+    /// with it, and the packets that follow belong to it. The present one goes out once.
     pub fn set_configuration(&self, track: Track, configuration: &[u8]) {
-        let configuration: Arc<[u8]> = configuration.into();
         let mut state = self.lock();
+        if state.configurations[track as usize].as_deref() == Some(configuration) {
+            return;
+        }
+        let configuration: Arc<[u8]> = configuration.into();
         state.configurations[track as usize] = Some(Arc::clone(&configuration));
         state.append(Media::Configuration(track, configuration));
         drop(state);
@@ -132,6 +135,8 @@ impl<P> SendQueue<P> {
                 return;
             }
             state.await_idr = false;
+            // One that was under way when it was asked for will do.
+            state.wants_idr &= !packet.sync;
         }
         state.append(Media::Packet(packet));
         state.shorten();
@@ -365,6 +370,27 @@ mod tests {
                 Media::Packet(Packet { track: Track::Video, data: 2, .. }),
             ]
         ));
+    }
+
+    #[test]
+    fn an_idr_picture_that_was_under_way_is_not_asked_for() {
+        let queue = SendQueue::new(Duration::from_secs(1));
+        queue.connect();
+        queue.push(video(0, true));
+        assert!(!queue.wants_idr());
+        assert_eq!(drain(&queue), [(Track::Video, 0)]);
+    }
+
+    #[test]
+    fn a_configuration_goes_out_again_only_when_it_changes() {
+        let queue = queue(1000);
+        for configuration in [[1], [1], [2]] {
+            queue.set_configuration(Track::Video, &configuration);
+        }
+        let sent: Vec<_> = std::iter::from_fn(|| queue.try_next()).collect();
+        assert!(
+            matches!(&sent[..], [Media::Configuration(_, a), Media::Configuration(_, b)] if **a == [1] && **b == [2])
+        );
     }
 
     #[test]

@@ -605,6 +605,8 @@ static int __init start(void)
 	if (result)
 		return result;
 	mutex_init(&pcm264.lock);
+	/* It has no platform driver to be named by. */
+	strscpy(pcm264.v4l2_dev.name, NAME, sizeof(pcm264.v4l2_dev.name));
 	result = v4l2_device_register(&platform.dev, &pcm264.v4l2_dev);
 	if (result)
 		goto platform;

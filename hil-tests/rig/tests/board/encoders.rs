@@ -35,7 +35,8 @@ v4l2 = { device = '/dev/video4' }
 [[encoder]]
 software = {}
 END
-sed -i 's/exec pushbox/exec env RUST_LOG=debug pushbox/' /usr/sbin/pushbox-service";
+sed -i 's/exec pushbox/exec env RUST_LOG=debug pushbox/' /usr/sbin/pushbox-service
+killall pushbox-service";
 
 const LIVE: &str = "mode = 'QVGA'\norientation = 'horizontal'";
 
@@ -68,9 +69,7 @@ fn protocol(bench: &mut Bench) -> Result<()> {
     bench.run("echo 60 >/sys/module/pcm264/parameters/delay_ms")?;
     let told = encode(bench, "/dev/video4 h264 320x180")?;
     ensure!(told.contains("in-order true units 60") && !told.contains("drained 0 "), "{told}");
-    let log = bench.run("dmesg")?;
-    ensure!(log.contains("pcm264: bitrate 1000000") && log.contains("bitrate 500000"), "no bitrate: {log}");
-    Ok(())
+    bench.run("dmesg | grep -q 'pcm264: bitrate 500000'").map(|_| ())
 }
 
 fn selftest(bench: &mut Bench) -> Result<()> {
@@ -98,9 +97,13 @@ fn live(bench: &mut Bench) -> Result<()> {
 
 /// Waits until the firmware's log has so many lines with the text.
 fn expect_log(bench: &mut Bench, text: &str, lines: u32) -> Result<()> {
-    bench
-        .run(&format!("until [ $(grep -c '{text}' /run/pushbox.log) -ge {lines} ]; do sleep 0.1; done"))
-        .map(|_| ())
+    let command = format!(
+        "(n=0; until [ $(grep -c '{text}' /run/pushbox.log) -ge {lines} ]; do
+            n=$((n + 1)); [ $n -lt 200 ] || {{ grep -v DEBUG /run/pushbox.log | tail -n 9; exit 1; }}
+            sleep 0.1
+        done)"
+    );
+    bench.run(&command).map(|_| ())
 }
 
 /// The encoder by number, 1 for hardware; the stream goes on and is whole.
@@ -130,6 +133,10 @@ fn uncopied(bench: &mut Bench) -> Result<()> {
     let report = bench.wait(SOON, |report| report.idr_ms.len() >= 3)?;
     let distances: Vec<u32> = report.idr_ms.windows(2).map(|pair| pair[1] - pair[0]).collect();
     ensure!(distances.iter().all(|distance| distance.abs_diff(3000) < 200), "IDR after {distances:?} ms");
+    // Constrained Baseline, of a level that holds it, with the rate in its timing information.
+    let coding = &report.coding;
+    let is_told = coding.profile == 66 && (12..=30).contains(&coding.level) && coding.fps == Some(15.0);
+    ensure!(is_told, "{coding:?}");
     let (copied, encoded) = copied(bench)?;
     ensure!(copied == 0 && encoded > 60, "{copied} bytes of {encoded} pictures copied");
     bench.stop().map(|_| ())
