@@ -6,8 +6,9 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
+use tempfile::TempDir;
 
-use crate::control::{Boxed, Client, live, png};
+use crate::control::{Boxed, Client, board_that_waits, live, png};
 
 #[test]
 fn of_many_waiting_images_only_the_last_is_loaded() {
@@ -68,7 +69,8 @@ fn a_request_has_a_bound_and_what_is_wrong_in_it_is_told_briefly() {
 
 #[test]
 fn clients_that_do_not_read_cost_little_memory() {
-    let boxed = Boxed::start();
+    let folder = TempDir::new().unwrap();
+    let boxed = Boxed::on(&board_that_waits(folder.path()));
     let mut clients: Vec<Client> = (0..4).map(|_| boxed.connect()).collect();
     let status = format!("/proc/{}/status", boxed.running.0.id());
     let resident = || -> u64 {
@@ -76,11 +78,11 @@ fn clients_that_do_not_read_cost_little_memory() {
         let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     };
-    clients[0].result("startPreview", json!({}));
+    clients[0].result("props.set", json!({"url": "rtmp://127.0.0.1:9/live/key", "enable-mic": false}));
     let before = resident();
-    let mut batch = vec![json!({"id": 0, "method": "switchCamera"})];
+    let mut batch = vec![json!({"id": 0, "method": "start"})];
     batch.resize(64, json!({"id": 1, "method": "props.schema"}));
-    let batch = format!("{}\n", Value::Array(batch)).repeat(70);
+    let batch = format!("{}\n", Value::Array(batch)).repeat(300);
     let writers: Vec<_> = clients
         .iter()
         .map(|client| {
@@ -93,7 +95,7 @@ fn clients_that_do_not_read_cost_little_memory() {
     for writer in writers {
         writer.join().unwrap();
     }
-    assert_eq!(boxed.connect().result("status", json!({}))["state"], "previewing");
+    assert_eq!(boxed.connect().result("status", json!({}))["state"], "idle");
     let grown = resident() - before;
     assert!(grown < 30_000, "{grown} KB more");
 }

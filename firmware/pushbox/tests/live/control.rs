@@ -372,18 +372,23 @@ fn what_is_no_request_is_answered_and_disturbs_nobody() {
     server.wait(SOON, |report| report.frames > frames + 5).unwrap();
 }
 
-/// The camera is a FIFO that nobody writes to: it does not open.
-#[test]
-fn a_stop_is_heard_while_the_answer_to_a_start_is_due() {
-    let folder = TempDir::new().unwrap();
-    let fifo = folder.path().join("fifo");
+/// A board whose camera does not open: a FIFO that nobody writes to.
+pub(crate) fn board_that_waits(folder: &Path) -> PathBuf {
+    let fifo = folder.join("fifo");
     assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
-    let file = folder.path().join("board.toml");
+    let file = folder.join("board.toml");
     let camera = format!(
         "[[camera]]\nposition = 'front'\nsource.file = {{ path = '{}', width = 96, height = 96, rate = 5, pixels = 'h264' }}\n",
         fifo.display()
     );
     fs::write(&file, format!("name = 'a board'\n{camera}")).unwrap();
+    file
+}
+
+#[test]
+fn a_stop_is_heard_while_the_answer_to_a_start_is_due() {
+    let folder = TempDir::new().unwrap();
+    let file = board_that_waits(folder.path());
     let boxed = Boxed::on(&file);
     let mut client = boxed.connect();
     client.result("props.set", json!({ "url": "rtmp://127.0.0.1:9/live/key", "enable-mic": false }));
