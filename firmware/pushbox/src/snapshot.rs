@@ -40,7 +40,7 @@ pub(crate) fn take(picture: &Receiver<Frame>, quality: SnapshotQuality) -> Resul
     Ok(reply.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
-/// The folder of this process, which only its user can read. It is made when it is needed first.
+/// The folder of this process, for its user and its group, as the control socket is. It is made when it is needed first.
 fn folder() -> io::Result<PathBuf> {
     static FOLDER: Mutex<Option<PathBuf>> = Mutex::new(None);
     let mut folder = FOLDER.lock().unwrap_or_else(PoisonError::into_inner);
@@ -50,7 +50,7 @@ fn folder() -> io::Result<PathBuf> {
     // Never one that is there already: it may be another's.
     let names = (0..NAMES).map(|number| format!("pushbox-{}-{number}", process::id()));
     for path in names.map(|name| std::env::temp_dir().join(name)) {
-        match fs::DirBuilder::new().mode(0o700).create(&path) {
+        match fs::DirBuilder::new().mode(0o750).create(&path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             made => return made.map(|()| folder.insert(path).clone()),
         }

@@ -474,7 +474,7 @@ fn a_person_types_commands_and_reads_answers() {
     assert_eq!(client.type_in(&format!("set url {}", server.url())), "ok\n");
     assert_eq!(client.type_in("set mode XL"), "? mode: give one of QVGA, HVGA, SD, HD, FHD, RTC\n");
     assert_eq!(client.type_in("dance"), "? there is no method dance (-32601); type help\n");
-    let scheme = "address without rtmp:// or rtmps://: give rtmp://host/app/stream; other schemes are not supported yet";
+    let scheme = "address without rtmp://, rtmps://, http:// or https://: give rtmp://host/app/stream";
     let kept = client.type_in("set url rtmp:/oops");
     assert_eq!(kept, format!("ok, but url: it can't be published to: {scheme}\n"));
     assert_eq!(client.type_in("start"), format!("? invalid url: {scheme} (-2); type help\n"));
