@@ -312,3 +312,33 @@ impl Drop for V4l2Encoder {
         self.coded.stop();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cameras_format_is_taken_before_any_that_must_be_made() {
+        let offered = [*b"YU12", *b"NV12", *b"NM12"].map(fourcc);
+        let nv12 = Layout::contiguous(PixelFormat::Nv12, 640, 480, 704);
+        assert_eq!(raw_format(&offered, Some(nv12)), Some((fourcc(*b"NV12"), 704)));
+        let mut apart = nv12;
+        (apart.planes[1].memory, apart.planes[1].offset) = (1, 0);
+        assert_eq!(raw_format(&offered, Some(apart)), Some((fourcc(*b"NM12"), 704)));
+        let i420 = Layout::packed(PixelFormat::I420, 640, 480);
+        assert_eq!(raw_format(&offered, Some(i420)), Some((fourcc(*b"YU12"), 640)));
+        let yuyv = Layout::packed(PixelFormat::Yuyv, 640, 480);
+        for source in [None, Some(yuyv)] {
+            assert_eq!(raw_format(&offered, source), Some((fourcc(*b"NV12"), 0)));
+        }
+        assert_eq!(raw_format(&[fourcc(*b"RGB3")], None), None);
+    }
+
+    #[test]
+    fn an_access_unit_is_known_by_its_first_slice() {
+        let sets = [0, 0, 0, 1, 0x67, 1, 0, 0, 0, 1, 0x68, 2];
+        assert_eq!(kind(&sets), None);
+        assert_eq!(kind(&[&sets[..], &[0, 0, 1, 0x65, 3]].concat()), Some(AccessUnitKind::Idr));
+        assert_eq!(kind(&[0, 0, 0, 1, 6, 9, 0, 0, 1, 0x41, 3]), Some(AccessUnitKind::Delta));
+    }
+}
