@@ -333,12 +333,4 @@ mod tests {
         }
         assert_eq!(raw_format(&[fourcc(*b"RGB3")], None), None);
     }
-
-    #[test]
-    fn an_access_unit_is_known_by_its_first_slice() {
-        let sets = [0, 0, 0, 1, 0x67, 1, 0, 0, 0, 1, 0x68, 2];
-        assert_eq!(kind(&sets), None);
-        assert_eq!(kind(&[&sets[..], &[0, 0, 1, 0x65, 3]].concat()), Some(AccessUnitKind::Idr));
-        assert_eq!(kind(&[0, 0, 0, 1, 6, 9, 0, 0, 1, 0x41, 3]), Some(AccessUnitKind::Delta));
-    }
 }

@@ -134,3 +134,16 @@ pub trait VideoEncoder: Send {
     /// Sets the rate of the pictures to come.
     fn set_fps(&mut self, fps: u32) -> Result<(), EncodeError>;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_access_unit_is_known_by_its_first_slice() {
+        let sets = [0, 0, 0, 1, 0x67, 1, 0, 0, 0, 1, 0x68, 2];
+        assert_eq!(AccessUnitKind::of(&sets), None);
+        assert_eq!(AccessUnitKind::of(&[&sets[..], &[0, 0, 1, 0x65, 3]].concat()), Some(AccessUnitKind::Idr));
+        assert_eq!(AccessUnitKind::of(&[0, 0, 0, 1, 6, 9, 0, 0, 1, 0x41, 3]), Some(AccessUnitKind::Delta));
+    }
+}
