@@ -253,6 +253,12 @@ pub struct RockchipMppConfig {
 #[serde(deny_unknown_fields)]
 pub struct SoftwareEncoderConfig {}
 
+impl EncoderConfig {
+    pub fn is_hardware(&self) -> bool {
+        !matches!(self, Self::Software(_))
+    }
+}
+
 impl fmt::Display for EncoderConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

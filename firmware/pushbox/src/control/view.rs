@@ -41,8 +41,8 @@ pub(super) fn capabilities(engine: &Engine) -> Value {
     json!({
         "cameras": cameras,
         "microphones": microphones,
-        "display": false,
-        "hwEncoder": false,
+        "display": engine.display().is_some(),
+        "hwEncoder": board.encoders().iter().any(EncoderConfig::is_hardware),
         "beauty": false,
         "faceEffects": false,
         "voiceChanger": false,

@@ -78,10 +78,12 @@ pub(crate) struct Engine {
     measures: Option<Moment>,
     meter: Meter,
     loader: Arc<Mutex<Loader>>,
-    /// Waiting images that were asked for, the load of the last one, and whether that is there.
+    /// Waiting images that were set, the load of the last one, and whether that is there.
     images: u32,
     loading: Option<JoinHandle<()>>,
     has_image: bool,
+    /// The one whose failure was told last.
+    failed_image: Option<u32>,
     calls: HashMap<CallId, oneshot::Sender<Result<Reply, Failure>>>,
     last_call: CallId,
     /// Of the update that is carried out.
@@ -191,6 +193,7 @@ impl Engine {
             images: 0,
             loading: None,
             has_image: false,
+            failed_image: None,
             calls: HashMap::new(),
             last_call: 0,
             refused: Vec::new(),

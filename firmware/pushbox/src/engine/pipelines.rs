@@ -49,6 +49,7 @@ impl Engine {
         }
         self.refused = refused;
         if changed.iter().any(|name| name.starts_with("waiting-image")) {
+            self.images += 1;
             self.load_waiting_image();
         }
         if !changed.is_empty() {
@@ -85,7 +86,6 @@ impl Engine {
     pub(super) fn load_waiting_image(&mut self) {
         let properties = self.machine.store().properties();
         let (address, hash) = (properties.waiting_image.clone(), properties.waiting_image_hash.clone());
-        self.images += 1;
         if let Some(before) = self.loading.take() {
             before.abort();
         }
@@ -118,6 +118,10 @@ impl Engine {
             }
             Err(error) => {
                 warn!(%error, "no waiting image");
+                // Of each value it is told once (4.15).
+                if self.failed_image.replace(number) == Some(number) {
+                    return Ok(());
+                }
                 let params = Map::from_iter([("reason".to_owned(), json!(error.reason()))]);
                 self.handle(Input::Notice { code: Code::WaitingImageFailed, params })
             }

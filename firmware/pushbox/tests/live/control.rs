@@ -123,7 +123,7 @@ impl Client {
         let size = (taken["width"].as_u64().unwrap(), taken["height"].as_u64().unwrap());
         let path = Path::new(taken["tempImagePath"].as_str().unwrap());
         let folder = fs::metadata(path.parent().unwrap()).unwrap();
-        assert_eq!(folder.permissions().mode() & 0o777, 0o700);
+        assert_eq!(folder.permissions().mode() & 0o777, 0o750);
         let file = fs::read(path).unwrap();
         let picture = media::still::decode(&file, size.0 as u32, size.1 as u32).unwrap();
         let luma = picture.plane(0);
@@ -223,6 +223,23 @@ fn p11_a_waiting_image_that_fails_is_told_and_disturbs_nothing() {
     let frames = server.report().frames;
     server.wait(SOON, |report| report.frames > frames + 5).unwrap();
     assert!(error || serde_json::from_str::<Value>(&client.line()).unwrap()["params"]["type"] == "error");
+}
+
+/// Tried again at each start, it is told once.
+#[test]
+fn p11_a_failing_waiting_image_is_told_once_a_value() {
+    let (boxed, server) = (Boxed::start(), Receiver::bind("127.0.0.1:0", None).unwrap());
+    let mut client = boxed.connect();
+    client.result("subscribe", json!({"events": ["statechange"]}));
+    client.result("props.set", json!({"url": server.url(), "waiting-image": "/nonexistent.png"}));
+    client.status(10_004);
+    client.result("start", json!({}));
+    client.status(1008);
+    client.result("stop", json!({}));
+    let text = boxed.folder.path().join("text");
+    fs::write(&text, "no picture").unwrap();
+    client.result("props.set", json!({ "waiting-image": text }));
+    assert_eq!(client.status(10_004)["params"]["reason"], "decode", "the first was told again");
 }
 
 #[test]
