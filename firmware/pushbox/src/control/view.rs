@@ -1,6 +1,6 @@
 //! What the box tells of itself.
 
-use board::CameraConfig;
+use board::{CameraConfig, EncoderConfig};
 use live_pusher::{Code, DevicePosition, MAX_ZOOM, Machine, Property};
 use serde_json::{Map, Value, json};
 
