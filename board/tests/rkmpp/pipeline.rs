@@ -6,7 +6,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use media::{
-    EncodeError, GeometrySettings, Packet, PacketSink, Track, VideoControl, VideoCounters, VideoPipeline,
+    EncodeError, GeometrySettings, Layout, Packet, PacketSink, PixelFormat, Track, VideoControl,
+    VideoCounters, VideoPipeline,
 };
 use rkmpp_sys::testlib::{self, Live};
 
@@ -49,7 +50,7 @@ fn pipeline(mirror: bool) -> (VideoPipeline<Queue>, Arc<VideoControl>, Arc<Video
 
 #[test]
 fn pictures_pass_through_without_a_copy_or_are_made_in_the_encoder_s_memory() {
-    let made = nv12(336, 192).size() as u64;
+    let made = Layout::packed(PixelFormat::Nv12, WIDTH, HEIGHT).pixel_bytes() as u64;
     for (mirror, copied) in [(false, 0), (true, made)] {
         let session = testlib::session();
         let mut camera = Camera::default();
