@@ -1,6 +1,8 @@
 //! The engine: carries out what the machine decides, and gives it the world's news.
 
+mod devices;
 mod pipelines;
+mod tells;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -12,21 +14,21 @@ use anyhow::{Context, Result, anyhow};
 use board::{Board, CameraConfig, Position, Torch};
 use live_pusher::{
     CallId, Code, Device, DeviceEvent, DevicePosition, Failure, Hardware, Input, Machine, Media, Method,
-    Mode, Options, Output, Profile, Reason, Refusal, Reply, State, Status, Voice,
+    Mode, Options, Output, Profile, Reason, Refusal, Reply, Voice,
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant as Moment, MissedTickBehavior, interval, sleep_until, timeout};
-use tracing::{info, warn};
+use tracing::warn;
 
 use crate::audio::AudioStage;
 use crate::clock;
 use crate::config::Config;
 use crate::device::Run;
-use crate::events::{Event, Listener, Listeners};
+use crate::events::{Listener, Listeners};
 use crate::hand::{self, Display, Lamps};
-use crate::meter::{self, Meter};
+use crate::meter::Meter;
 use crate::news::{News, Reporter, channel};
 use crate::privacy::Privacy;
 use crate::rate::RateControl;
@@ -35,7 +37,6 @@ use crate::sink::{Description, Queue};
 use crate::uplink::Connection;
 use crate::video::VideoStage;
 use crate::waiting_image::Loader;
-use crate::{camera, microphone};
 
 /// What a control surface wants done.
 type Job = Box<dyn FnOnce(&mut Engine) + Send>;
@@ -394,125 +395,6 @@ impl Engine {
             Output::Music(_) => {}
         }
         Ok(())
-    }
-
-    fn tell_status(&mut self, status: &Status) {
-        let (code, text) = (status.code.number(), status.code.text());
-        *self.told.entry(code).or_default() += 1;
-        let params = Value::Object(status.params.clone());
-        // Notices of what was asked for are no warnings; the last two have no text.
-        if matches!(code, 1001..=1099 | 4998 | 4999) {
-            info!(code, %params, "{text}");
-        } else {
-            warn!(code, %params, "{text}");
-        }
-        if let Some(display) = &self.display {
-            display.tell(status.code);
-        }
-        for event in Event::of_status(status, self.profile) {
-            self.listeners.tell(&event);
-        }
-        if status.code == Code::Publishing && self.measures.is_none() {
-            self.measures = Some(Moment::now() + meter::INTERVAL);
-            self.meter.reset();
-        }
-    }
-
-    fn measure(&mut self) {
-        self.measures = Some(Moment::now() + meter::INTERVAL);
-        let (info, is_narrow) = self.meter.measure(self.machine.state() == State::Reconnecting);
-        if let Some(display) = &self.display {
-            let number = |name: &str| info[name].as_u64().unwrap_or(0) as u32;
-            display.update(|scene| {
-                scene.bitrate = number("videoBitrate");
-                scene.quality = number("netQualityLevel") as u8;
-                scene.history.push(scene.bitrate);
-            });
-        }
-        self.listeners.tell(&Event::new("netstatus", json!({ "info": info })));
-        if is_narrow {
-            self.give(Input::Notice { code: Code::UplinkTooNarrow, params: Map::new() });
-        }
-    }
-
-    /// How loud the microphone is, while one is meant to be open (5.4).
-    fn tell_volume(&mut self) {
-        let state = self.machine.state();
-        if state.has_session() || state == State::Previewing {
-            let properties = self.machine.store().properties();
-            let is_heard = properties.enable_mic && !properties.muted && self.machine.reasons().is_empty();
-            let volume = self.audio.take_volume();
-            let volume = if is_heard { volume } else { 0 };
-            if let Some(display) = &self.display {
-                let runs = self.machine.runs(Device::Microphone);
-                display.update(|scene| scene.volume = runs.then_some(volume));
-            }
-            let detail = json!({ "volume": volume });
-            self.listeners.tell(&Event::new("audiovolumenotify", detail));
-        }
-    }
-
-    fn open(&mut self, device: Device) -> Result<()> {
-        let reporter = self.reporter.clone();
-        match device {
-            Device::Camera => {
-                let Some(config) = self.camera_config() else {
-                    return self.refuse(device, "the board file has no camera: add one");
-                };
-                let (frames, before) = (Arc::clone(&self.video.frames), self.camera.take());
-                let (lamps, privacy) = (Arc::clone(&self.lamps), self.privacy.clone());
-                self.camera = Some(camera::start(config, before, reporter, frames, lamps, privacy)?);
-            }
-            Device::Microphone => {
-                let Some(config) = self.board.microphone.clone() else {
-                    return self.refuse(device, "the board file has no microphone: add one");
-                };
-                let rate = self.machine.store().properties().audio_quality.rate();
-                let (blocks, before) = (Arc::clone(&self.audio.blocks), self.microphone.take());
-                let privacy = self.privacy.clone();
-                self.microphone = Some(microphone::start(config, rate, before, reporter, blocks, privacy)?);
-            }
-        }
-        Ok(())
-    }
-
-    fn run_of(&self, device: Device) -> Option<&Run> {
-        match device {
-            Device::Camera => self.camera.as_ref(),
-            Device::Microphone => self.microphone.as_ref(),
-        }
-    }
-
-    fn refuse(&mut self, device: Device, reason: &str) -> Result<()> {
-        let event = DeviceEvent::Refused { forbidden: true, reason: reason.into() };
-        self.handle(Input::Device { device, event })
-    }
-
-    fn camera_config(&self) -> Option<CameraConfig> {
-        let wanted = match self.machine.position() {
-            DevicePosition::Front => Position::Front,
-            DevicePosition::Back => Position::Back,
-        };
-        self.board.camera(wanted).cloned()
-    }
-
-    /// Tells the displays what the box does now.
-    fn show(&mut self) {
-        let (machine, state) = (&self.machine, self.machine.state());
-        let is_on_air = matches!(state, State::Pushing | State::Paused | State::Reconnecting);
-        self.on_air_since = is_on_air.then(|| self.on_air_since.unwrap_or_else(Instant::now));
-        let Some(display) = &self.display else {
-            return;
-        };
-        let on_air_since = self.on_air_since;
-        let target = self.video.control.bitrate.load(Relaxed) / 1000;
-        let dropped = self.queue.dropped().video + self.video.frames.dropped();
-        display.update(|scene| {
-            (scene.state, scene.reasons) = (state, machine.reasons());
-            (scene.position, scene.camera_runs) = (machine.position(), machine.runs(Device::Camera));
-            (scene.torch, scene.on_air_since) = (machine.has_torch_lit(), on_air_since);
-            (scene.target, scene.dropped) = (if state.has_session() { target } else { 0 }, dropped);
-        });
     }
 
     pub(crate) fn display(&self) -> Option<&Arc<Display>> {
