@@ -61,14 +61,16 @@ fn provisioning(bench: &mut Bench) -> Result<()> {
     bench.run(RUNS)?;
     let url = bench.url();
     let mut line = prompt(bench)?;
-    for (command, answer) in
-        [(format!("set url {url}"), "ok"), ("set mode QVGA".into(), "ok"), ("start".into(), "ok")]
-    {
+    for (command, answer) in [
+        (format!("set url {url}"), "ok"),
+        ("set mode QVGA".into(), "ok"),
+        ("start".into(), "ok"),
+        ("save".into(), "ok"),
+    ] {
         line.send(&format!("{command}\r"))?;
         line.wait_for(answer, SOON)?;
     }
     bench.wait(SOON, |report| report.frames > 0 && report.width == 180)?;
-    bench.run("until [ -e /data/settings/a ]; do sleep 0.2; done")?;
     bench.power_off();
     bench.reach(Stage::System, "")?;
     bench.run(RUNS)?;
