@@ -8,8 +8,9 @@ use ::uplink::VideoMetadata;
 use board::EncoderConfig;
 use live_pusher::{Code, Input, Kbps, Properties, Size};
 use media::{
-    DropOldest, EncodeError, EncoderInput, EncoderSettings, Frame, GeometrySettings, H264Profile, Layout,
-    PAUSED_FPS, PixelFormat, VideoControl, VideoCounters, VideoEncoder, VideoPipeline, now, still,
+    AccessUnitKind, DropOldest, EncodeError, EncoderInput, EncoderSettings, Frame, GeometrySettings,
+    H264Profile, Layout, PAUSED_FPS, PixelFormat, VideoControl, VideoCounters, VideoEncoder, VideoPipeline,
+    now, still,
 };
 use serde_json::{Map, Value, json};
 use tracing::{info, warn};
@@ -26,6 +27,8 @@ const GOP: Duration = Duration::from_secs(3);
 /// another none may be lost in a burst.
 const PICTURES: usize = 2;
 const ACCESS_UNITS: usize = 32;
+/// How many of those are kept for a session that begins: a driver has few buffers.
+const HELD: usize = 3;
 /// How long the thread sleeps where nothing is to be shown.
 const IDLE: Duration = Duration::from_secs(10);
 /// From one placeholder to the next.
@@ -124,8 +127,17 @@ impl VideoStage {
     pub(crate) fn run(self: Arc<Self>) -> ! {
         let encoders = Encoders::new(self.encoders.clone());
         let (line, placeholder, published) = (None, None, None);
-        Worker { stage: self, encoders, line, instances: 0, placeholder, next: Instant::now(), published }
-            .run()
+        Worker {
+            stage: self,
+            encoders,
+            line,
+            instances: 0,
+            placeholder,
+            held: Vec::new(),
+            next: Instant::now(),
+            published,
+        }
+        .run()
     }
 }
 
@@ -184,6 +196,8 @@ struct Worker {
     /// Encoders that were opened.
     instances: u32,
     placeholder: Option<Placeholder>,
+    /// The beginning of a group that came before the session did, of a source that encodes by itself.
+    held: Vec<Captured>,
     /// When the next placeholder is due.
     next: Instant,
     /// Of the last packet: encoder, session and size.
@@ -202,8 +216,15 @@ impl Worker {
             order = self.stage.order().clone();
             order.live &= !self.stage.privacy.is_closed();
             let result = match (captured, order.session) {
+                (Some(captured), None) if captured.frame.layout.format == PixelFormat::H264 => {
+                    self.hold(captured);
+                    Ok(())
+                }
                 (Some(captured), None) => self.show(captured, &order),
-                (Some(captured), Some(_)) if order.live => self.show(captured, &order),
+                (Some(captured), Some(_)) if order.live => {
+                    let held = std::mem::take(&mut self.held);
+                    held.into_iter().chain([captured]).try_for_each(|captured| self.show(captured, &order))
+                }
                 (None, None) => {
                     self.line = None;
                     Ok(())
@@ -214,6 +235,18 @@ impl Worker {
             if let Err(error) = result {
                 self.recover(&error);
             }
+        }
+    }
+
+    /// A start waits for the source's first picture, which then is the one that its stream begins with.
+    fn hold(&mut self, captured: Captured) {
+        let is_idr = AccessUnitKind::of(captured.frame.compressed()) == Some(AccessUnitKind::Idr);
+        let goes_on = !self.held.is_empty() && self.held.len() < HELD;
+        if is_idr || !goes_on {
+            self.held.clear();
+        }
+        if is_idr || goes_on {
+            self.held.push(captured);
         }
     }
 
