@@ -3,7 +3,6 @@ use std::time::Duration;
 
 use media::{
     AccessUnit, AccessUnitKind, Bytes, EncodeError, EncoderInput, Frame, PixelFormat, Pool, VideoEncoder,
-    nal_units,
 };
 
 const NAME: &str = "passthrough";
@@ -43,7 +42,7 @@ impl VideoEncoder for Passthrough {
 
     fn submit(&mut self, picture: Frame, _idr: bool) -> Result<usize, EncodeError> {
         let access_unit = picture.compressed();
-        let idr = nal_units(access_unit).any(|nal| nal.first().is_some_and(|header| header & 0x1f == 5));
+        let idr = AccessUnitKind::of(access_unit) == Some(AccessUnitKind::Idr);
         let due = self.next.replace(picture.sequence.wrapping_add(1));
         self.broken |= due.is_some_and(|due| due != picture.sequence);
         self.broken &= !idr;

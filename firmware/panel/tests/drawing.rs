@@ -13,17 +13,6 @@ use proptest::prelude::*;
 use scenes::picture::Image;
 use scenes::{SCENES, SIZES, World};
 use serde_json::{Map, Value, json};
-
-const STATES: [State; 8] = [
-    State::Unbound,
-    State::Idle,
-    State::Previewing,
-    State::Connecting,
-    State::Pushing,
-    State::Paused,
-    State::Reconnecting,
-    State::Suspended,
-];
 const KEYS: [Key; 4] = [Key::Up, Key::Down, Key::Ok, Key::Back];
 const REASONS: [Reason; 4] = [Reason::Api, Reason::Background, Reason::Privacy, Reason::Interrupt];
 
@@ -95,7 +84,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => prop_oneof![Just(Ok(())), (-10..0).prop_map(Err)].prop_map(Event::Answer),
         1 => (0_u64..90_000).prop_map(Event::Pass),
         2 => (
-            proptest::sample::select(&STATES[..]),
+            proptest::sample::select(&State::ALL[..]),
             proptest::sample::select(&REASONS[..]),
             any::<u8>(),
             any::<u32>(),

@@ -22,22 +22,20 @@ pub(crate) struct Captured {
 pub(crate) fn start(
     config: CameraConfig,
     before: Option<Run>,
+    privacy: Privacy,
     reporter: Reporter,
     frames: Arc<DropOldest<Captured>>,
     lamps: Arc<Lamps>,
-    privacy: Privacy,
 ) -> std::io::Result<Run> {
-    Run::start(Device::Camera, before, reporter, move |reports| {
-        if !privacy.is_closed() {
-            let _in_use = lamps.camera_in_use();
-            capture(&config, reports, &frames, &privacy);
-            frames.wake();
-        }
+    Run::start(Device::Camera, before, privacy, reporter, move |reports| {
+        let _in_use = lamps.camera_in_use();
+        capture(&config, reports, &frames);
+        // Viewers get the placeholder at once.
+        frames.wake();
     })
 }
 
-/// Ends by itself, also without a word from the machine, when the privacy switch is closed.
-fn capture(config: &CameraConfig, reports: &Reports, frames: &DropOldest<Captured>, privacy: &Privacy) {
+fn capture(config: &CameraConfig, reports: &Reports, frames: &DropOldest<Captured>) {
     let mut camera = match board::open_camera(config) {
         Ok(camera) => camera,
         Err(error) => return reports.refused(&error),
@@ -47,7 +45,7 @@ fn capture(config: &CameraConfig, reports: &Reports, frames: &DropOldest<Capture
     reports.tell(DeviceEvent::Opened(description(config, &format)));
     let quarter_turns = config.mount_rotation.quarter_turns();
     let mut first = true;
-    while !reports.is_closing() && !privacy.is_closed() {
+    while !reports.is_closing() {
         match camera.next() {
             Ok(frame) => {
                 if std::mem::take(&mut first) {
@@ -95,7 +93,7 @@ mod tests {
         let (reporter, _unheard) = channel();
         let (frames, privacy) = (Arc::new(DropOldest::new(2)), Privacy::default());
         let lamps = Lamps::start(&LampsConfig::default()).unwrap();
-        let _run = start(config, None, reporter, Arc::clone(&frames), lamps, privacy.clone()).unwrap();
+        let _run = start(config, None, privacy.clone(), reporter, Arc::clone(&frames), lamps).unwrap();
         assert!(frames.pop(Duration::from_secs(20)).is_some());
         privacy.set(true);
         let deadline = Instant::now() + Duration::from_secs(20);

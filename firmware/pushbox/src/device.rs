@@ -9,6 +9,7 @@ use live_pusher::{Device, DeviceEvent};
 use media::CaptureError;
 
 use crate::news::{News, Reporter};
+use crate::privacy::Privacy;
 
 /// One run of a camera or a microphone. Dropping it asks the thread to end; a next run waits for that.
 pub(crate) struct Run {
@@ -22,26 +23,31 @@ pub(crate) struct Reports {
     device: Device,
     number: u32,
     closing: Arc<AtomicBool>,
+    privacy: Privacy,
     reporter: Reporter,
 }
 
 impl Run {
-    /// Runs `work` in a thread once that of `before`, which may hold the same device, has ended.
+    /// Runs `work` in a thread once that of `before`, which may hold the same device, has ended. A closed privacy switch
+    /// ends it without a word from the machine, or keeps it from beginning.
     pub(crate) fn start(
         device: Device,
         before: Option<Self>,
+        privacy: Privacy,
         reporter: Reporter,
         work: impl FnOnce(&Reports) + Send + 'static,
     ) -> std::io::Result<Self> {
         let number = before.as_ref().map_or(0, |before| before.number + 1);
         let closing = Arc::<AtomicBool>::default();
-        let reports = Reports { device, number, closing: Arc::clone(&closing), reporter };
+        let reports = Reports { device, number, closing: Arc::clone(&closing), privacy, reporter };
         let body = move || {
             if let Some(before) = before {
                 before.close();
                 let _ = before.thread.join();
             }
-            work(&reports);
+            if !reports.privacy.is_closed() {
+                work(&reports);
+            }
         };
         let name = match device {
             Device::Camera => "camera",
@@ -62,7 +68,7 @@ impl Run {
 
 impl Reports {
     pub(crate) fn is_closing(&self) -> bool {
-        self.closing.load(Relaxed)
+        self.closing.load(Relaxed) || self.privacy.is_closed()
     }
 
     pub(crate) fn tell(&self, event: DeviceEvent) {

@@ -26,25 +26,16 @@ pub(crate) fn start(
     config: MicrophoneConfig,
     rate: u32,
     before: Option<Run>,
+    privacy: Privacy,
     reporter: Reporter,
     blocks: Arc<DropOldest<Captured>>,
-    privacy: Privacy,
 ) -> std::io::Result<Run> {
-    Run::start(Device::Microphone, before, reporter, move |reports| {
-        if !privacy.is_closed() {
-            capture(&config, rate, reports, &blocks, &privacy);
-        }
+    Run::start(Device::Microphone, before, privacy, reporter, move |reports| {
+        capture(&config, rate, reports, &blocks);
     })
 }
 
-/// Ends by itself, also without a word from the machine, when the privacy switch is closed.
-fn capture(
-    config: &MicrophoneConfig,
-    rate: u32,
-    reports: &Reports,
-    blocks: &DropOldest<Captured>,
-    privacy: &Privacy,
-) {
+fn capture(config: &MicrophoneConfig, rate: u32, reports: &Reports, blocks: &DropOldest<Captured>) {
     let mut microphone = match board::open_microphone(config, rate) {
         Ok(microphone) => microphone,
         Err(error) => return reports.refused(&error),
@@ -54,7 +45,7 @@ fn capture(
     reports.tell(DeviceEvent::Opened(Map::new()));
     let pool = Pool::new(BLOCKS, AudioBlock::default);
     let mut heard = false;
-    while !reports.is_closing() && !privacy.is_closed() {
+    while !reports.is_closing() {
         let mut block = pool.take();
         match microphone.read(&mut block) {
             Ok(()) => {

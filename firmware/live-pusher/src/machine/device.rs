@@ -101,11 +101,12 @@ impl Machine {
     /// A start that has waited for them long enough says which are missing.
     pub(super) fn give_up_devices(&mut self) {
         for device in [Device::Camera, Device::Microphone] {
-            if self.is_wanted(device)
-                && matches!(self.port(device), Port::Opening { .. } | Port::Starting { .. })
-            {
-                let opens = matches!(self.port(device), Port::Opening { .. });
-                let reason = if opens { "it does not open" } else { "no frames" };
+            let reason = match *self.port(device) {
+                Port::Opening { .. } => "it does not open",
+                Port::Starting { .. } => "no frames",
+                Port::Closed | Port::Running | Port::Broken { .. } => continue,
+            };
+            if self.is_wanted(device) {
                 self.outputs.push(Output::Close(device));
                 self.broken(device, refused(device, false), reason, false);
             }

@@ -31,6 +31,17 @@ pub enum State {
 }
 
 impl State {
+    pub const ALL: [Self; 8] = [
+        Self::Unbound,
+        Self::Idle,
+        Self::Previewing,
+        Self::Connecting,
+        Self::Pushing,
+        Self::Paused,
+        Self::Reconnecting,
+        Self::Suspended,
+    ];
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Unbound => "unbound",

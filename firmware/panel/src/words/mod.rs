@@ -138,24 +138,13 @@ mod tests {
     fn the_font_of_titles_has_their_letters() {
         for words in Language::ALL.map(Language::words) {
             let sentences = Code::ALL.map(|code| (words.code)(code).sentence);
-            let states = STATES.map(words.state);
+            let states = State::ALL.map(words.state);
             let others = [words.starting, words.stopped, words.unprovisioned, words.set_up];
             for letter in sentences.iter().chain(&states).chain(&others).flat_map(|text| text.chars()) {
                 assert!(font::SANS_64.has(letter), "{letter}: run scripts/fonts");
             }
         }
     }
-
-    const STATES: [State; 8] = [
-        State::Unbound,
-        State::Idle,
-        State::Previewing,
-        State::Connecting,
-        State::Pushing,
-        State::Paused,
-        State::Reconnecting,
-        State::Suspended,
-    ];
 
     #[test]
     fn every_font_has_every_letter() {

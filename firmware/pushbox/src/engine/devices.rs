@@ -12,15 +12,15 @@ use crate::{camera, microphone};
 
 impl Engine {
     pub(super) fn open(&mut self, device: Device) -> Result<()> {
-        let reporter = self.reporter.clone();
+        let (privacy, reporter) = (self.privacy.clone(), self.reporter.clone());
         match device {
             Device::Camera => {
                 let Some(config) = self.camera_config() else {
                     return self.refuse(device, "the board file has no camera: add one");
                 };
                 let (frames, before) = (Arc::clone(&self.video.frames), self.camera.take());
-                let (lamps, privacy) = (Arc::clone(&self.lamps), self.privacy.clone());
-                self.camera = Some(camera::start(config, before, reporter, frames, lamps, privacy)?);
+                let lamps = Arc::clone(&self.lamps);
+                self.camera = Some(camera::start(config, before, privacy, reporter, frames, lamps)?);
             }
             Device::Microphone => {
                 let Some(config) = self.board.microphone.clone() else {
@@ -28,8 +28,7 @@ impl Engine {
                 };
                 let rate = self.machine.store().properties().audio_quality.rate();
                 let (blocks, before) = (Arc::clone(&self.audio.blocks), self.microphone.take());
-                let privacy = self.privacy.clone();
-                self.microphone = Some(microphone::start(config, rate, before, reporter, blocks, privacy)?);
+                self.microphone = Some(microphone::start(config, rate, before, privacy, reporter, blocks)?);
             }
         }
         Ok(())

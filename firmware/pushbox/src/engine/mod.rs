@@ -65,7 +65,6 @@ pub(crate) struct Engine {
     privacy: Privacy,
     lamps: Arc<Lamps>,
     display: Option<Arc<Display>>,
-    on_air_since: Option<Instant>,
     /// Pictures a second that the camera delivers.
     sensor_fps: u32,
     connection: Option<Connection>,
@@ -181,7 +180,6 @@ impl Engine {
             privacy,
             lamps,
             display,
-            on_air_since: None,
             sensor_fps: u32::MAX,
             connection: None,
             connecting,

@@ -70,20 +70,19 @@ impl Engine {
     }
 
     /// Tells the displays what the box does now.
-    pub(super) fn show(&mut self) {
+    pub(super) fn show(&self) {
         let (machine, state) = (&self.machine, self.machine.state());
-        let is_on_air = matches!(state, State::Pushing | State::Paused | State::Reconnecting);
-        self.on_air_since = is_on_air.then(|| self.on_air_since.unwrap_or_else(Instant::now));
         let Some(display) = &self.display else {
             return;
         };
-        let on_air_since = self.on_air_since;
+        let is_on_air = matches!(state, State::Pushing | State::Paused | State::Reconnecting);
         let target = self.video.control.bitrate.load(Relaxed) / 1000;
         let dropped = self.queue.dropped().video + self.video.frames.dropped();
         display.update(|scene| {
             (scene.state, scene.reasons) = (state, machine.reasons());
             (scene.position, scene.camera_runs) = (machine.position(), machine.runs(Device::Camera));
-            (scene.torch, scene.on_air_since) = (machine.has_torch_lit(), on_air_since);
+            scene.torch = machine.has_torch_lit();
+            scene.on_air_since = is_on_air.then(|| scene.on_air_since.unwrap_or_else(Instant::now));
             (scene.target, scene.dropped) = (if state.has_session() { target } else { 0 }, dropped);
         });
     }
