@@ -116,7 +116,7 @@ impl Bench {
             }
             Stage::System => {
                 self.configure(properties)?;
-                self.run("until pidof pushbox; do sleep 0.1; done")?;
+                self.until("pidof pushbox")?;
                 Stage::Firmware
             }
             Stage::Firmware | Stage::Live => {
@@ -164,8 +164,25 @@ impl Bench {
 
     /// Runs a line of shell that must succeed, and returns its output.
     pub fn run(&mut self, command: &str) -> Result<String> {
-        let output = self.console()?.run(command, Duration::from_secs(30))?;
+        self.run_within(Duration::from_secs(30), command)
+    }
+
+    fn run_within(&mut self, limit: Duration, command: &str) -> Result<String> {
+        let output = self.console()?.run(command, limit)?;
         output.success().with_context(|| command.to_owned())
+    }
+
+    /// Waits until a line of shell succeeds; gives up after a minute and more.
+    pub fn until(&mut self, condition: &str) -> Result<()> {
+        // The board counts for itself, so that its shell is free again in any case.
+        let command =
+            format!("(n=0; until {condition}; do n=$((n + 1)); [ $n -lt 600 ] || exit 1; sleep 0.1; done)");
+        self.run_within(Duration::from_secs(180), &command).map(|_| ())
+    }
+
+    /// Waits until the firmware's log has so many lines, or more, with the text.
+    pub fn expect_log(&mut self, text: &str, lines: u64) -> Result<()> {
+        self.until(&format!("[ $(grep -c '{text}' /run/pushbox.log) -ge {lines} ]"))
     }
 
     /// All that came over the serial line.

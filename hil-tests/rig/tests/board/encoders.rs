@@ -95,20 +95,9 @@ fn live(bench: &mut Bench) -> Result<()> {
     bench.wait(SOON, |report| report.frames > 20).map(|_| ())
 }
 
-/// Waits until the firmware's log has so many lines with the text.
-fn expect_log(bench: &mut Bench, text: &str, lines: u32) -> Result<()> {
-    let command = format!(
-        "(n=0; until [ $(grep -c '{text}' /run/pushbox.log) -ge {lines} ]; do
-            n=$((n + 1)); [ $n -lt 200 ] || {{ grep -v DEBUG /run/pushbox.log | tail -n 9; exit 1; }}
-            sleep 0.1
-        done)"
-    );
-    bench.run(&command).map(|_| ())
-}
-
 /// The encoder by number, 1 for hardware; the stream goes on and is whole.
-fn expect_stream(bench: &mut Bench, kind: u32, instance: u32) -> Result<()> {
-    expect_log(bench, &format!("code=1008.*\"type\":{kind}"), instance)?;
+fn expect_stream(bench: &mut Bench, kind: u32, instance: u64) -> Result<()> {
+    bench.expect_log(&format!("code=1008.*\"type\":{kind}"), instance)?;
     let before = bench.server().report();
     let report = bench.wait(SOON, |report| report.frames > before.frames + 30)?;
     ensure!(report.faults.is_empty(), "{:?}", report.faults);
@@ -163,15 +152,15 @@ fn copied_once(bench: &mut Bench) -> Result<()> {
     bench.run("pushbox ctl set mode=SD remote-mirror=false")?;
     let report = bench.wait(SOON, |report| report.width == 640)?;
     ensure!(report.faults.is_empty(), "{:?}", report.faults);
-    expect_log(bench, "code=1005", 1)?;
-    expect_log(bench, "code=1008.*\"type\":1", 2)
+    bench.expect_log("code=1005", 1)?;
+    bench.expect_log("code=1008.*\"type\":1", 2)
 }
 
 fn busy(bench: &mut Bench) -> Result<()> {
     bench.reach(Stage::System, "")?;
     bench.run("echo 1 >/sys/module/pcm264/parameters/busy")?;
     live(bench)?;
-    expect_log(bench, "code=1103", 1)?;
+    bench.expect_log("code=1103", 1)?;
     expect_stream(bench, 2, 1)
 }
 
@@ -179,8 +168,8 @@ fn broken(bench: &mut Bench) -> Result<()> {
     live(bench)?;
     expect_stream(bench, 1, 1)?;
     bench.run("echo 1 >/sys/module/pcm264/parameters/broken")?;
-    expect_log(bench, "code=1104", 1)?;
-    expect_log(bench, "code=1103", 1)?;
+    bench.expect_log("code=1104", 1)?;
+    bench.expect_log("code=1103", 1)?;
     expect_stream(bench, 2, 1)
 }
 
@@ -189,7 +178,7 @@ fn stalled(bench: &mut Bench) -> Result<()> {
     expect_stream(bench, 1, 1)?;
     for round in 1..=2 {
         bench.run("echo 1 >/sys/module/pcm264/parameters/stall")?;
-        expect_log(bench, "code=1104", round)?;
+        bench.expect_log("code=1104", round)?;
         expect_stream(bench, 1, round + 1)?;
     }
     Ok(())
@@ -199,9 +188,7 @@ fn lost(bench: &mut Bench) -> Result<()> {
     live(bench)?;
     for fault in ["lose", "empty"] {
         bench.run(&format!("echo 3 >/sys/module/pcm264/parameters/{fault}"))?;
-        bench.run(&format!(
-            "until [ $(cat /sys/module/pcm264/parameters/{fault}) = 0 ]; do sleep 0.1; done"
-        ))?;
+        bench.until(&format!("[ $(cat /sys/module/pcm264/parameters/{fault}) = 0 ]"))?;
         expect_stream(bench, 1, 1)?;
     }
     // Late ones too.
@@ -218,5 +205,5 @@ fn none_left(bench: &mut Bench) -> Result<()> {
     bench.run(&format!(
         "printf '%s\\n' \"url = '{url}'\" 'autopush = true' \"{LIVE}\" >/data/properties.toml"
     ))?;
-    expect_log(bench, "code=-1303", 1)
+    bench.expect_log("code=-1303", 1)
 }

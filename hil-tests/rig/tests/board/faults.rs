@@ -28,7 +28,7 @@ fn unbound(bench: &mut Bench) -> Result<()> {
     bench.reach(Stage::Live, LIVE)?;
     bench.wait(SOON, |report| report.frames > 20)?;
     bench.run("echo vivid.0 >/sys/bus/platform/drivers/vivid/unbind")?;
-    bench.run("until grep -q 'code=-1301' /run/pushbox.log; do sleep 0.1; done")?;
+    bench.expect_log("code=-1301", 1)?;
     let before = bench.server().report();
     // The sound goes on without pictures.
     let without = bench.wait(SOON, |report| report.audio_packets > before.audio_packets + 50)?;
@@ -45,16 +45,12 @@ fn comes_and_goes(bench: &mut Bench) -> Result<()> {
     bench.reach(Stage::Live, LIVE)?;
     let mut files = Vec::new();
     for round in 1..=ROUNDS {
+        // Until the camera's first picture viewers see the placeholder.
+        bench.expect_log("code=1007", round)?;
         bench.run("echo vivid.0 >/sys/bus/platform/drivers/vivid/unbind")?;
-        bench.run(&format!(
-            "until [ $(grep -c 'code=-1301' /run/pushbox.log) = {round} ]; do sleep 0.1; done"
-        ))?;
+        bench.expect_log("code=-1301", round)?;
         bench.run("echo vivid.0 >/sys/bus/platform/drivers/vivid/bind")?;
-        // Until then viewers see the placeholder.
-        bench.run(&format!(
-            "until [ $(grep -c 'code=1007' /run/pushbox.log) = {} ]; do sleep 0.1; done",
-            round + 1
-        ))?;
+        bench.expect_log("code=1007", round + 1)?;
         let before = bench.server().report();
         bench.wait(SOON, |report| report.frames > before.frames + 5)?;
         let held = "ls /proc/$(pidof pushbox)/fd | wc -l; grep -c . /proc/$(pidof pushbox)/maps";
@@ -71,8 +67,9 @@ fn squeezed(bench: &mut Bench) -> Result<()> {
     bench.run("v4l2-ctl -d /dev/video0 -c test_pattern=21")?;
     bench.reach(Stage::Live, LIVE)?;
     bench.wait(SOON, |report| report.frames > 20)?;
-    bench.run("/sbin/tc qdisc add dev eth0 root tbf rate 200kbit burst 16kb latency 400ms")?;
-    bench.run("until grep -q 'network_video=[1-9]' /run/pushbox.log; do sleep 0.1; done")?;
+    // Less than the least bitrate of the picture.
+    bench.run("/sbin/tc qdisc add dev eth0 root tbf rate 100kbit burst 16kb latency 400ms")?;
+    bench.expect_log("network_video=[1-9]", 1)?;
     bench.run("/sbin/tc qdisc del dev eth0 root")?;
     let before = bench.server().report();
     let report = bench.wait(SOON, |report| report.frames > before.frames + 30)?;
@@ -88,7 +85,7 @@ fn overrun(bench: &mut Bench) -> Result<()> {
     bench.wait(SOON, |report| report.tone_hz.is_some())?;
     // Nobody reads the card's buffer meanwhile, nor the camera's.
     bench.run("killall -STOP pushbox; sleep 2; killall -CONT pushbox")?;
-    bench.run("until grep -q 'overran' /run/pushbox.log; do sleep 0.1; done")?;
+    bench.expect_log("overran", 1)?;
     let before = bench.server().report();
     let report = bench.wait(SOON, |report| report.frames > before.frames + 45)?;
     ensure!(report.faults.is_empty(), "{:?}", report.faults);

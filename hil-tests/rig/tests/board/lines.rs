@@ -25,10 +25,11 @@ const PRESS: Duration = Duration::from_millis(200);
 fn button(bench: &mut Bench) -> Result<()> {
     bench.reach(Stage::System, "")?;
     bench.run("gpiomon -e both -n 2 --format '%e %S' button-start >/tmp/edges 2>&1 &")?;
-    bench.run("until gpioinfo button-start | grep -q gpiomon; do sleep 0.1; done")?;
+    bench.until("gpioinfo button-start | grep -q gpiomon")?;
     let lines = bench.board.lines().context("no lines")?.clone();
     lines.press("button-start", PRESS)?;
-    let edges = bench.run("until [ $(wc -l </tmp/edges) = 2 ]; do sleep 0.1; done; cat /tmp/edges")?;
+    bench.until("[ $(wc -l </tmp/edges) = 2 ]")?;
+    let edges = bench.run("cat /tmp/edges")?;
     let edges: Vec<(u32, f64)> = edges
         .lines()
         .filter_map(|line| line.split_once(' '))
@@ -56,9 +57,9 @@ fn privacy(bench: &mut Bench) -> Result<()> {
 
 /// A person types at the second serial line; what was set is there after a power cut.
 fn provisioning(bench: &mut Bench) -> Result<()> {
-    const RUNS: &str = "touch /data/properties.toml; until pidof pushbox; do sleep 0.1; done";
     bench.reach(Stage::System, "")?;
-    bench.run(RUNS)?;
+    bench.run("touch /data/properties.toml")?;
+    bench.until("pidof pushbox")?;
     let url = bench.url();
     let mut line = prompt(bench)?;
     for (command, answer) in [
@@ -73,7 +74,8 @@ fn provisioning(bench: &mut Bench) -> Result<()> {
     bench.wait(SOON, |report| report.frames > 0 && report.width == 180)?;
     bench.power_off();
     bench.reach(Stage::System, "")?;
-    bench.run(RUNS)?;
+    bench.run("touch /data/properties.toml")?;
+    bench.until("pidof pushbox")?;
     let mut line = prompt(bench)?;
     line.send("get mode\r")?;
     line.wait_for("mode  QVGA", SOON)?;

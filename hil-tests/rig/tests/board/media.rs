@@ -18,7 +18,7 @@ pub(crate) const TESTS: &[&Test] = &[
     &Test { name: "microphones_tone_arrives", needs: &[Part::TestTone], run: tone },
 ];
 
-pub(crate) const SOON: Duration = Duration::from_secs(30);
+pub(crate) const SOON: Duration = Duration::from_secs(60);
 
 /// A colour as Cb and Cr, of a camera's test pattern or of the placeholder.
 #[derive(Clone, Copy)]
@@ -115,7 +115,7 @@ player hw:Loopback,0 2>/tmp/player.log | v4l2-ctl -d /dev/video3 --stream-out-mm
 fn in_step(bench: &mut Bench) -> Result<()> {
     bench.reach(Stage::System, "")?;
     bench.run(PLAYER)?;
-    bench.run("until grep -q RUNNING /proc/asound/Loopback/pcm0p/sub0/status; do sleep 0.1; done")?;
+    bench.until("grep -q RUNNING /proc/asound/Loopback/pcm0p/sub0/status")?;
     bench.reach(Stage::Live, "mode = 'QVGA'\norientation = 'horizontal'\naudio-quality = 'high'")?;
     // The input shows noise until the output has its first picture.
     let noise = bench.wait(SOON, |report| !report.av_offset_ms.is_empty())?.unreadable;

@@ -45,7 +45,7 @@ fn power_cuts(bench: &mut Bench) -> Result<()> {
         bench.run(WRITER)?;
         // Each time after another number of writes.
         let wanted = kept + 3 + 7 * u64::from(cut);
-        bench.run(&format!("until grep -q 'safe {wanted}$' /tmp/safe; do sleep 0.05; done"))?;
+        bench.until(&format!("grep -q 'safe {wanted}$' /tmp/safe"))?;
         let told = bench.run("tail -n 1 /tmp/safe")?;
         safe = told.rsplit(' ').next().and_then(|word| word.parse().ok()).context("no number")?;
         bench.power_off();
