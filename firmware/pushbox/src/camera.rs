@@ -59,7 +59,11 @@ fn capture(config: &CameraConfig, reports: &Reports, frames: &DropOldest<Capture
             }
             // How long the first one may take, the machine decides (7.1).
             Err(CaptureError::Timeout { .. }) if first => {}
-            Err(error) => return reports.lost(error),
+            Err(error) => {
+                // Its node is let go first: whoever hears of it may plug it in again, and it should get the same name.
+                drop(camera);
+                return reports.lost(error);
+            }
         }
     }
 }

@@ -57,7 +57,10 @@ fn capture(config: &MicrophoneConfig, rate: u32, reports: &Reports, blocks: &Dro
             }
             // A second without a period (7.6, -1311).
             Err(CaptureError::Timeout { .. }) if !heard => return reports.tell(DeviceEvent::Silent),
-            Err(error) => return reports.lost(error),
+            Err(error) => {
+                drop(microphone);
+                return reports.lost(error);
+            }
         }
     }
 }
