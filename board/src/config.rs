@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use media::PixelFormat;
 use serde::Deserialize;
 
-use crate::panel::{OledConfig, ScreenConfig, TftConfig};
+use crate::panel::{OledConfig, ScreenConfig, SimDisplayConfig, TftConfig};
 use crate::toml_file::{ConfigError, read_toml};
 
 /// One board, as described by a file in `board/boards/`.
@@ -31,6 +31,7 @@ pub struct Board {
     pub oled: Option<OledConfig>,
     pub tft: Option<TftConfig>,
     pub screen: Option<ScreenConfig>,
+    pub sim_display: Option<SimDisplayConfig>,
     /// A second serial line, for provisioning.
     pub serial_line: Option<SerialLineConfig>,
     pub flash: Option<FlashConfig>,

@@ -32,8 +32,8 @@ pub use error::OpenError;
 pub use lines::{Edge, Inputs, Lamp};
 pub use openh264::OpenH264;
 pub use panel::{
-    OledConfig, OledController, Opened, Panel, Pixels, ScreenConfig, SteadyPanel, TftConfig, TftController,
-    panels,
+    OledConfig, OledController, Opened, Panel, Pixels, ScreenConfig, SimDisplayConfig, SteadyPanel,
+    TftConfig, TftController, has_colours, panels,
 };
 pub use probe::{Finding, probe};
 pub use toml_file::{ConfigError, read_toml, read_values};

@@ -1,6 +1,7 @@
 //! Displays as the board file names them.
 
 use std::fmt;
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -68,6 +69,15 @@ pub struct ScreenConfig {
     pub device: PathBuf,
 }
 
+/// A display with colours that nobody sees but who asks for its picture.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SimDisplayConfig {
+    /// Pixels.
+    pub width: NonZeroU16,
+    pub height: NonZeroU16,
+}
+
 impl fmt::Display for OledConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "OLED {} at {:#x}", self.bus.display(), self.address)
@@ -83,6 +93,12 @@ impl fmt::Display for TftConfig {
 impl fmt::Display for ScreenConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "screen {}", self.device.display())
+    }
+}
+
+impl fmt::Display for SimDisplayConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "simulated display of {}x{}", self.width, self.height)
     }
 }
 

@@ -13,13 +13,14 @@ use embedded_graphics::pixelcolor::Rgb565;
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
 
-pub use config::{OledConfig, OledController, ScreenConfig, TftConfig, TftController};
+pub use config::{OledConfig, OledController, ScreenConfig, SimDisplayConfig, TftConfig, TftController};
 pub(crate) use oled::OledPanel;
 pub(crate) use screen::ScreenPanel;
 pub use steady::{Opened, SteadyPanel};
 pub(crate) use test::test;
 pub(crate) use tft::open as open_tft;
 
+use crate::sim::SimulatedDisplay;
 use crate::{Board, OpenError};
 
 /// A display of a fixed size.
@@ -68,5 +69,15 @@ pub fn panels(board: &Board) -> Vec<SteadyPanel> {
             ScreenPanel::open(&config).map(|panel| Box::new(panel) as Box<dyn Panel>)
         })
     });
-    oled.into_iter().chain(tft).chain(screen).collect()
+    let sim = board.sim_display.map(|config| {
+        SteadyPanel::new(config.to_string(), move || {
+            Ok(Box::new(SimulatedDisplay::new(config)) as Box<dyn Panel>)
+        })
+    });
+    oled.into_iter().chain(tft).chain(screen).chain(sim).collect()
+}
+
+/// Whether a display of the board, once it is open, has colours.
+pub fn has_colours(board: &Board) -> bool {
+    board.tft.is_some() || board.screen.is_some() || board.sim_display.is_some()
 }

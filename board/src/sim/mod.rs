@@ -1,10 +1,12 @@
 //! Devices that need no hardware, paced in real time: for the demo and for fast tests.
 
 mod camera;
+mod display;
 mod microphone;
 mod picture;
 
 pub(crate) use camera::SimulatedCamera;
+pub(crate) use display::SimulatedDisplay;
 pub(crate) use microphone::SimulatedMicrophone;
 
 use media::{Timestamp, now};

@@ -13,10 +13,10 @@ pub use code::{Code, Failure};
 pub use machine::{
     Action, CallId, ConnectionId, Device, DeviceEvent, Hardware, Input, MAX_ZOOM, Machine, Media, Method,
     MusicCommand, MusicEvent, NetworkEvent, Output, Reason, Reasons, Reply, SnapshotQuality, State, Status,
-    Time, Voice,
+    Time, Voice, WindowEvent,
 };
 pub use network::{Congestion, Quality, Sample};
-pub use options::{DegradedStart, Options, Profile};
+pub use options::{DegradedStart, Options, PreviewFit, Profile};
 pub use properties::{
     Aspect, AudioQuality, BeautyStyle, DefaultValue, DevicePosition, Filter, Kbps, Kind, LocalMirror, Mode,
     Orientation, Outcome, Properties, Property, Refusal, Rounding, Store, TABLE, Transition, VolumeType,

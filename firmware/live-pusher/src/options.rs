@@ -47,6 +47,17 @@ pub enum DegradedStart {
     Placeholder,
 }
 
+/// How the preview fills its place on the display (1.4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PreviewFit {
+    /// All of the place; what stands over on two sides of the picture is cut off.
+    #[default]
+    Cover,
+    /// All of the picture.
+    Contain,
+}
+
 /// Choices of whoever sets up the box. Times are given in seconds.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -79,6 +90,7 @@ pub struct Options {
     pub unattended_restart: bool,
     /// Whether a session goes on by itself after an interruption (12.7).
     pub resume_after_interrupt: bool,
+    pub preview_fit: PreviewFit,
 }
 
 impl Default for Options {
@@ -97,6 +109,7 @@ impl Default for Options {
             ca_file: None,
             unattended_restart: false,
             resume_after_interrupt: true,
+            preview_fit: PreviewFit::default(),
         }
     }
 }

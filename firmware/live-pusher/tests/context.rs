@@ -8,6 +8,7 @@ use std::time::Duration;
 use live_pusher::{
     Action, Code, DegradedStart, Device, DeviceEvent, DevicePosition, Failure, Hardware, Input, Media,
     Method, MusicCommand, MusicEvent, NetworkEvent, Options, Output, Profile, Reason, SnapshotQuality, State,
+    Transition, WindowEvent,
 };
 use serde_json::{Map, Value, json};
 use world::{Answer, World, hardware, object};
@@ -169,11 +170,117 @@ fn m2_one_snapshot_at_a_time_and_only_of_a_picture() {
         world.pass(3 * SECOND);
         assert_eq!(world.replies(slow), [Err(Failure::Timeout)]);
     }
-    assert_eq!(World::at(State::Pushing).ask(Method::SnapshotView), Err(-4));
     assert_eq!(parsed("snapshot", json!({"quality": "best"})), Err(-2));
     assert_eq!(parsed("snapshot", json!({"sourceType": 3})), Err(-2));
     assert_eq!(parsed("snapshot", json!({})), Ok(snapshot()));
-    assert_eq!(parsed("snapshot", json!({"sourceType": "view"})), Ok(Method::SnapshotView));
+    assert_eq!(
+        parsed("snapshot", json!({"sourceType": "view"})),
+        Ok(Method::SnapshotView(SnapshotQuality::Raw))
+    );
+}
+
+#[test]
+fn m2_a_snapshot_of_the_view_needs_a_view_that_shows_the_camera() {
+    let snapshot = || Method::SnapshotView(SnapshotQuality::Compressed);
+    for state in [State::Idle, State::Paused, State::Suspended] {
+        assert_eq!(World::at(state).ask(snapshot()), Err(-3), "{state:?}");
+    }
+    for state in [State::Previewing, State::Connecting, State::Pushing, State::Reconnecting] {
+        let mut world = World::at(state);
+        let action = Action::SnapshotView(SnapshotQuality::Compressed);
+        let id = world.call(snapshot());
+        assert!(world.has(0, &Output::Perform { id, action }), "{state:?}");
+        assert_eq!(world.ask(Method::Snapshot(SnapshotQuality::Raw)), Err(-5), "one at a time");
+        world.give(Input::Performed { id, result: Ok(Map::new()) });
+        world.give(Input::Condition { reason: Reason::Privacy, holds: true });
+        assert_eq!(world.ask(snapshot()), Err(-3), "{state:?}, in private");
+    }
+    let mut hidden = World::at(State::Pushing);
+    hidden.ask(Method::StopPreview).unwrap();
+    assert_eq!(hidden.ask(snapshot()), Err(-4));
+    let headless = Hardware { preview: false, ..hardware() };
+    let mut headless = World::with(json!({"url": world::URL}), Options::default(), headless);
+    headless.give(Input::Attach);
+    headless.ask(Method::Start).unwrap();
+    assert_eq!(headless.ask(snapshot()), Err(-4));
+}
+
+/// Of one who hears what is told of the small window.
+fn windows(world: &World, begin: usize) -> Vec<bool> {
+    let window = |output: &Output| match output {
+        Output::Window(open) => Some(*open),
+        _ => None,
+    };
+    world.outputs[begin..].iter().filter_map(window).collect()
+}
+
+fn window_of(transition: Transition) -> World {
+    let mut world = World::at(State::Pushing);
+    world.set(json!({"picture-in-picture-mode": "push,pop"}));
+    let begin = world.give(Input::Window(WindowEvent::Entered(transition)));
+    assert_eq!(windows(&world, begin), [true]);
+    world
+}
+
+#[test]
+fn m7_the_small_window_is_told_once_each_way() {
+    for transition in [Transition::Push, Transition::Pop] {
+        let mut world = window_of(transition);
+        let begin = world.give(Input::Window(WindowEvent::Entered(transition)));
+        assert_eq!(windows(&world, begin), [true; 0]);
+        let begin = world.give(Input::Window(WindowEvent::Left { by_hand: false }));
+        world.give(Input::Window(WindowEvent::Left { by_hand: false }));
+        assert_eq!((windows(&world, begin), world.state()), (vec![false], State::Pushing), "home again");
+    }
+}
+
+#[test]
+fn m7_closed_on_purpose_the_window_of_a_page_that_was_left_takes_the_session_with_it() {
+    for (transition, state) in [(Transition::Push, State::Pushing), (Transition::Pop, State::Idle)] {
+        let mut world = window_of(transition);
+        let begin = world.give(Input::Window(WindowEvent::Left { by_hand: true }));
+        assert_eq!(
+            (windows(&world, begin), world.state()),
+            (vec![false], state),
+            "{transition:?} by its user"
+        );
+
+        let mut world = window_of(transition);
+        let begin = world.outputs.len();
+        assert_eq!(world.ask(Method::ExitPictureInPicture), Ok(Map::new()));
+        assert!(world.has(begin, &Output::CloseWindow));
+        world.give(Input::Window(WindowEvent::Left { by_hand: true }));
+        assert_eq!(
+            (windows(&world, begin), world.state()),
+            (vec![false], state),
+            "{transition:?} by the method"
+        );
+        assert_eq!(world.ask(Method::ExitPictureInPicture), Err(-3));
+    }
+}
+
+#[test]
+fn m7_emptying_the_property_closes_the_window_and_a_stop_does() {
+    for transition in [Transition::Push, Transition::Pop] {
+        let mut world = window_of(transition);
+        let begin = world.set(json!({"picture-in-picture-mode": []}));
+        assert!(world.has(begin, &Output::CloseWindow));
+        assert_eq!((windows(&world, begin), world.state()), (vec![false], State::Pushing), "{transition:?}");
+
+        let mut world = window_of(transition);
+        let begin = world.outputs.len();
+        world.ask(Method::Stop).unwrap();
+        assert_eq!((windows(&world, begin), world.state()), (vec![false], State::Idle));
+    }
+}
+
+#[test]
+fn m7_headless_there_is_no_small_window() {
+    let headless = Hardware { preview: false, ..hardware() };
+    let mut world = World::with(json!({"picture-in-picture-mode": "push"}), Options::default(), headless);
+    world.give(Input::Attach);
+    assert_eq!(world.ask(Method::ExitPictureInPicture), Err(-4));
+    assert_eq!(World::at(State::Pushing).ask(Method::ExitPictureInPicture), Err(-3));
 }
 
 #[test]
@@ -318,11 +425,11 @@ fn m8_calls_before_attach_and_after_the_end_have_no_pusher() {
 #[test]
 fn m8_what_no_box_can_do_answers_not_supported_and_what_is_unknown_is_not_there() {
     let mut world = World::at(State::Pushing);
-    for name in ["applyFilter", "createOffscreenCanvas", "exitPictureInPicture", "clearMakeups"] {
+    for name in ["applyFilter", "createOffscreenCanvas", "clearMakeups"] {
         assert_eq!(world.ask(parsed(name, json!({})).unwrap()), Err(-4));
     }
     assert_eq!(Method::parse("selfDestruct", &Map::new()), None);
-    assert_eq!(Method::names().count(), 18 + 13);
+    assert_eq!(Method::names().count(), 19 + 12);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use live_pusher::{
     CallId, Code, ConnectionId, DegradedStart, Device, DeviceEvent, Input, Machine, Media, Method,
-    NetworkEvent, Options, Output, Reason, State, Store, Time,
+    NetworkEvent, Options, Output, Reason, State, Store, Time, Transition, WindowEvent,
 };
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -123,6 +123,7 @@ impl Fuzz {
                 let id = *self.witness.unanswered.keys().next()?;
                 Input::Performed { id, result: Ok(Map::new()) }
             }
+            23 => Input::Window(window_event(choice)),
             _ => Input::Timer,
         })
     }
@@ -186,6 +187,14 @@ fn device_event(choice: u8) -> DeviceEvent {
         3..=5 => DeviceEvent::FirstFrame(Map::new()),
         6 => DeviceEvent::Refused { forbidden: choice & 8 == 0, reason: "busy".into() },
         _ => DeviceEvent::Lost { reason: "unplugged".into() },
+    }
+}
+
+fn window_event(choice: u8) -> WindowEvent {
+    match choice % 4 {
+        0 => WindowEvent::Entered(Transition::Push),
+        1 => WindowEvent::Entered(Transition::Pop),
+        other => WindowEvent::Left { by_hand: other == 2 },
     }
 }
 
@@ -265,7 +274,7 @@ impl Witness {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let step = (0_u8..24, any::<u8>(), prop_oneof![4 => 0_u16..300, 1 => 0_u16..20_000])
+    let step = (0_u8..25, any::<u8>(), prop_oneof![4 => 0_u16..300, 1 => 0_u16..20_000])
         .prop_map(|(kind, choice, wait)| Step { kind, choice, wait });
     prop::collection::vec(step, 400)
 }

@@ -1,7 +1,8 @@
 use std::fmt;
 use std::os::fd::BorrowedFd;
+use std::sync::Arc;
 
-use crate::{Pooled, Timestamp};
+use crate::{Pooled, Recycle, Timestamp};
 
 /// How a camera hands over its pictures, in the order in which a camera's formats are preferred.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -230,6 +231,13 @@ impl Frame {
         Self::new(layout, self.captured, self.sequence, layout.memory_bytes(), buffer)
     }
 
+    /// The same picture, whose buffer goes to `home` when it is dropped; and what makes it a picture again there.
+    pub(crate) fn redirect(mut self, home: Arc<dyn Recycle<Box<dyn Buffer>>>) -> (Self, Origin) {
+        let Self { layout, captured, sequence, used, .. } = self;
+        let home = self.buffer.redirect(home);
+        (self, Origin { layout, captured, sequence, used, home })
+    }
+
     /// The memory that it lies in.
     pub fn buffer(&self) -> &Pooled<Box<dyn Buffer>> {
         &self.buffer
@@ -243,6 +251,23 @@ impl Frame {
     /// The bytes of a compressed picture ([`PixelFormat::Mjpeg`], [`PixelFormat::H264`]).
     pub fn compressed(&self) -> &[u8] {
         &self.buffer.plane(0)[..self.used[0]]
+    }
+}
+
+/// A picture without its buffer, and where that came from.
+pub(crate) struct Origin {
+    layout: Layout,
+    captured: Timestamp,
+    sequence: u32,
+    used: [usize; 3],
+    home: Arc<dyn Recycle<Box<dyn Buffer>>>,
+}
+
+impl Origin {
+    /// The picture in its buffer.
+    pub(crate) fn frame(self, buffer: Box<dyn Buffer>) -> Frame {
+        let Self { layout, captured, sequence, used, home } = self;
+        Frame { layout, captured, sequence, used, buffer: Pooled::new(buffer, home) }
     }
 }
 

@@ -42,6 +42,8 @@ pub struct Geometry {
     settings: GeometrySettings,
     /// In tenths.
     zoom: u32,
+    /// What of the sensor's picture is cut from: all, or what a picture of this shape shows.
+    shape: Option<(u32, u32)>,
     target: EncoderInput,
     converter: Converter,
     plan: Option<Plan>,
@@ -67,7 +69,14 @@ impl Geometry {
     pub fn new(settings: GeometrySettings, target: EncoderInput) -> Self {
         let bytes = Layout::packed(target.layout.format, settings.width, settings.height).size();
         let pool = Pool::new(BUFFERS, move || -> Box<dyn Buffer> { Box::new(vec![0; bytes]) });
-        Self { settings, zoom: NO_ZOOM, target, converter: Converter::default(), plan: None, pool }
+        let converter = Converter::default();
+        Self { settings, zoom: NO_ZOOM, shape: None, target, converter, plan: None, pool }
+    }
+
+    /// As [`Geometry::new`] for a display: the picture is a part of what another of this shape shows, and fills its place.
+    pub fn within(shape: (u32, u32), settings: GeometrySettings) -> Self {
+        let target = EncoderInput::in_memory(PixelFormat::I420, settings.width, settings.height);
+        Self { shape: Some(shape), ..Self::new(settings, target) }
     }
 
     pub fn settings(&self) -> GeometrySettings {
@@ -113,7 +122,7 @@ impl Geometry {
         let picture = self.converter.planar(frame)?;
         let plan = match &mut self.plan {
             Some(plan) if plan.source == picture.source => plan,
-            plan => plan.insert(Plan::new(picture.source, self.settings, self.zoom)?),
+            plan => plan.insert(Plan::new(picture.source, self.settings, self.shape, self.zoom)?),
         };
         let canvas = Canvas::new(memory, self.target.layout, &self.pool);
         canvas.paint(plan, &picture, self.settings, frame)
@@ -127,7 +136,7 @@ impl Geometry {
     ) -> Result<Frame, GeometryError> {
         let picture = self.converter.planar(frame)?;
         let settings = GeometrySettings { quarter_turns: 0, mirror: false, ..self.settings };
-        let mut plan = Plan::new(picture.source, settings, NO_ZOOM)?;
+        let mut plan = Plan::new(picture.source, settings, None, NO_ZOOM)?;
         let canvas = Canvas::new(memory, self.target.layout, &self.pool);
         canvas.paint(&mut plan, &picture, settings, frame)
     }
@@ -169,12 +178,28 @@ impl Canvas {
 }
 
 impl Plan {
-    fn new(source: Source, settings: GeometrySettings, zoom: u32) -> Result<Self, GeometryError> {
+    fn new(
+        source: Source,
+        settings: GeometrySettings,
+        shape: Option<(u32, u32)>,
+        zoom: u32,
+    ) -> Result<Self, GeometryError> {
         let GeometrySettings { width, height, quarter_turns, .. } = settings;
         // Crop and scale in the sensor's orientation; turning comes last.
-        let (width, height) = if quarter_turns % 2 == 1 { (height, width) } else { (width, height) };
-        let target = (width as usize, height as usize);
-        let crop = centre_crop((source.width, source.height), target, zoom as usize);
+        let lying = |(width, height): (u32, u32)| {
+            let (width, height) = (width as usize, height as usize);
+            if quarter_turns % 2 == 1 { (height, width) } else { (width, height) }
+        };
+        let target = lying((width, height));
+        let whole = (source.width, source.height);
+        let crop = match shape {
+            None => centre_crop(whole, target, zoom as usize),
+            Some(shape) => {
+                let [left, top, seen_width, seen_height] = centre_crop(whole, lying(shape), zoom as usize);
+                let [x, y, width, height] = centre_crop((seen_width, seen_height), target, NO_ZOOM as usize);
+                [left + x, top + y, width, height]
+            }
+        };
         let [_, _, crop_width, crop_height] = crop;
         let half = |(width, height): (usize, usize)| (width.div_ceil(2), height.div_ceil(2));
         let chroma_crop = (crop_width / source.chroma_step.0, crop_height / source.chroma_step.1);

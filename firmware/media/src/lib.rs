@@ -17,8 +17,10 @@ mod pace;
 mod packet;
 mod pool;
 mod queue;
+mod rgb;
 mod sei;
 pub mod still;
+mod tap;
 mod video;
 
 pub use audio::{AacEncoder, AacError, AudioControl, AudioPipeline, AudioSettings, FRAME, Timeline};
@@ -33,5 +35,7 @@ pub use h264::{ParameterSets, nal_units, start_codes};
 pub use packet::{Bytes, Packet, PacketSink, Payload, Track};
 pub use pool::{Pool, Pooled, Recycle};
 pub use queue::DropOldest;
+pub use rgb::rgb;
 pub use sei::{Messages, TooMany};
+pub use tap::Tap;
 pub use video::{PAUSED_FPS, VideoControl, VideoCounters, VideoPipeline};

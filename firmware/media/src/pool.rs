@@ -17,6 +17,11 @@ impl<T> Pooled<T> {
         Self { value: Some(value), home }
     }
 
+    /// Lets it go to `home` when it is dropped; returns where it would have gone.
+    pub(crate) fn redirect(&mut self, home: Arc<dyn Recycle<T>>) -> Arc<dyn Recycle<T>> {
+        std::mem::replace(&mut self.home, home)
+    }
+
     /// Whether it goes back to `home`.
     pub fn belongs_to(&self, home: &Arc<dyn Recycle<T>>) -> bool {
         std::ptr::addr_eq(Arc::as_ptr(&self.home), Arc::as_ptr(home))

@@ -190,6 +190,12 @@ impl Canvas {
             let line = top + (((y - place.top()) as u64 * down) >> 16) as u32;
             let from = picture.row(line).get(left as usize..).unwrap_or_default();
             let to = self.row_mut(y, visible.columns());
+            if across == 1 << 16
+                && let Some(from) = from.get(hidden as usize..).and_then(|it| it.get(..to.len()))
+            {
+                to.copy_from_slice(from);
+                continue;
+            }
             for (pixel, x) in to.iter_mut().zip(hidden..) {
                 if let Some(colour) = from.get(((x * across) >> 16) as usize) {
                     *pixel = *colour;

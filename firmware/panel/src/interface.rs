@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use live_pusher::{Code, Kind, Property, State, Time};
+use embedded_graphics::geometry::Size;
+use live_pusher::{Code, Kind, Property, State, Time, Transition};
 use serde_json::{Value, json};
 
 use crate::canvas::Canvas;
@@ -89,6 +90,9 @@ pub struct Interface {
     pub(crate) turned: (usize, Time),
     answer: Option<(Result<(), i32>, Time)>,
     pub(crate) corner: Corner,
+    /// How home was left, where that moves the preview to the small window.
+    moved: Option<Transition>,
+    /// Whether it was closed since.
     window_closed: bool,
     last_key: Time,
 }
@@ -102,6 +106,7 @@ impl Interface {
             turned: (0, Time::ZERO),
             answer: None,
             corner: Corner::default(),
+            moved: None,
             window_closed: false,
             last_key: Time::ZERO,
         }
@@ -121,12 +126,24 @@ impl Interface {
         self.answer = Some((result, now));
     }
 
-    /// Whether the preview is in the small window: for mode `push` while there is a menu over it (12.5). Home can't be left, so
-    /// that there is nothing for mode `pop`. The events of 5.4 tell when this changes.
-    pub fn has_window(&self, view: &View<'_>) -> bool {
+    /// Why the preview is in the small window of a display with colours, if it is: home was left by opening a menu on it, or
+    /// by going back from it, and the property names that (12.5).
+    pub fn window(&self, view: &View<'_>) -> Option<Transition> {
         // Nothing may cover the code that is to be scanned.
         let is_beside = self.places.last().is_some_and(|place| place.page != Page::SetUp);
-        is_beside && view.wants_window() && view.preview.is_some() && !self.window_closed
+        let is_wanted = view.shows_preview && !view.transitions().is_empty();
+        self.moved.filter(|_| is_beside && is_wanted && !self.window_closed)
+    }
+
+    /// Whether the small window was closed, rather than that home was gone back to or that there is no preview any longer.
+    pub fn is_window_closed(&self) -> bool {
+        self.window_closed
+    }
+
+    /// The size of the preview's place on a display with colours of `display` pixels; none while nothing of it is to be seen.
+    /// A picture of another size is scaled, and cut where its shape is another.
+    pub fn preview_size(&self, view: &View<'_>, display: Size) -> Option<Size> {
+        screens::preview_place(self, view, display).map(|place| place.size)
     }
 
     /// Whether there is a menu: keys mean something else than at home.
@@ -134,7 +151,7 @@ impl Interface {
         !self.places.is_empty()
     }
 
-    /// Method `exitPictureInPicture`.
+    /// Closes the small window until home is left again.
     pub fn close_window(&mut self) {
         self.window_closed = true;
     }
@@ -150,7 +167,7 @@ impl Interface {
             return self.press_at_home(key, long, view);
         };
         match (key, long) {
-            (Key::Back, true) if self.has_window(view) => self.window_closed = true,
+            (Key::Back, true) if self.window(view).is_some() => self.window_closed = true,
             (Key::Back, true) => self.places.clear(),
             (Key::Back, false) => _ = self.places.pop(),
             (Key::Up, _) => self.step(place, -1, long, view),
@@ -173,17 +190,28 @@ impl Interface {
         match (key, long) {
             (Key::Ok, true) => Some(Action::Call(if view.state.has_session() { "stop" } else { "start" })),
             (Key::Ok, false) => {
-                self.window_closed = false;
-                self.open(Page::Main, 0);
+                self.leave_home(Transition::Push, view);
+                None
+            }
+            // Without it there is nowhere to go.
+            (Key::Back, _) if view.shows_preview && view.transitions().contains(&Transition::Pop) => {
+                self.leave_home(Transition::Pop, view);
                 None
             }
             (Key::Up | Key::Down | Key::Back, _) => None,
         }
     }
 
+    /// What the property says when home is left counts until it is gone back to.
+    fn leave_home(&mut self, transition: Transition, view: &View<'_>) {
+        self.moved = view.transitions().contains(&transition).then_some(transition);
+        self.window_closed = false;
+        self.open(Page::Main, 0);
+    }
+
     /// Moves the mark or the number; a long press moves the small window, or the number by more.
     fn step(&mut self, place: Place, by: i32, long: bool, view: &View<'_>) {
-        let (has_window, count) = (self.has_window(view), place.page.count(view));
+        let (has_window, count) = (self.window(view).is_some(), place.page.count(view));
         let Some(here) = self.places.last_mut() else {
             return;
         };

@@ -4,7 +4,7 @@ use embedded_graphics::pixelcolor::Rgb565;
 use embedded_graphics::prelude::*;
 use live_pusher::State;
 
-use crate::canvas::{Canvas, Colours};
+use crate::canvas::Colours;
 use crate::font::{self, Font};
 
 /// What all screens of one panel have in common.
@@ -62,9 +62,9 @@ const MANY: Palette = Palette {
 };
 
 impl Style {
-    pub(crate) fn of(canvas: &Canvas) -> Self {
-        let Size { width, height } = canvas.size();
-        let colours = if canvas.colours() == Colours::Two { TWO } else { MANY };
+    /// Of a display of that size.
+    pub(crate) fn of(Size { width, height }: Size, colours: Colours) -> Self {
+        let colours = if colours == Colours::Two { TWO } else { MANY };
         // So that there are thirteen letters of Chinese in a line, and ten lines.
         let (font, title, gap) = match (width / 13).min(height / 12) {
             0..18 => (&font::PIXEL_12, &font::PIXEL_12, 2),

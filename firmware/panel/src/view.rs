@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use embedded_graphics::pixelcolor::Rgb565;
-use live_pusher::{DevicePosition, Reasons, State, Store, Time, Transition};
+use live_pusher::{DevicePosition, PreviewFit, Reasons, Size, State, Store, Time, Transition};
 
 /// Whether the firmware is there to be steered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,7 +41,10 @@ pub struct View<'a> {
     pub temperature: Option<i16>,
     /// Pictures lost anywhere since the session began.
     pub dropped: u64,
-    /// The newest picture of the camera, mirrored as the display wants it (4.22).
+    /// Whether the preview is on: a display with colours shows it, or why there is no picture (12.10).
+    pub shows_preview: bool,
+    pub fit: PreviewFit,
+    /// The newest picture of the camera for this display, mirrored as it wants it (4.22).
     pub preview: Option<Picture<'a>>,
     pub about: &'a About,
 }
@@ -66,6 +69,8 @@ impl<'a> View<'a> {
             torch: false,
             temperature: None,
             dropped: 0,
+            shows_preview: false,
+            fit: PreviewFit::default(),
             preview: None,
             about,
         }
@@ -76,8 +81,14 @@ impl<'a> View<'a> {
         !self.store.properties().url.is_empty() || self.state.has_session()
     }
 
-    pub(crate) fn wants_window(&self) -> bool {
-        self.store.properties().picture_in_picture_mode.contains(&Transition::Push)
+    /// The size that is published: the shape of the picture.
+    pub(crate) fn published(&self) -> Size {
+        Size::of(self.store.properties())
+    }
+
+    /// When the preview moves to the small window (4.32).
+    pub(crate) fn transitions(&self) -> &'a [Transition] {
+        &self.store.properties().picture_in_picture_mode
     }
 }
 

@@ -4,7 +4,8 @@ mod scenes;
 
 use std::time::Duration;
 
-use live_pusher::{Code, State};
+use embedded_graphics::geometry::Size;
+use live_pusher::{Code, PreviewFit, State, Transition};
 use panel::{Action, Canvas, Colours, Interface, Key, Language, View};
 use scenes::picture::Image;
 use scenes::{World, walk};
@@ -156,33 +157,99 @@ fn faults_without_a_code_of_their_end_go_when_the_box_is_seen_to_be_well() {
 }
 
 #[test]
-fn the_small_window_is_there_in_menus_until_it_is_closed() {
-    let mut world = World::new(Colours::Many);
-    let has_window = |world: &World, lines: &[usize]| {
-        let view = world.view(State::Pushing);
-        let mut interface = Interface::new(Language::English);
-        walk(&mut interface, &view, lines);
-        interface.has_window(&view)
-    };
-    assert!(!has_window(&world, &[2]));
-    world.set(json!({"picture-in-picture-mode": ["push"]}));
-    assert!(has_window(&world, &[2]));
-    assert!(!has_window(&world, &[7, 0]), "nothing covers the code");
+fn m7_the_small_window_is_there_for_what_the_property_names() {
+    let (push, pop) = (Some(Transition::Push), Some(Transition::Pop));
+    for (setting, opened, left) in [
+        (json!([]), None, None),
+        (json!(["push"]), push, None),
+        (json!(["pop"]), None, pop),
+        (json!("push,pop"), push, pop),
+    ] {
+        let mut world = World::new(Colours::Many);
+        world.set(json!({"picture-in-picture-mode": setting}));
+        for state in State::ALL {
+            let view = world.view(state);
+            let shown = |transition: Option<Transition>| transition.filter(|_| view.shows_preview);
+            for (key, window) in [(Key::Ok, shown(opened)), (Key::Back, shown(left))] {
+                let mut interface = Interface::new(Language::English);
+                assert_eq!(interface.window(&view), None);
+                interface.press(key, false, &view);
+                assert_eq!(interface.window(&view), window, "{setting} {state:?} {key:?}");
+                assert!(key == Key::Ok || interface.is_in_menu() == window.is_some(), "{setting} {state:?}");
+                interface.press(Key::Back, false, &view);
+                assert_eq!(
+                    (interface.window(&view), interface.is_window_closed()),
+                    (None, false),
+                    "at home again"
+                );
+            }
+        }
+    }
+}
 
+#[test]
+fn m7_the_small_window_moves_and_stays_closed_until_home_is_left_again() {
+    let mut world = World::new(Colours::Many);
+    world.set(json!({"picture-in-picture-mode": ["push"]}));
     let view = world.view(State::Pushing);
     let mut person = Person::new();
-    assert!(!person.interface.has_window(&view));
     walk(&mut person.interface, &view, &[2]);
     let corner = person.sees(&view);
     person.interface.press(Key::Up, true, &view);
     assert!(person.sees(&view) != corner, "it moves");
     person.interface.press(Key::Back, true, &view);
-    assert!(!person.interface.has_window(&view), "its close button");
+    assert_eq!(
+        (person.interface.window(&view), person.interface.is_window_closed()),
+        (None, true),
+        "its close button"
+    );
     person.interface.press(Key::Back, true, &view);
     walk(&mut person.interface, &view, &[2]);
-    assert!(person.interface.has_window(&view), "the next time it is there again");
+    assert!(person.interface.window(&view).is_some(), "the next time it is there again");
     person.interface.close_window();
-    assert!(!person.interface.has_window(&view));
+    assert_eq!(person.interface.window(&view), None);
+    person.interface.press(Key::Back, true, &view);
+    walk(&mut person.interface, &view, &[7, 0]);
+    assert_eq!(person.interface.window(&view), None, "nothing covers the code");
+}
+
+#[test]
+fn m7_the_property_counts_when_home_is_left_and_emptied_at_once() {
+    let set = |mode| {
+        let mut world = World::new(Colours::Many);
+        world.set(json!({"picture-in-picture-mode": mode}));
+        world
+    };
+    let (none, push, pop) = (set(json!([])), set(json!(["push"])), set(json!(["pop"])));
+    let mut interface = Interface::new(Language::English);
+    interface.press(Key::Ok, false, &none.view(State::Pushing));
+    assert_eq!(interface.window(&push.view(State::Pushing)), None, "of the next time");
+    interface.press(Key::Back, false, &push.view(State::Pushing));
+    interface.press(Key::Ok, false, &push.view(State::Idle));
+    assert_eq!(interface.window(&push.view(State::Idle)), None, "nothing to be seen");
+    assert!(interface.window(&push.view(State::Previewing)).is_some(), "the preview began");
+    assert!(interface.window(&pop.view(State::Pushing)).is_some(), "of the next time");
+    assert_eq!(interface.window(&none.view(State::Pushing)), None);
+}
+
+#[test]
+fn the_preview_has_its_place_where_it_is_seen_only() {
+    let mut world = World::new(Colours::Many);
+    world.set(json!({"picture-in-picture-mode": ["push"]}));
+    let mut view = world.view(State::Pushing);
+    let (mut interface, size) = (Interface::new(Language::English), Size::new);
+    assert_eq!(interface.preview_size(&view, size(320, 240)), Some(size(320, 240)));
+    view.fit = PreviewFit::Contain;
+    assert_eq!(interface.preview_size(&view, size(320, 240)), Some(size(135, 240)));
+    interface.tell(view.now, Code::CameraFailed);
+    assert_eq!(interface.preview_size(&view, size(320, 240)), None, "a fault is before it");
+    interface.press(Key::Ok, false, &view);
+    interface.press(Key::Ok, false, &view);
+    assert_eq!(interface.preview_size(&view, size(320, 240)), Some(size(80, 142)));
+    interface.close_window();
+    assert_eq!(interface.preview_size(&view, size(320, 240)), None);
+    view.shows_preview = false;
+    assert_eq!(Interface::new(Language::English).preview_size(&view, size(320, 240)), None);
 }
 
 #[test]

@@ -10,11 +10,13 @@ use scenes::picture::Image;
 use scenes::{SCENES, SIZES};
 
 /// What is kept of the larger displays: a screen of each kind.
-const KINDS: [&str; 7] = [
+const KINDS: [&str; 9] = [
     "not-set-up",
     "home-on-air",
+    "home-contained",
     "home-paused",
     "menu-picture-window",
+    "menu-window-paused",
     "number-bitrate",
     "message-camera",
     "text-address",

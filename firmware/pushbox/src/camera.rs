@@ -3,20 +3,22 @@
 use std::sync::Arc;
 
 use board::CameraConfig;
-use live_pusher::{Device, DeviceEvent};
+use live_pusher::{Device, DeviceEvent, DevicePosition};
 use media::{CaptureError, DropOldest, Frame, VideoFormat};
 use serde_json::{Map, Value, json};
 use tracing::info;
 
 use crate::device::{Reports, Run};
+use crate::engine::position;
 use crate::hand::Lamps;
 use crate::news::Reporter;
 use crate::privacy::Privacy;
 
-/// A picture and how it is turned to stand upright.
+/// A picture, how it is turned to stand upright, and whose it is.
 pub(crate) struct Captured {
     pub(crate) frame: Frame,
     pub(crate) quarter_turns: u8,
+    pub(crate) position: DevicePosition,
 }
 
 pub(crate) fn start(
@@ -43,7 +45,7 @@ fn capture(config: &CameraConfig, reports: &Reports, frames: &DropOldest<Capture
     let format = camera.format();
     info!(%format, "camera opened");
     reports.tell(DeviceEvent::Opened(description(config, &format)));
-    let quarter_turns = config.mount_rotation.quarter_turns();
+    let (quarter_turns, position) = (config.mount_rotation.quarter_turns(), position(config.position));
     let mut first = true;
     while !reports.is_closing() {
         match camera.next() {
@@ -55,7 +57,7 @@ fn capture(config: &CameraConfig, reports: &Reports, frames: &DropOldest<Capture
                     ];
                     reports.tell(DeviceEvent::FirstFrame(Map::from_iter(size)));
                 }
-                frames.push(Captured { frame, quarter_turns });
+                frames.push(Captured { frame, quarter_turns, position });
             }
             // How long the first one may take, the machine decides (7.1).
             Err(CaptureError::Timeout { .. }) if first => {}

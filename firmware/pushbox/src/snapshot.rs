@@ -1,11 +1,11 @@
-//! Still pictures of what is published (spec 6.5).
+//! Still pictures of what is published or shown (spec 6.5).
 
 use std::fs;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::process;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -20,9 +20,12 @@ const KEPT: usize = 64;
 const NAMES: u32 = 100;
 const LIMIT: Duration = Duration::from_secs(2);
 
-/// Writes the next picture to a file and tells its path and size.
+/// Writes the next picture to a file and tells its path and size. There is none of a hidden view or of what a camera encodes.
 pub(crate) fn take(picture: &Receiver<Frame>, quality: SnapshotQuality) -> Result<Reply, Failure> {
-    let frame = picture.recv_timeout(LIMIT).map_err(|_| Failure::Timeout)?;
+    let frame = picture.recv_timeout(LIMIT).map_err(|error| match error {
+        RecvTimeoutError::Timeout => Failure::Timeout,
+        RecvTimeoutError::Disconnected => Failure::NotSupported,
+    })?;
     let jpeg = still::jpeg(&frame, quality.jpeg()).map_err(|error| {
         warn!(%error, "no snapshot");
         Failure::NotSupported

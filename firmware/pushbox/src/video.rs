@@ -17,6 +17,7 @@ use tracing::{info, warn};
 
 use crate::camera::Captured;
 use crate::encoders::{Encoders, Verdict};
+use crate::hand::{PreviewTap, Seen};
 use crate::news::{News, Reporter};
 use crate::privacy::Privacy;
 use crate::sink::{Description, QueueSink};
@@ -74,6 +75,8 @@ pub(crate) struct VideoStage {
     pub(crate) counters: Arc<VideoCounters>,
     privacy: Privacy,
     encoders: Vec<EncoderConfig>,
+    /// Where a display shows the camera's pictures.
+    preview: Option<Arc<PreviewTap>>,
     reporter: Reporter,
     description: Arc<Description>,
 }
@@ -84,6 +87,7 @@ impl VideoStage {
         properties: &Properties,
         encoders: Vec<EncoderConfig>,
         passes: bool,
+        preview: Option<Arc<PreviewTap>>,
         description: Arc<Description>,
         reporter: Reporter,
         privacy: Privacy,
@@ -99,6 +103,7 @@ impl VideoStage {
             counters: Arc::default(),
             privacy,
             encoders,
+            preview,
             reporter,
             description,
         })
@@ -113,6 +118,17 @@ impl VideoStage {
     /// The size that is published.
     pub(crate) fn size(&self) -> Size {
         self.order().published()
+    }
+
+    /// A display may have the picture when everybody else is done with it.
+    fn let_pass(&self, captured: Captured) -> Captured {
+        let Some(preview) = &self.preview else {
+            return captured;
+        };
+        let Captured { frame, quarter_turns, position } = captured;
+        let zoom = || self.control.zoom.load(Relaxed);
+        let frame = preview.pass(frame, || Seen { position, quarter_turns, zoom: zoom() });
+        Captured { frame, quarter_turns, position }
     }
 
     fn notice(&self, code: Code, params: Map<String, Value>) {
@@ -212,7 +228,7 @@ impl Worker {
                 Some(_) if !order.live => self.next.saturating_duration_since(Instant::now()),
                 _ => IDLE,
             };
-            let captured = self.stage.frames.pop(wait);
+            let captured = self.stage.frames.pop(wait).map(|captured| self.stage.let_pass(captured));
             order = self.stage.order().clone();
             order.live &= !self.stage.privacy.is_closed();
             let result = match (captured, order.session) {
@@ -278,7 +294,7 @@ impl Worker {
 
     /// A picture of the camera; where nothing is encoded, for those only who ask for a still.
     fn show(&mut self, captured: Captured, order: &Order) -> Result<(), EncodeError> {
-        let Captured { frame, quarter_turns } = captured;
+        let Captured { frame, quarter_turns, .. } = captured;
         let layout = frame.layout;
         let passes = layout.format == PixelFormat::H264;
         let size =

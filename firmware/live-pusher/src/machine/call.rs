@@ -35,7 +35,7 @@ fn limit(method: &Method) -> Duration {
     match method {
         Method::Start | Method::StartPreview => OPENING,
         Method::SwitchCamera => SWITCHING,
-        Method::Snapshot(_) | Method::SnapshotView => TASK,
+        Method::Snapshot(_) | Method::SnapshotView(_) => TASK,
         _ => OTHERS,
     }
 }
@@ -119,6 +119,7 @@ impl Machine {
             Method::StartPreview => return self.start_preview(id),
             Method::SwitchCamera => return self.switch_camera(id),
             Method::Snapshot(quality) => return self.snapshot(id, quality),
+            Method::SnapshotView(quality) => return self.snapshot_view(id, quality),
             Method::SendMessage(text) => return self.send_message(id, text),
             Method::PlayMusic { url, start, end } => return self.play_music(id, url, start, end),
             Method::StopPreview => {
@@ -127,7 +128,8 @@ impl Machine {
             }
             Method::Pause => self.pause(),
             Method::Resume => self.resume(),
-            Method::SnapshotView | Method::Unsupported => Err(Failure::NotSupported),
+            Method::ExitPictureInPicture => self.exit_window(),
+            Method::Unsupported => Err(Failure::NotSupported),
             Method::ToggleTorch => self.toggle_torch(),
             Method::StopMusic => Ok(self.stop_music()),
             Method::PauseMusic => self.hold_music(true),
@@ -198,6 +200,13 @@ impl Machine {
 
     /// Always wins: over attempts, timers and devices that are waited for (5.2, rule 3).
     fn stop(&mut self, id: CallId) {
+        self.leave_window(false);
+        self.end();
+        self.reply(id, Ok(Reply::new()));
+    }
+
+    /// What a stop does.
+    pub(super) fn end(&mut self) {
         (self.preview, self.automatic, self.restart) = (false, false, None);
         self.end_session();
         self.stop_music();
@@ -206,7 +215,6 @@ impl Machine {
             self.reply(id, Err(Failure::InvalidState("stopped")));
         }
         self.abandon(Failure::InvalidState("stopped"));
-        self.reply(id, Ok(Reply::new()));
     }
 
     fn pause(&mut self) -> Result<Reply, Failure> {
@@ -238,10 +246,28 @@ impl Machine {
             State::Previewing | State::Connecting | State::Reconnecting if shows_camera => Ok(()),
             _ => Err(Failure::InvalidState("no picture")),
         };
+        self.take_snapshot(id, result, Action::Snapshot(quality));
+    }
+
+    /// Whether the view is hidden, the display knows.
+    fn snapshot_view(&mut self, id: CallId, quality: SnapshotQuality) {
+        let result = if !self.hardware.preview {
+            Err(Failure::NotSupported)
+        } else if !self.camera.is_running() || !self.reasons.is_empty() {
+            Err(Failure::InvalidState("no picture"))
+        } else if !self.preview {
+            Err(Failure::NotSupported)
+        } else {
+            Ok(())
+        };
+        self.take_snapshot(id, result, Action::SnapshotView(quality));
+    }
+
+    fn take_snapshot(&mut self, id: CallId, result: Result<(), Failure>, action: Action) {
         match result {
             Err(failure) => self.reply(id, Err(failure)),
             Ok(()) if self.tasks.iter().any(|task| task.is_snapshot) => self.reply(id, Err(Failure::Busy)),
-            Ok(()) => self.perform(id, Action::Snapshot(quality)),
+            Ok(()) => self.perform(id, action),
         }
     }
 
@@ -251,7 +277,7 @@ impl Machine {
     }
 
     fn perform(&mut self, id: CallId, action: Action) {
-        let is_snapshot = matches!(action, Action::Snapshot(_));
+        let is_snapshot = matches!(action, Action::Snapshot(_) | Action::SnapshotView(_));
         self.tasks.push(Task { id, until: self.now + TASK, is_snapshot });
         self.outputs.push(Output::Perform { id, action });
     }

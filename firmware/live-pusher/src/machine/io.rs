@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::method::Quality;
 use super::{Method, Reason};
-use crate::{Code, DevicePosition, Failure, Refusal};
+use crate::{Code, DevicePosition, Failure, Refusal, Transition};
 
 /// Since any fixed moment, by a clock that never steps.
 pub type Time = Duration;
@@ -68,6 +68,8 @@ pub struct Hardware {
     pub torch: Option<DevicePosition>,
     /// Whether background music can be played.
     pub music: bool,
+    /// Whether there is a display that can show the camera's picture.
+    pub preview: bool,
 }
 
 impl Hardware {
@@ -128,6 +130,15 @@ pub enum MusicEvent {
     },
 }
 
+/// News of the display's small window (12.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WindowEvent {
+    /// The preview moved to it for that reason.
+    Entered(Transition),
+    /// It vanished; `by_hand`: its user closed it.
+    Left { by_hand: bool },
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub enum Input {
     Attach,
@@ -168,6 +179,7 @@ pub enum Input {
         result: Result<Reply, Failure>,
     },
     Music(MusicEvent),
+    Window(WindowEvent),
     /// The time of [`super::Machine::deadline`] has come.
     Timer,
 }
@@ -191,7 +203,10 @@ pub struct Media {
 /// What the world does for a call, and answers.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
+    /// Of the published picture.
     Snapshot(Quality),
+    /// Of the picture as the display shows it.
+    SnapshotView(Quality),
     /// A message in the video stream (10.8).
     Message(String),
 }
@@ -241,6 +256,10 @@ pub enum Output {
     /// Linear gain, 0 to 1.
     Volume(Voice, f64),
     Music(MusicCommand),
+    /// The small window appeared or vanished: one of the two events of 5.4.
+    Window(bool),
+    /// The small window is to vanish.
+    CloseWindow,
     /// Properties with another value, in the order of their application, and what was not taken.
     Updated {
         changed: Vec<&'static str>,

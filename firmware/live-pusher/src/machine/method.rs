@@ -35,7 +35,8 @@ pub enum Method {
     /// The published picture.
     Snapshot(Quality),
     /// The picture as displayed.
-    SnapshotView,
+    SnapshotView(Quality),
+    ExitPictureInPicture,
     ToggleTorch,
     /// An end of zero is the file's.
     PlayMusic {
@@ -77,12 +78,12 @@ const METHODS: &[(&str, Parse)] = &[
     ("setMICVolume", |arguments| volume(arguments).map(Method::SetMicrophoneVolume)),
     ("sendMessage", message),
     ("getMaxZoom", |_| Ok(Method::GetMaxZoom)),
+    ("exitPictureInPicture", |_| Ok(Method::ExitPictureInPicture)),
     ("setZoom", |arguments| number(arguments, "zoom", "zoom").map(Method::SetZoom)),
 ];
 
 /// Those that no box can do yet (6.7).
 const UNSUPPORTED: &[&str] = &[
-    "exitPictureInPicture",
     "createOffscreenCanvas",
     "onCustomRendererEvent",
     "applyFilter",
@@ -117,7 +118,7 @@ fn snapshot(arguments: &Map<String, Value>) -> Result<Method, Failure> {
     };
     match choice(arguments, "sourceType", "stream") {
         Some("stream") => Ok(Method::Snapshot(quality)),
-        Some("view") => Ok(Method::SnapshotView),
+        Some("view") => Ok(Method::SnapshotView(quality)),
         _ => Err(Failure::InvalidArgument("sourceType is stream or view")),
     }
 }

@@ -9,13 +9,14 @@ mod method;
 mod music;
 mod reasons;
 mod session;
+mod window;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::{Code, DevicePosition, Failure, Options, Profile, Property, Store};
+use crate::{Code, DevicePosition, Failure, Options, Profile, Property, Store, Transition};
 use call::{Pending, Task, Waiting};
 pub use camera::MAX_ZOOM;
 use device::Port;
@@ -55,6 +56,8 @@ pub struct Machine {
     /// Since when the lamp is lit.
     torch: Option<Time>,
     zoom: f64,
+    /// Why the preview is in the small window.
+    window: Option<Transition>,
     music: Music,
     session: Option<Session>,
     connections: ConnectionId,
@@ -95,6 +98,7 @@ impl Machine {
             remembered: None,
             torch: None,
             zoom: 1.0,
+            window: None,
             music: Music::default(),
             session: None,
             connections: 0,
@@ -146,6 +150,11 @@ impl Machine {
         }
     }
 
+    /// Whether the camera's picture is to be seen at the box: `stopPreview` hides it while a session goes on (6.4).
+    pub fn shows_preview(&self) -> bool {
+        self.attached && self.preview
+    }
+
     /// Whether the lamp of a camera is lit (12.9).
     pub fn has_torch_lit(&self) -> bool {
         self.torch.is_some()
@@ -173,6 +182,7 @@ impl Machine {
             Input::Notice { code, params } => self.notice(code, params),
             Input::EncoderFailed(code) => self.encoder_failed(code),
             Input::Music(event) => self.music_event(event),
+            Input::Window(event) => self.window(event),
             Input::Timer => {}
         }
         self.timers();
@@ -219,7 +229,7 @@ impl Machine {
         self.end_session();
         self.stop_music();
         (self.attached, self.preview, self.automatic, self.microphone_taken) = (false, false, false, false);
-        self.restart = None;
+        (self.restart, self.window) = (None, None);
         self.reasons = Reasons::default();
     }
 
@@ -239,6 +249,7 @@ impl Machine {
         if values.keys().any(is_device_position) {
             self.turn_to(self.store.properties().device_position);
         }
+        self.settle_window();
         if has("autopush") && !self.store.properties().autopush {
             (self.automatic, self.restart) = (false, None);
         }

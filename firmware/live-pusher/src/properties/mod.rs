@@ -125,6 +125,15 @@ impl Properties {
         }
     }
 
+    /// Whether the preview of that camera is mirrored (4.22).
+    pub fn mirrors_preview(&self, camera: DevicePosition) -> bool {
+        match self.local_mirror {
+            LocalMirror::Auto => camera == DevicePosition::Front,
+            LocalMirror::Enable => true,
+            LocalMirror::Disable => false,
+        }
+    }
+
     /// Video target at the start of a session (4.12): the mode's nominal rate within the bounds.
     pub fn start_bitrate(&self) -> Kbps {
         let (low, high) = self.bitrates();

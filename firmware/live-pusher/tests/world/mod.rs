@@ -50,7 +50,7 @@ pub fn object(value: Value) -> Map<String, Value> {
 
 pub fn hardware() -> Hardware {
     let cameras = vec![DevicePosition::Front, DevicePosition::Back];
-    Hardware { cameras, torch: Some(DevicePosition::Back), music: true }
+    Hardware { cameras, torch: Some(DevicePosition::Back), music: true, preview: true }
 }
 
 impl World {

@@ -1,11 +1,13 @@
 //! What the box does, on a display with colours.
 
 use embedded_graphics::pixelcolor::Rgb565;
+use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
 use live_pusher::{Reason, State};
 
 use super::Scene;
 use super::parts::duration;
+use super::preview::home_place;
 use crate::brush::{Align, Sides, area};
 use crate::icon::Icon;
 use crate::line::Line;
@@ -22,7 +24,7 @@ impl Scene<'_, '_> {
         let bottom = area(0, whole.bottom() - height, whole.width(), height);
         match &self.view.preview {
             Some(picture) => {
-                self.canvas.cover(whole, picture);
+                self.canvas.cover(home_place(self.view, self.canvas.size()), picture);
                 self.canvas.shade(top);
                 self.canvas.shade(bottom);
             }
@@ -56,20 +58,16 @@ impl Scene<'_, '_> {
 
     /// In place of a preview: the state again, to be seen from afar, and why it is paused.
     fn state_picture(&mut self, place: Rectangle) {
-        let (colour, gap) = (self.style.of_state(self.view.state), self.style.gap);
-        let (icon, words) = match self.pause_reason() {
-            Some(reason) => {
-                let icon = match reason {
-                    Reason::Privacy => Icon::Privacy,
-                    Reason::Interrupt => Icon::Call,
-                    Reason::Background => Icon::Sleep,
-                    Reason::Api => Icon::Pause,
-                };
-                (icon, (self.words.reason)(reason))
+        let ((icon, colour), gap) = (self.absence(), self.style.gap);
+        let words = match self.pause_reason() {
+            Some(reason) => Line::of(format_args!("{}", (self.words.reason)(reason))),
+            None if self.is_camera_off() => {
+                Line::of(format_args!("{}: {}", self.words.camera, self.words.off))
             }
-            None if self.view.state == State::Idle => (Icon::of_state(State::Idle), self.words.press),
-            None => (Icon::of_state(self.view.state), ""),
+            None if self.view.state == State::Idle => Line::of(format_args!("{}", self.words.press)),
+            None => Line::new(),
         };
+        let words = words.as_str();
         let line = if words.is_empty() { 0 } else { self.style.font.line() + gap };
         let side = (place.height() - line - 2 * gap).min(self.style.picture);
         let top = place.top() + (place.height() - side - line) / 2;
@@ -78,6 +76,23 @@ impl Scene<'_, '_> {
             let below = area(place.left(), top + side + gap / 2, place.width(), self.style.font.line());
             self.canvas.text(below, Align::Centre, self.style.font, self.style.colours.text, words);
         }
+    }
+
+    /// What stands for the picture that there is not.
+    pub(super) fn absence(&self) -> (Icon, Rgb565) {
+        let icon = match self.pause_reason() {
+            Some(Reason::Privacy) => Icon::Privacy,
+            Some(Reason::Interrupt) => Icon::Call,
+            Some(Reason::Background) => Icon::Sleep,
+            Some(Reason::Api) => Icon::Pause,
+            None if self.is_camera_off() => Icon::CameraOff,
+            None => Icon::of_state(self.view.state),
+        };
+        (icon, self.style.of_state(self.view.state))
+    }
+
+    fn is_camera_off(&self) -> bool {
+        self.view.shows_preview && !self.view.store.properties().enable_camera
     }
 
     /// Quality of the network, bitrate beside its target, and how it went.

@@ -6,10 +6,13 @@ mod list;
 mod message;
 mod number;
 mod parts;
+mod preview;
 mod set_up;
 mod text;
 mod title;
 mod window;
+
+use embedded_graphics::prelude::OriginDimensions;
 
 use crate::canvas::Canvas;
 use crate::interface::Interface;
@@ -27,8 +30,10 @@ struct Scene<'a, 'b> {
     interface: &'a Interface,
 }
 
+pub(crate) use preview::preview_place;
+
 pub(crate) fn draw(interface: &Interface, view: &View<'_>, canvas: &mut Canvas) {
-    let style = Style::of(canvas);
+    let style = Style::of(canvas.size(), canvas.colours());
     canvas.begin(style.colours.background);
     let mut scene = Scene { canvas, style, words: interface.language.words(), view, interface };
     match view.phase {
@@ -51,7 +56,7 @@ impl Scene<'_, '_> {
             (None, None) if self.style.is_small => self.home_small(),
             (None, None) => self.home(),
         }
-        if self.interface.has_window(self.view) {
+        if self.has_window() {
             self.window();
         }
         if let Some((words, is_good)) = self.interface.answer() {

@@ -7,7 +7,9 @@ pub(crate) mod picture;
 use std::time::Duration;
 
 use embedded_graphics::pixelcolor::Rgb565;
-use live_pusher::{Code, DevicePosition, Hardware, Input, Machine, Options, Reason, Reasons, State, Store};
+use live_pusher::{
+    Code, DevicePosition, Hardware, Input, Machine, Options, PreviewFit, Reason, Reasons, State, Store,
+};
 use panel::{About, Action, Canvas, Colours, History, Interface, Key, Language, Phase, Picture, View};
 use serde_json::{Value, json};
 
@@ -71,6 +73,7 @@ impl World {
             (view.bitrate, view.quality) = (1850, 2);
             view.on_air = Some(Duration::from_secs(3753));
         }
+        view.shows_preview = view.state == State::Previewing || view.state.has_session();
         if self.colours == Colours::Many && view.camera_runs {
             view.preview = Picture::new(width, height, &self.preview);
         }
@@ -98,7 +101,7 @@ fn landscape() -> Vec<Rgb565> {
 
 /// A set of pause reasons, as the machine makes it.
 pub(crate) fn reasons(reason: Reason) -> Reasons {
-    let hardware = Hardware { cameras: vec![DevicePosition::Front], torch: None, music: false };
+    let hardware = Hardware { cameras: vec![DevicePosition::Front], ..Hardware::default() };
     let mut machine = Machine::new(Store::default(), Options::default(), hardware, |_| Ok(()));
     machine.handle(Duration::ZERO, Input::Attach);
     machine.handle(Duration::ZERO, Input::Condition { reason, holds: true });
@@ -183,6 +186,11 @@ pub(crate) const SCENES: &[(&str, Show)] = &[
         };
         home(w, i, c, change, State::Paused);
     }),
+    ("home-contained", |w, i, c| home(w, i, c, |view| view.fit = PreviewFit::Contain, State::Pushing)),
+    ("home-camera-off", |w, i, c| {
+        w.set(json!({"enable-camera": false}));
+        home(w, i, c, |view| (view.preview, view.camera_runs) = (None, false), State::Pushing);
+    }),
     ("home-retrying", |w, i, c| home(w, i, c, |view| view.quality = 6, State::Reconnecting)),
     ("home-suspended", |w, i, c| home(w, i, c, |_| (), State::Suspended)),
     ("menu", |w, i, c| menu(w, i, c, &[3])),
@@ -190,6 +198,13 @@ pub(crate) const SCENES: &[(&str, Show)] = &[
     ("menu-picture-window", |w, i, c| {
         w.set(json!({"picture-in-picture-mode": ["push"]}));
         menu(w, i, c, &[3, 6]);
+    }),
+    ("menu-window-paused", |w, i, c| {
+        w.set(json!({"picture-in-picture-mode": ["push"]}));
+        let mut view = w.view(State::Paused);
+        (view.reasons, view.preview) = (reasons(Reason::Privacy), None);
+        walk(i, &view, &[5, 2]);
+        i.draw(&view, c);
     }),
     ("menu-sound", |w, i, c| menu(w, i, c, &[4, 0])),
     ("menu-network", |w, i, c| menu(w, i, c, &[5, 2])),

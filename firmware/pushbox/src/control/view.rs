@@ -53,7 +53,7 @@ pub(super) fn capabilities(engine: &Engine) -> Value {
         "screenSource": false,
         "flvPublish": true,
         "sei": true,
-        "pictureInPicture": false,
+        "pictureInPicture": hardware.preview,
     })
 }
 

@@ -131,10 +131,13 @@ impl Engine {
         let description = Arc::new(Description::new(Arc::clone(&queue)));
         let passes = board.cameras.iter().any(CameraConfig::encodes);
         let privacy = Privacy::default();
+        let (language, fit) = (memory.language, options.preview_fit);
+        let display = Display::start(&board, &store, language, fit, privacy.clone(), reporter.clone())?;
         let video = VideoStage::new(
             &properties,
             board.encoders(),
             passes,
+            display.as_ref().and_then(|display| display.preview()),
             Arc::clone(&description),
             reporter.clone(),
             privacy.clone(),
@@ -144,7 +147,6 @@ impl Engine {
         let meter = Meter::new(Arc::clone(&queue), Arc::clone(&video), Arc::clone(&audio), Arc::clone(&rate));
         hand::start(&board, &bindings, privacy.clone(), reporter.clone())?;
         let lamps = Lamps::start(&board.lamps)?;
-        let display = Display::start(&board, &store, memory.language, reporter.clone())?;
         let torch = board.torch.as_ref().and_then(|config| {
             let torch = Torch::open(&config.source).inspect_err(|error| warn!(%error, "torch")).ok()?;
             Some((torch, position(config.camera)))
@@ -152,6 +154,7 @@ impl Engine {
         let hardware = Hardware {
             cameras: board.cameras.iter().map(|camera| position(camera.position)).collect(),
             torch: torch.as_ref().map(|(_, camera)| *camera),
+            preview: board::has_colours(&board),
             ..Hardware::default()
         };
         let check_address = |url: &str| ::uplink::Address::parse(url).map(drop).map_err(AddressError::text);
@@ -389,6 +392,12 @@ impl Engine {
                     warn!(%error, "torch");
                 }
             }
+            Output::Window(is_open) => self.tell_window(is_open),
+            Output::CloseWindow => {
+                if let Some(display) = &self.display {
+                    display.close_window();
+                }
+            }
             // The machine was told that there is no such thing.
             Output::Music(_) => {}
         }
@@ -477,7 +486,7 @@ fn send_limit(mode: Mode) -> Duration {
     Duration::from_secs(if mode == Mode::Rtc { 1 } else { 3 })
 }
 
-fn position(position: Position) -> DevicePosition {
+pub(crate) fn position(position: Position) -> DevicePosition {
     match position {
         Position::Front => DevicePosition::Front,
         Position::Back => DevicePosition::Back,

@@ -1,11 +1,12 @@
 //! What the pipelines are told, and what is asked of them.
 
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, PoisonError};
 
 use anyhow::Result;
 use live_pusher::{Action, CallId, Code, Failure, Input, Kbps, Media, Refusal, Reply, SnapshotQuality};
+use media::Frame;
 use serde_json::{Map, json};
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
@@ -135,17 +136,27 @@ impl Engine {
                 let result = result.map(|()| Reply::new()).map_err(|_| Failure::Busy);
                 let _ = self.handle(Input::Performed { id, result });
             }
-            Action::Snapshot(quality) => self.snapshot(id, quality),
+            Action::Snapshot(quality) => {
+                let picture = self.snapshot(id, quality);
+                *self.video.control.still.lock().unwrap_or_else(PoisonError::into_inner) = Some(picture);
+            }
+            Action::SnapshotView(quality) => {
+                let picture = self.snapshot(id, quality);
+                if let Some(display) = self.display() {
+                    display.snapshot(picture);
+                }
+            }
         }
     }
 
-    fn snapshot(&mut self, id: CallId, quality: SnapshotQuality) {
+    /// Where the picture is to be sent to. Who drops this has none.
+    fn snapshot(&self, id: CallId, quality: SnapshotQuality) -> SyncSender<Frame> {
         let (sender, picture) = sync_channel(1);
-        *self.video.control.still.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
         let reporter = self.reporter.clone();
         tokio::task::spawn_blocking(move || {
             let result = snapshot::take(&picture, quality);
             reporter.tell(News::Input(Input::Performed { id, result }));
         });
+        sender
     }
 }

@@ -69,6 +69,11 @@ impl Engine {
         }
     }
 
+    pub(super) fn tell_window(&mut self, is_open: bool) {
+        let kind = if is_open { "enterpictureinpicture" } else { "leavepictureinpicture" };
+        self.listeners.tell(&Event::new(kind, json!({})));
+    }
+
     /// Tells the displays what the box does now.
     pub(super) fn show(&self) {
         let (machine, state) = (&self.machine, self.machine.state());
@@ -81,6 +86,7 @@ impl Engine {
         display.update(|scene| {
             (scene.state, scene.reasons) = (state, machine.reasons());
             (scene.position, scene.camera_runs) = (machine.position(), machine.runs(Device::Camera));
+            scene.shows_preview = machine.shows_preview();
             scene.torch = machine.has_torch_lit();
             scene.on_air_since = is_on_air.then(|| scene.on_air_since.unwrap_or_else(Instant::now));
             (scene.target, scene.dropped) = (if state.has_session() { target } else { 0 }, dropped);

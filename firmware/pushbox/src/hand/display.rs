@@ -1,5 +1,10 @@
 //! The displays, in a thread of their own: a bus may be slow, and a screen may be pulled.
 
+mod shown;
+#[cfg(test)]
+mod tests;
+mod viewfinder;
+
 use std::net::UdpSocket;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -7,16 +12,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use std::{fs, io, thread};
 
-use ::panel::{About, Canvas, Colours, History, Interface, Key, Language, Phase, View};
-use board::{Board, Pixels, SteadyPanel};
-use embedded_graphics::pixelcolor::{Rgb565, Rgb888, RgbColor};
-use live_pusher::{Code, DevicePosition, Reasons, State, Store};
-use media::DropOldest;
+use ::panel::{About, History, Interface, Key, Language, Phase, View};
+use board::Board;
+use live_pusher::{Code, DevicePosition, Input, PreviewFit, Reasons, State, Store, Transition, WindowEvent};
+use media::{DropOldest, Frame, Tap};
+
+use shown::Shown;
+use viewfinder::Source;
+pub(crate) use viewfinder::{PreviewTap, Seen};
 
 use crate::news::{News, Reporter};
+use crate::privacy::Privacy;
 
 /// From one look at the box to the next; a key or a status is shown at once.
 const REFRESH: Duration = Duration::from_millis(500);
+/// The same while there is a preview, which must not outlast its end for long.
+const GLANCE: Duration = Duration::from_millis(200);
 /// What is said between two looks.
 const SAID: usize = 64;
 /// How long the end waits for the last picture.
@@ -41,6 +52,7 @@ pub(crate) struct Scene {
     pub(crate) volume: Option<u8>,
     pub(crate) position: DevicePosition,
     pub(crate) camera_runs: bool,
+    pub(crate) shows_preview: bool,
     pub(crate) torch: bool,
     pub(crate) dropped: u64,
 }
@@ -59,6 +71,7 @@ impl Scene {
             volume: None,
             position: DevicePosition::default(),
             camera_runs: false,
+            shows_preview: false,
             torch: false,
             dropped: 0,
         }
@@ -76,13 +89,16 @@ enum Said {
     Status(Code),
     Answer(Result<(), i32>),
     Shot(SyncSender<Shot>),
+    Snapshot(SyncSender<Frame>),
+    CloseWindow,
     End(SyncSender<()>),
 }
 
 /// The displays, from outside.
 pub(crate) struct Display {
     scene: Mutex<Scene>,
-    said: DropOldest<Said>,
+    said: Arc<DropOldest<Said>>,
+    preview: Option<Arc<PreviewTap>>,
     /// Whether keys mean something else than at home.
     in_menu: AtomicBool,
 }
@@ -93,6 +109,8 @@ impl Display {
         board: &Board,
         store: &Store,
         language: Language,
+        fit: PreviewFit,
+        privacy: Privacy,
         reporter: Reporter,
     ) -> io::Result<Option<Arc<Self>>> {
         let panels = board::panels(board);
@@ -100,10 +118,22 @@ impl Display {
             return Ok(None);
         }
         let scene = Mutex::new(Scene::new(store));
-        let display = Arc::new(Self { scene, said: DropOldest::new(SAID), in_menu: AtomicBool::new(false) });
+        let said = Arc::new(DropOldest::new(SAID));
+        let preview = board::has_colours(board).then(|| {
+            let said = Arc::clone(&said);
+            Tap::new(move || said.wake())
+        });
+        let source = preview.clone().map(Source::new);
+        let display = Arc::new(Self { scene, said, preview, in_menu: AtomicBool::new(false) });
         let worker = Worker {
             display: Arc::clone(&display),
-            panels: panels.into_iter().map(|panel| (panel, None)).collect(),
+            shown: panels.into_iter().map(Shown::new).collect(),
+            source,
+            is_live: false,
+            snapshot: None,
+            window: None,
+            fit,
+            privacy,
             interface: Interface::new(language),
             phase: Phase::Starting,
             about: About { version: env!("CARGO_PKG_VERSION").into(), serial: serial(), ..About::default() },
@@ -114,6 +144,11 @@ impl Display {
         };
         thread::Builder::new().name("display".into()).spawn(move || worker.run())?;
         Ok(Some(display))
+    }
+
+    /// Where it gets the camera's pictures from; none where no display has colours.
+    pub(crate) fn preview(&self) -> Option<Arc<PreviewTap>> {
+        self.preview.clone()
     }
 
     pub(crate) fn update(&self, change: impl FnOnce(&mut Scene)) {
@@ -148,6 +183,16 @@ impl Display {
         shot.recv_timeout(limit).ok()
     }
 
+    /// Sends the next picture of the preview, as it is shown; drops the sender where none is shown.
+    pub(crate) fn snapshot(&self, sender: SyncSender<Frame>) {
+        self.said.push(Said::Snapshot(sender));
+    }
+
+    /// The small window is to vanish.
+    pub(crate) fn close_window(&self) {
+        self.said.push(Said::CloseWindow);
+    }
+
     /// The last picture says that the box has stopped.
     pub(crate) fn end(&self) {
         let (sender, ended) = sync_channel(1);
@@ -159,7 +204,16 @@ impl Display {
 
 struct Worker {
     display: Arc<Display>,
-    panels: Vec<(SteadyPanel, Option<Canvas>)>,
+    shown: Vec<Shown>,
+    source: Option<Source>,
+    /// Whether the camera's pictures are seen.
+    is_live: bool,
+    /// Who waits for a picture of the preview.
+    snapshot: Option<SyncSender<Frame>>,
+    /// Why the small window is there, as the engine was told.
+    window: Option<Transition>,
+    fit: PreviewFit,
+    privacy: Privacy,
     interface: Interface,
     phase: Phase,
     about: About,
@@ -174,7 +228,7 @@ impl Worker {
     fn run(mut self) {
         loop {
             self.look();
-            let said = self.display.said.pop(REFRESH);
+            let said = self.display.said.pop(if self.is_live { GLANCE } else { REFRESH });
             let scene = self.display.scene().clone();
             if scene.state != State::Unbound && self.phase == Phase::Starting {
                 self.phase = Phase::Running;
@@ -182,7 +236,7 @@ impl Worker {
             match said {
                 None => {}
                 Some(Said::Key(key)) => {
-                    let view = view(&scene, &self.about, self.born, self.phase, self.temperature);
+                    let view = view(&scene, &self.about, self.born, self.phase, self.temperature, self.fit);
                     if let Some(action) = self.interface.press(key, false, &view) {
                         self.reporter.tell(News::Screen(action));
                     }
@@ -191,10 +245,12 @@ impl Worker {
                 Some(Said::Answer(result)) => self.interface.answered(self.born.elapsed(), result),
                 Some(Said::Shot(sender)) => {
                     self.draw(&scene);
-                    if let Some(shot) = self.panels.iter().find_map(|(_, canvas)| shot(canvas.as_ref()?)) {
+                    if let Some(shot) = self.shown.iter().find_map(Shown::shot) {
                         let _ = sender.try_send(shot);
                     }
                 }
+                Some(Said::Snapshot(sender)) => self.snapshot = Some(sender),
+                Some(Said::CloseWindow) => self.interface.close_window(),
                 Some(Said::End(sender)) => {
                     self.phase = Phase::Stopped;
                     self.draw(&scene);
@@ -216,24 +272,60 @@ impl Worker {
     }
 
     fn draw(&mut self, scene: &Scene) {
-        let view = view(scene, &self.about, self.born, self.phase, self.temperature);
+        let view = view(scene, &self.about, self.born, self.phase, self.temperature, self.fit);
         let now = Instant::now();
-        for (panel, canvas) in &mut self.panels {
-            let Some(opened) = panel.ready(now) else {
-                continue;
-            };
-            let canvas = canvas.get_or_insert_with(|| {
-                let colours = if opened.has_colours { Colours::Many } else { Colours::Two };
-                Canvas::new(opened.size.width, opened.size.height, colours)
-            });
-            if opened.is_new {
-                canvas.forget();
+        self.shown.iter_mut().for_each(|shown| shown.open(now));
+        let taken = self.source.as_mut().and_then(Source::take);
+        let came = taken.is_some();
+        // Whatever the engine does, a closed privacy switch lets nothing be seen.
+        let is_seen =
+            scene.reasons.is_empty() && scene.store.properties().enable_camera && !self.privacy.is_closed();
+        self.is_live = false;
+        for shown in &mut self.shown {
+            let size = shown.preview_size(&self.interface, &view).filter(|_| is_seen);
+            self.is_live |= size.is_some();
+            match (size, &taken) {
+                (Some(size), Some((frame, seen))) => {
+                    let picture = shown.viewfinder.see(frame, seen, &view, size);
+                    if let Some((waiting, picture)) =
+                        self.snapshot.take_if(|_| picture.is_some()).zip(picture)
+                    {
+                        // Who does not wait any longer needs none.
+                        let _ = waiting.try_send(picture);
+                    }
+                }
+                (Some(_), None) => {}
+                (None, _) => shown.viewfinder.close(),
             }
-            self.interface.draw(&view, canvas);
-            let picture = Pixels { width: opened.size.width, pixels: canvas.pixels() };
-            panel.show(now, &picture, &mut canvas.changes());
         }
+        // The camera has its buffer back before a slow bus is waited for.
+        drop(taken);
+        for shown in &mut self.shown {
+            shown.draw(&mut self.interface, &view, now);
+        }
+        if let Some(source) = &mut self.source {
+            source.go_on(self.is_live, came);
+        }
+        if !self.is_live {
+            self.snapshot = None;
+        }
+        let is_seen = self.shown.iter().any(Shown::has_colours);
+        let window = self.interface.window(&view).filter(|_| is_seen);
+        self.tell_window(window);
         self.display.in_menu.store(self.interface.is_in_menu(), Relaxed);
+    }
+
+    /// Tells when the small window appears and vanishes.
+    fn tell_window(&mut self, window: Option<Transition>) {
+        let before = std::mem::replace(&mut self.window, window);
+        if before == window {
+            return;
+        }
+        let by_hand = self.interface.is_window_closed();
+        let left = before.map(|_| WindowEvent::Left { by_hand });
+        for event in left.into_iter().chain(window.map(WindowEvent::Entered)) {
+            self.reporter.tell(News::Input(Input::Window(event)));
+        }
     }
 }
 
@@ -243,6 +335,7 @@ fn view<'a>(
     born: Instant,
     phase: Phase,
     temperature: Option<i16>,
+    fit: PreviewFit,
 ) -> View<'a> {
     View {
         now: born.elapsed(),
@@ -259,24 +352,10 @@ fn view<'a>(
         torch: scene.torch,
         temperature,
         dropped: scene.dropped,
+        shows_preview: scene.shows_preview,
+        fit,
         ..View::new(&scene.store, &scene.history, about)
     }
-}
-
-fn shot(canvas: &Canvas) -> Option<Shot> {
-    let width = canvas.row(0).len() as u32;
-    let height = (canvas.pixels().len() as u32).checked_div(width)?;
-    let mut png = Vec::new();
-    let mut encoder = png::Encoder::new(&mut png, width, height);
-    encoder.set_color(png::ColorType::Rgb);
-    let bytes: Vec<u8> = canvas.pixels().iter().flat_map(|pixel| rgb(*pixel)).collect();
-    encoder.write_header().ok()?.write_image_data(&bytes).ok()?;
-    Some(Shot { png, size: (width, height) })
-}
-
-fn rgb(pixel: Rgb565) -> [u8; 3] {
-    let pixel = Rgb888::from(pixel);
-    [pixel.r(), pixel.g(), pixel.b()]
 }
 
 /// What the box is called where it was made.

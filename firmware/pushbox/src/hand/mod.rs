@@ -14,7 +14,7 @@ use media::{Timestamp, now};
 use tracing::{info, warn};
 
 pub(crate) use action::Action;
-pub(crate) use display::Display;
+pub(crate) use display::{Display, PreviewTap, Seen};
 pub(crate) use gesture::Bindings;
 use gesture::Button;
 pub(crate) use lamps::Lamps;

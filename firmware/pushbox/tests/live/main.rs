@@ -6,6 +6,7 @@ mod bounds;
 mod command_line;
 mod control;
 mod narrow;
+mod preview;
 mod provisioning;
 mod servers;
 mod support;

@@ -1,0 +1,47 @@
+//! The display's small window (12.5).
+
+use super::{Failure, Machine, Output, Reply, WindowEvent};
+use crate::Transition;
+
+impl Machine {
+    pub(super) fn window(&mut self, event: WindowEvent) {
+        match event {
+            WindowEvent::Entered(transition) if self.attached => {
+                if self.window.replace(transition).is_none() {
+                    self.outputs.push(Output::Window(true));
+                }
+            }
+            WindowEvent::Entered(_) => {}
+            WindowEvent::Left { by_hand } => self.leave_window(by_hand),
+        }
+    }
+
+    pub(super) fn exit_window(&mut self) -> Result<Reply, Failure> {
+        if !self.hardware.preview {
+            return Err(Failure::NotSupported);
+        }
+        self.window.ok_or(Failure::InvalidState("no small window"))?;
+        self.outputs.push(Output::CloseWindow);
+        self.leave_window(true);
+        Ok(Reply::new())
+    }
+
+    /// The property was emptied: the window goes, whatever it stands for goes on (4.32).
+    pub(super) fn settle_window(&mut self) {
+        if self.window.is_some() && self.store.properties().picture_in_picture_mode.is_empty() {
+            self.outputs.push(Output::CloseWindow);
+            self.leave_window(false);
+        }
+    }
+
+    /// Closed on purpose, one that stands for a page that was left takes its session with it.
+    pub(super) fn leave_window(&mut self, on_purpose: bool) {
+        let Some(transition) = self.window.take() else {
+            return;
+        };
+        self.outputs.push(Output::Window(false));
+        if on_purpose && transition == Transition::Pop {
+            self.end();
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! One display, and what is drawn on it.
+
+use std::time::Instant;
+
+use ::panel::{Canvas, Colours, Interface, View};
+use board::{Pixels, SteadyPanel};
+use embedded_graphics::pixelcolor::{Rgb565, Rgb888};
+use embedded_graphics::prelude::*;
+
+use super::Shot;
+use super::viewfinder::Viewfinder;
+
+pub(super) struct Shown {
+    panel: SteadyPanel,
+    /// None before it was open first.
+    canvas: Option<Canvas>,
+    is_open: bool,
+    pub(super) viewfinder: Viewfinder,
+}
+
+impl Shown {
+    pub(super) fn new(panel: SteadyPanel) -> Self {
+        Self { panel, canvas: None, is_open: false, viewfinder: Viewfinder::default() }
+    }
+
+    pub(super) fn open(&mut self, now: Instant) {
+        let opened = self.panel.ready(now);
+        self.is_open = opened.is_some();
+        let Some(opened) = opened else {
+            return;
+        };
+        let canvas = self.canvas.get_or_insert_with(|| {
+            let colours = if opened.has_colours { Colours::Many } else { Colours::Two };
+            Canvas::new(opened.size.width, opened.size.height, colours)
+        });
+        if opened.is_new {
+            canvas.forget();
+        }
+    }
+
+    pub(super) fn has_colours(&self) -> bool {
+        self.is_open && self.canvas.as_ref().is_some_and(|canvas| canvas.colours() == Colours::Many)
+    }
+
+    /// Where the preview is seen on it.
+    pub(super) fn preview_size(&self, interface: &Interface, view: &View<'_>) -> Option<Size> {
+        let canvas = self.canvas.as_ref().filter(|_| self.has_colours())?;
+        interface.preview_size(view, canvas.size())
+    }
+
+    pub(super) fn draw(&mut self, interface: &mut Interface, view: &View<'_>, now: Instant) {
+        let Some(canvas) = self.canvas.as_mut().filter(|_| self.is_open) else {
+            return;
+        };
+        interface.draw(&View { preview: self.viewfinder.picture(), ..view.clone() }, canvas);
+        let picture = Pixels { width: canvas.size().width, pixels: canvas.pixels() };
+        self.panel.show(now, &picture, &mut canvas.changes());
+    }
+
+    /// What it shows.
+    pub(super) fn shot(&self) -> Option<Shot> {
+        let canvas = self.canvas.as_ref()?;
+        let width = canvas.row(0).len() as u32;
+        let height = (canvas.pixels().len() as u32).checked_div(width)?;
+        let mut png = Vec::new();
+        let mut encoder = png::Encoder::new(&mut png, width, height);
+        encoder.set_color(png::ColorType::Rgb);
+        let bytes: Vec<u8> = canvas.pixels().iter().flat_map(|pixel| rgb(*pixel)).collect();
+        encoder.write_header().ok()?.write_image_data(&bytes).ok()?;
+        Some(Shot { png, size: (width, height) })
+    }
+}
+
+fn rgb(pixel: Rgb565) -> [u8; 3] {
+    let pixel = Rgb888::from(pixel);
+    [pixel.r(), pixel.g(), pixel.b()]
+}
