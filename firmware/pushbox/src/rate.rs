@@ -140,7 +140,8 @@ impl RateControl {
         (state.link.of_connection, state.link.moved) = (0, Instant::now());
     }
 
-    pub(crate) fn sample(&self, sample: &Sample) {
+    /// Takes what a connection shows; when it should show the next.
+    pub(crate) fn sample(&self, sample: &Sample) -> Duration {
         let now = Instant::now();
         let mut state = self.state();
         state.link.take(now, sample);
@@ -155,6 +156,7 @@ impl RateControl {
         }
         self.announce(&mut state.announced, bitrate);
         self.adapt_size(&mut state, bitrate);
+        decision.next
     }
 
     /// What the connections showed; the mean of the deviations begins anew.

@@ -82,7 +82,6 @@ async fn connect(
                 ("remote".to_owned(), json!(peer.to_string())),
                 elapsed,
             ])),
-            Published::Sample(sample) => return rate.sample(&sample),
             Published::Started => {
                 info!(%address, "publishing");
                 rate.connect();
@@ -96,9 +95,14 @@ async fn connect(
     let shutdown = async {
         let _ = closed.await;
     };
-    if let Err(error) = publish(&address, options, queue, shutdown, report).await {
+    let observe = |sample: &_| rate.sample(sample);
+    if let Err(error) = publish(&address, options, queue, shutdown, report, observe).await {
         warn!(%error, "not published");
         reporter.send(failed(code(&error), params(&error))).await;
+        if matches!(error, PublishError::AddressLost(_)) {
+            // The other way is there already.
+            reporter.send(News::Input(Input::RouteChanged)).await;
+        }
     }
 }
 
@@ -136,6 +140,6 @@ fn code(error: &PublishError) -> Code {
         PublishError::Refused { .. } | PublishError::Ended { .. } | PublishError::Closed(_) => {
             Code::ServerRefused
         }
-        PublishError::Broken(_) => Code::TransferFailed,
+        PublishError::Broken(_) | PublishError::AddressLost(_) => Code::TransferFailed,
     }
 }

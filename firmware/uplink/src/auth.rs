@@ -131,6 +131,8 @@ fn limelight(address: &Address, credentials: &Credentials, challenge: &Challenge
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn address() -> Address {
@@ -164,5 +166,16 @@ mod tests {
         assert_eq!(Login::default().after("stream name in use", &address), Err(Denied::Otherwise));
         let nobody = Address::parse("rtmp://host/live/key").unwrap();
         assert_eq!(Login::default().after("need auth; authmod=llnw", &nobody), Err(Denied::NoUser));
+    }
+
+    proptest! {
+        #[test]
+        fn any_challenge_is_answered_without_the_password(challenge: String, is_adobe: bool) {
+            let scheme = if is_adobe { "adobe" } else { "llnw" };
+            let refusal = format!("authmod={scheme} : ?reason=needauth{challenge}");
+            let login = Login::default().after(&refusal, &address()).unwrap();
+            prop_assert!(login.query().len() < 200 + refusal.len());
+            prop_assert!(challenge.contains("secret") || !login.query().contains("secret"));
+        }
     }
 }

@@ -344,7 +344,7 @@ async fn connect(world: Arc<World>, queue: Arc<SendQueue<Vec<u8>>>, codes: Arc<M
             Ok(line) => {
                 let socket = Socket::Simulated(line);
                 let mut connection = Connection::new(&address, &options, &login, socket, &queue).unwrap();
-                let ended = connection.run(std::future::pending(), &mut |_| {}).await;
+                let ended = connection.run(std::future::pending(), &mut |_| {}, &mut |_| RETRY).await;
                 queue.disconnect();
                 match ended {
                     Err(End::Failed(error)) => error,
@@ -358,7 +358,7 @@ async fn connect(world: Arc<World>, queue: Arc<SendQueue<Vec<u8>>>, codes: Arc<M
             PublishError::Connect { .. } => 3002,
             PublishError::Protocol { .. } => 3003,
             PublishError::Refused { .. } | PublishError::Ended { .. } | PublishError::Closed(_) => 3004,
-            PublishError::Broken(_) => 3005,
+            PublishError::Broken(_) | PublishError::AddressLost(_) => 3005,
         });
         sleep(RETRY).await;
     }

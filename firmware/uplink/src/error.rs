@@ -1,6 +1,4 @@
-use std::net::SocketAddr;
-
-use crate::rate::Sample;
+use std::net::{IpAddr, SocketAddr};
 
 /// Why a connection ended. Each kind belongs to one status code of spec 7.3.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +24,9 @@ pub enum PublishError {
     /// 3005
     #[error("the connection broke: {0}")]
     Broken(String),
+    /// 3005, and there is another way to the server.
+    #[error("the box no longer has the address {0} from which it sent")]
+    AddressLost(IpAddr),
 }
 
 impl PublishError {
@@ -47,6 +48,4 @@ pub enum Published {
     Connected(SocketAddr),
     /// 1002
     Started,
-    /// What the connection shows, every 20 ms from then on.
-    Sample(Sample),
 }

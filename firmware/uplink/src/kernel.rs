@@ -18,6 +18,11 @@ pub(crate) fn hold_little(socket: &impl AsFd) {
     let _ = SockRef::from(socket).set_tcp_notsent_lowat(NOT_SENT);
 }
 
+/// Has the kernel go by what arrives rather than by what gets lost, with BBR. One that does not have it goes on as before.
+pub(crate) fn disregard_losses(socket: &impl AsFd) {
+    let _ = SockRef::from(socket).set_tcp_congestion(b"bbr");
+}
+
 /// `struct tcp_info` of linux/tcp.h up to `tcpi_delivery_rate`, which Linux 4.9 added last.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
@@ -83,23 +88,58 @@ pub(crate) fn state(socket: BorrowedFd<'_>) -> io::Result<SocketState> {
         min_round_trip: microseconds(info.min_rtt.min(info.rtt)),
         delivery_rate: info.delivery_rate.saturating_mul(8),
         app_limited: info.flags & 1 == 1,
+        sent: info.data_segs_out.into(),
+        repeated: info.total_retrans.into(),
+        is_probing: info.snd_cwnd <= PROBING && is_probing(socket),
     })
 }
 
 fn tcp_info(socket: BorrowedFd<'_>) -> io::Result<TcpInfo> {
     let mut info = TcpInfo::default();
-    let mut length = size_of::<TcpInfo>() as libc::socklen_t;
-    // SAFETY: `info` is a place of `length` bytes in which any bytes are a value; an older kernel writes fewer.
+    // SAFETY: any bytes are a value of `TcpInfo`.
+    unsafe { get(socket, libc::TCP_INFO, &mut info) }?;
+    Ok(info)
+}
+
+/// Packets that BBR has under way while it looks for the round trip of an empty path, and the gain of its window then, which
+/// it has at no other time (linux: net/ipv4/tcp_bbr.c).
+const PROBING: u32 = 4;
+const PROBING_GAIN: u32 = 1 << 8;
+
+/// Of linux/tcp.h.
+const TCP_CC_INFO: libc::c_int = 26;
+
+/// `struct tcp_bbr_info` of linux/inet_diag.h.
+#[repr(C)]
+#[derive(Default)]
+struct BbrInfo {
+    bandwidth: [u32; 2],
+    min_rtt: u32,
+    pacing_gain: u32,
+    window_gain: u32,
+}
+
+fn is_probing(socket: BorrowedFd<'_>) -> bool {
+    let mut info = BbrInfo::default();
+    // SAFETY: any bytes are a value of `BbrInfo`.
+    let length = unsafe { get(socket, TCP_CC_INFO, &mut info) };
+    // Others tell of themselves in fewer bytes.
+    length.is_ok_and(|length| length == size_of::<BbrInfo>()) && info.window_gain == PROBING_GAIN
+}
+
+/// Asks for an option of tcp(7), and tells how many bytes the kernel wrote: an older one writes fewer.
+///
+/// # Safety
+///
+/// Any bytes must be a value of `T`.
+unsafe fn get<T>(socket: BorrowedFd<'_>, option: libc::c_int, value: &mut T) -> io::Result<usize> {
+    let mut length = size_of::<T>() as libc::socklen_t;
+    let value: *mut T = value;
+    // SAFETY: `value` is a place of `length` bytes, in which any bytes are a value, as the caller promises.
     let result = unsafe {
-        libc::getsockopt(
-            socket.as_raw_fd(),
-            libc::IPPROTO_TCP,
-            libc::TCP_INFO,
-            (&raw mut info).cast(),
-            &raw mut length,
-        )
+        libc::getsockopt(socket.as_raw_fd(), libc::IPPROTO_TCP, option, value.cast(), &raw mut length)
     };
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(info) }
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(length as usize) }
 }
 
 /// Bytes that were written and not acknowledged: SIOCOUTQ of tcp(7).
@@ -146,6 +186,24 @@ mod tests {
         let state = wait(&client, |state| state.unacknowledged == 0);
         assert_eq!((state.accepted, state.delivered(), state.unsent), (5000, 5000, 0));
         assert!(state.min_round_trip <= state.round_trip && state.round_trip < Duration::from_secs(1));
+    }
+
+    #[test]
+    fn losses_are_disregarded_where_the_kernel_knows_how_and_nothing_breaks_where_not() {
+        let (mut client, mut server) = connection();
+        let before = SockRef::from(&client).tcp_congestion().unwrap();
+        disregard_losses(&client);
+        let known = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_available_congestion_control").unwrap();
+        let after = SockRef::from(&client).tcp_congestion().unwrap();
+        if known.split_whitespace().any(|name| name == "bbr") {
+            assert!(after.starts_with(b"bbr\0"), "{after:?}");
+        } else {
+            assert_eq!(after, before);
+        }
+        client.write_all(&[0; 5000]).unwrap();
+        server.read_exact(&mut [0; 5000]).unwrap();
+        let state = wait(&client, |state| state.unacknowledged == 0);
+        assert!(state.sent > 0 && !state.is_probing, "{state:?}");
     }
 
     #[test]

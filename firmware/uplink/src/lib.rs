@@ -14,6 +14,8 @@ mod clock;
 mod connect;
 mod error;
 mod flv;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod http;
 mod kernel;
 mod options;

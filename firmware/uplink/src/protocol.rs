@@ -68,6 +68,14 @@ impl Protocol {
         }
     }
 
+    /// The last number of bytes that the server said to have.
+    pub(crate) fn acknowledged(&self) -> Option<u32> {
+        match self {
+            Self::Rtmp(session) => session.acknowledged(),
+            Self::Http(_) => None,
+        }
+    }
+
     /// The step that waits for an answer, for messages to people.
     pub(crate) fn step(&self) -> &'static str {
         match self {

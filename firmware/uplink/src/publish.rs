@@ -1,12 +1,13 @@
 //! One connection's life, over TCP or TLS.
 
-use std::future::Future;
+use std::future::{Future, pending};
 use std::io::{self, IoSlice};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::yield_now;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::auth::{Denied, Login};
 use crate::chunk::{Chunks, PIECES, kind};
@@ -15,12 +16,14 @@ use crate::connect::{connect, no_answer};
 use crate::error::{PublishError, Published};
 use crate::flv;
 use crate::protocol::Protocol;
-use crate::rate::Sample;
+use crate::rate::{Acknowledged, Losses, Sample};
 use crate::socket::Socket;
-use crate::{Address, Event, Media, Options, Payload, SendQueue, SessionError};
+use crate::{Address, Event, Media, Options, Payload, Routes, SendQueue, SessionError, kernel};
 
-/// From one sample for rate control to the next.
-const SAMPLING: Duration = Duration::from_millis(20);
+/// Until the next look at a connection that takes nothing more, at the most.
+const BLOCKED: Duration = Duration::from_millis(20);
+/// Until the next look at a connection of which the kernel tells nothing.
+const UNOBSERVED: Duration = Duration::from_secs(1);
 /// For unpublishing and the last bytes: a stop is done within half a second.
 const FAREWELL: Duration = Duration::from_millis(300);
 /// Addresses that a server may send the client to, one after the other (spec 10.7).
@@ -29,13 +32,14 @@ const REDIRECTS: u32 = 3;
 const BACKLOG: usize = 64 << 10;
 
 /// Publishes what comes through `queue` until `shutdown` is ready, which unpublishes in order, or the connection ends.
-/// `report` is told how far it has come.
+/// `report` is told how far it has come; `observe` sees what the connection shows, and says when it wants to see it again.
 pub async fn publish<P: Payload + Send>(
     address: &Address,
     options: &Options,
     queue: &SendQueue<P>,
     shutdown: impl Future<Output = ()>,
     mut report: impl FnMut(Published),
+    mut observe: impl FnMut(&Sample) -> Duration,
 ) -> Result<(), PublishError> {
     tokio::pin!(shutdown);
     let (mut target, mut login) = (address.clone(), Login::default());
@@ -46,12 +50,17 @@ pub async fn publish<P: Payload + Send>(
             () = &mut shutdown => return Ok(()),
             connected = connect(&target, options) => connected?,
         };
-        if let (false, Ok(peer)) = (connected, socket.tcp().peer_addr()) {
+        let ends = socket.tcp().local_addr().and_then(|own| Ok((own.ip(), socket.tcp().peer_addr()?)));
+        if let (false, Ok((_, peer))) = (connected, &ends) {
             connected = true;
-            report(Published::Connected(peer));
+            report(Published::Connected(*peer));
         }
         let mut connection = Connection::new(&target, options, &login, socket, queue)?;
-        let result = connection.run(&mut shutdown, &mut report).await;
+        let result = tokio::select! {
+            biased;
+            result = connection.run(&mut shutdown, &mut report, &mut observe) => result,
+            own = address_loss(ends) => Err(End::Failed(PublishError::AddressLost(own))),
+        };
         queue.disconnect();
         match result {
             Ok(()) => {
@@ -68,6 +77,16 @@ pub async fn publish<P: Payload + Send>(
             }
         }
     }
+}
+
+/// Waits until the address that a connection uses is gone; for ever where the kernel does not tell.
+async fn address_loss(ends: io::Result<(IpAddr, SocketAddr)>) -> IpAddr {
+    if let (Ok((own, peer)), Ok(mut routes)) = (ends, Routes::watch())
+        && routes.lost(own, peer).await.is_ok()
+    {
+        return own;
+    }
+    pending().await
 }
 
 /// Why a connection ends that nobody stopped.
@@ -95,6 +114,9 @@ pub(crate) struct Connection<'a, P> {
     outgoing: Outgoing<P>,
     chunks: Chunks,
     clock: Clock,
+    begun: Instant,
+    written: u64,
+    losses: Losses,
     /// When bytes that wait must have moved.
     deadline: Instant,
 }
@@ -137,6 +159,9 @@ impl<'a, P: Payload + Send> Connection<'a, P> {
             outgoing: Outgoing::None,
             chunks: Chunks::default(),
             clock: Clock::default(),
+            begun: Instant::now(),
+            written: 0,
+            losses: Losses::default(),
         })
     }
 
@@ -144,16 +169,19 @@ impl<'a, P: Payload + Send> Connection<'a, P> {
         &mut self,
         mut shutdown: impl Future<Output = ()> + Unpin,
         report: &mut impl FnMut(Published),
+        observe: &mut impl FnMut(&Sample) -> Duration,
     ) -> Result<(), End> {
         let mut buffer = vec![0; 16 << 10];
-        let mut samples = interval(SAMPLING);
-        samples.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut sampling = Instant::now();
         loop {
             let blocked = match self.write() {
                 Ok(blocked) => blocked,
                 Err(error) => return Err(self.last_words(&mut buffer, report, error).await),
             };
             let live = self.session.is_publishing();
+            if blocked {
+                sampling = sampling.min(Instant::now() + BLOCKED);
+            }
             let listens = self.session.output().len() < BACKLOG;
             tokio::select! {
                 // A server that never stops talking comes last, and lets others on this thread have their turn.
@@ -165,7 +193,7 @@ impl<'a, P: Payload + Send> Connection<'a, P> {
                     }
                     self.hear(report)?;
                 }
-                _ = samples.tick(), if live => self.sample(report),
+                () = sleep_until(sampling), if live => sampling = self.sample(observe),
                 ready = self.socket.writable(), if blocked => ready.map_err(broken)?,
                 media = self.queue.next(), if live && !blocked => self.start(media),
                 ready = self.socket.readable(), if listens => {
@@ -177,10 +205,18 @@ impl<'a, P: Payload + Send> Connection<'a, P> {
         }
     }
 
-    fn sample(&self, report: &mut impl FnMut(Published)) {
-        if let Some(socket) = self.socket.state() {
-            report(Published::Sample(Sample { queue: self.queue.what_waits(), socket }));
+    /// Shows how it is, and tells when to do so again.
+    fn sample(&mut self, observe: &mut impl FnMut(&Sample) -> Duration) -> Instant {
+        let now = Instant::now();
+        let Some(socket) = self.socket.state() else {
+            return now + UNOBSERVED;
+        };
+        let server = Acknowledged { written: self.written, number: self.session.acknowledged() };
+        let sample = Sample { queue: self.queue.what_waits(), socket, server };
+        if self.losses.observe(now - self.begun, &sample) {
+            kernel::disregard_losses(self.socket.tcp());
         }
+        now + observe(&sample)
     }
 
     /// A server that goes may have said why.
@@ -295,6 +331,7 @@ impl<'a, P: Payload + Send> Connection<'a, P> {
             match written {
                 Ok(count) => {
                     self.queue.add_sent(count);
+                    self.written += count as u64;
                     if self.chunks.is_done() {
                         self.session.output().drain(..count);
                     } else {

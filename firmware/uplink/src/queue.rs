@@ -1,10 +1,16 @@
-use std::collections::VecDeque;
+//! Between the pipelines and the network.
+
+mod state;
+#[cfg(test)]
+mod tests;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use self::state::State;
 use crate::Metadata;
 use crate::rate::Waiting;
 
@@ -64,38 +70,9 @@ pub struct SendQueue<P> {
     sent: AtomicU64,
 }
 
-struct State<P> {
-    /// Microseconds.
-    limit: i64,
-    items: VecDeque<Media<P>>,
-    metadata: Option<Arc<[u8]>>,
-    configurations: [Option<Arc<[u8]>>; 2],
-    connected: bool,
-    /// Pictures are of no use before the next IDR picture.
-    await_idr: bool,
-    wants_idr: bool,
-    dropped: Dropped,
-}
-
-/// How long the beginning of a group waits for a connection: a few round trips, too short to be seen as a delay.
-const HOLD: i64 = 300_000;
-
-/// Enough for the longest limit at the highest rates, so that the queue never grows.
-const CAPACITY: usize = 1024;
-
 impl<P> SendQueue<P> {
     pub fn new(limit: Duration) -> Self {
-        let state = State {
-            limit: limit.as_micros() as i64,
-            items: VecDeque::with_capacity(CAPACITY),
-            metadata: None,
-            configurations: [None, None],
-            connected: false,
-            await_idr: true,
-            wants_idr: false,
-            dropped: Dropped::default(),
-        };
-        Self { state: Mutex::new(state), changed: Notify::new(), sent: AtomicU64::new(0) }
+        Self { state: Mutex::new(State::new(limit)), changed: Notify::new(), sent: AtomicU64::new(0) }
     }
 
     /// Sets what each connection begins with, and sends it on the present one.
@@ -239,235 +216,5 @@ impl<P: Payload> SendQueue<P> {
         let parts = state.packets().flat_map(|packet| packet.data.parts());
         let bytes = parts.map(|part| part.len() as u64).sum();
         Waiting { time: Duration::from_micros(state.span().unsigned_abs()), bytes }
-    }
-}
-
-impl<P> State<P> {
-    fn append(&mut self, item: Media<P>) {
-        if self.connected {
-            self.items.push_back(item);
-        }
-    }
-
-    /// Keeps a packet for a connection that may come soon.
-    fn hold(&mut self, packet: Packet<P>) {
-        let begins = packet.track == Track::Video && packet.sync;
-        if begins {
-            self.items.clear();
-        }
-        if begins || !self.items.is_empty() {
-            self.items.push_back(Media::Packet(packet));
-        }
-        if self.span() > HOLD {
-            self.items.clear();
-        }
-    }
-
-    fn packets(&self) -> impl DoubleEndedIterator<Item = &Packet<P>> {
-        self.items.iter().filter_map(|item| match item {
-            Media::Packet(packet) => Some(packet),
-            _ => None,
-        })
-    }
-
-    fn span(&self) -> i64 {
-        let times = || self.packets().map(|packet| packet.time);
-        times().max().unwrap_or(0) - times().min().unwrap_or(0)
-    }
-
-    /// Drops what is older than the limit allows: pictures by whole groups, sound packet by packet.
-    fn shorten(&mut self) {
-        let limit = self.limit;
-        let newest = self.packets().next_back().map_or(0, |packet| packet.time);
-        let is_old = |packet: &Packet<P>| packet.time < newest - limit;
-        while self.first(Track::Video).is_some_and(is_old) {
-            self.drop_video();
-        }
-        if self.first(Track::Audio).is_some_and(is_old) {
-            let before = self.items.len();
-            self.items.retain(|item| !matches!(item, Media::Packet(packet) if is_old(packet)));
-            self.dropped.audio += (before - self.items.len()) as u64;
-        }
-    }
-
-    fn first(&self, track: Track) -> Option<&Packet<P>> {
-        self.packets().find(|packet| packet.track == track)
-    }
-
-    /// Drops the pictures before the last IDR picture, or all where that would leave none out.
-    fn drop_video(&mut self) {
-        let is_video = |item: &Media<P>| matches!(item, Media::Packet(Packet { track: Track::Video, .. }));
-        let is_idr =
-            |item: &Media<P>| matches!(item, Media::Packet(Packet { track: Track::Video, sync: true, .. }));
-        let first = self.items.iter().position(is_video);
-        let resume = self.items.iter().rposition(is_idr).filter(|index| Some(*index) != first);
-        let end = resume.unwrap_or(self.items.len());
-        let mut index = 0;
-        let before = self.items.len();
-        self.items.retain(|item| {
-            index += 1;
-            index > end || !is_video(item)
-        });
-        self.dropped.video += (before - self.items.len()) as u64;
-        if resume.is_none() {
-            (self.await_idr, self.wants_idr) = (true, true);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn queue(milliseconds: u64) -> SendQueue<u32> {
-        let queue = SendQueue::new(Duration::from_millis(milliseconds));
-        queue.connect();
-        assert!(queue.wants_idr() && !queue.wants_idr());
-        queue
-    }
-
-    fn video(number: u32, sync: bool) -> Packet<u32> {
-        Packet { track: Track::Video, sync, time: i64::from(number) * 40_000, data: number }
-    }
-
-    fn audio(number: u32) -> Packet<u32> {
-        Packet { track: Track::Audio, sync: true, time: i64::from(number) * 20_000, data: number }
-    }
-
-    fn drain(queue: &SendQueue<u32>) -> Vec<(Track, u32)> {
-        let items = std::iter::from_fn(|| queue.try_next());
-        items
-            .filter_map(|item| match item {
-                Media::Packet(packet) => Some((packet.track, packet.data)),
-                _ => None,
-            })
-            .collect()
-    }
-
-    #[test]
-    fn a_connection_begins_with_metadata_configurations_and_an_idr_picture() {
-        let queue = SendQueue::new(Duration::from_secs(1));
-        queue.set_configuration(Track::Audio, &[1]);
-        queue.set_configuration(Track::Video, &[2]);
-        queue.set_metadata(&Metadata::default());
-        queue.push(video(0, true));
-        queue.push(video(9, false));
-        queue.connect();
-        assert!(queue.wants_idr());
-        queue.push(video(1, false));
-        queue.push(audio(2));
-        queue.push(video(2, true));
-        let items: Vec<_> = std::iter::from_fn(|| queue.try_next()).collect();
-        assert!(matches!(
-            &items[..],
-            [
-                Media::Metadata(_),
-                Media::Configuration(Track::Video, _),
-                Media::Configuration(Track::Audio, _),
-                Media::Packet(Packet { track: Track::Audio, .. }),
-                Media::Packet(Packet { track: Track::Video, data: 2, .. }),
-            ]
-        ));
-    }
-
-    #[test]
-    fn an_idr_picture_that_was_under_way_is_not_asked_for() {
-        let queue = SendQueue::new(Duration::from_secs(1));
-        queue.connect();
-        queue.push(video(0, true));
-        assert!(!queue.wants_idr());
-        assert_eq!(drain(&queue), [(Track::Video, 0)]);
-    }
-
-    #[test]
-    fn a_configuration_goes_out_again_only_when_it_changes() {
-        let queue = queue(1000);
-        for configuration in [[1], [1], [2]] {
-            queue.set_configuration(Track::Video, &configuration);
-        }
-        let sent: Vec<_> = std::iter::from_fn(|| queue.try_next()).collect();
-        assert!(
-            matches!(&sent[..], [Media::Configuration(_, a), Media::Configuration(_, b)] if **a == [1] && **b == [2])
-        );
-    }
-
-    #[test]
-    fn a_group_that_has_just_begun_waits_for_its_connection() {
-        let queue = SendQueue::new(Duration::from_secs(1));
-        queue.set_configuration(Track::Video, &[2]);
-        for packet in [audio(0), video(1, false), video(2, true), audio(5), video(3, false)] {
-            queue.push(packet);
-        }
-        queue.connect();
-        assert!(!queue.wants_idr());
-        queue.push(video(4, false));
-        assert!(matches!(queue.try_next(), Some(Media::Configuration(Track::Video, _))));
-        let expected = [(Track::Video, 2), (Track::Audio, 5), (Track::Video, 3), (Track::Video, 4)];
-        assert_eq!(drain(&queue), expected);
-        queue.disconnect();
-        queue.push(video(5, false));
-        queue.connect();
-        assert!(queue.wants_idr() && drain(&queue).is_empty());
-    }
-
-    #[test]
-    fn a_full_queue_drops_pictures_and_asks_for_an_idr_picture() {
-        let queue = queue(400);
-        for number in 0..11 {
-            queue.push(video(number, number == 0));
-            queue.push(audio(2 * number));
-        }
-        assert!(!queue.wants_idr());
-        queue.push(video(11, false));
-        assert!(queue.wants_idr());
-        queue.push(video(12, false));
-        queue.push(video(13, true));
-        let left = drain(&queue);
-        let pictures: Vec<u32> =
-            left.iter().filter(|(track, _)| *track == Track::Video).map(|(_, n)| *n).collect();
-        assert_eq!(pictures, [13]);
-        assert_eq!(queue.dropped().video, 13);
-        assert!(
-            left.iter().filter(|(track, _)| *track == Track::Audio).count() >= 5,
-            "sound goes last: {left:?}"
-        );
-    }
-
-    #[test]
-    fn an_idr_picture_that_waits_already_is_where_the_stream_resumes() {
-        let queue = queue(400);
-        for number in 0..12 {
-            queue.push(video(number, number % 8 == 0));
-        }
-        assert_eq!(drain(&queue).first(), Some(&(Track::Video, 8)));
-        assert!(!queue.wants_idr());
-    }
-
-    proptest! {
-        /// Whatever is pushed, no picture goes out whose group lost an earlier one, and the bound holds.
-        #[test]
-        fn no_picture_goes_out_without_those_it_refers_to(pushes in prop::collection::vec((any::<bool>(), 0_u8..8, 0_u8..3), 1..400)) {
-            let queue = queue(500);
-            let (mut number, mut time, mut next) = (0_u32, 0_i64, None);
-            for (is_video, sync, takes) in pushes {
-                time += 33_000;
-                let track = if is_video { Track::Video } else { Track::Audio };
-                let sync = !is_video || sync == 0;
-                if is_video {
-                    number += 1;
-                }
-                // The lowest bit tells an IDR picture.
-                queue.push(Packet { track, sync, time, data: number << 1 | u32::from(sync) });
-                prop_assert!(queue.queued() <= Duration::from_millis(500));
-                for _ in 0..takes {
-                    if let Some(Media::Packet(Packet { track: Track::Video, data, .. })) = queue.try_next() {
-                        prop_assert!(data & 1 == 1 || next == Some(data >> 1), "picture {} after a gap", data >> 1);
-                        next = Some((data >> 1) + 1);
-                    }
-                }
-            }
-        }
     }
 }

@@ -1,10 +1,13 @@
-//! Changes of the box's network: an interface gets its link or an address.
+//! Changes of the box's network: an interface gets its link or an address, or loses the one that a connection uses.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use nix::ifaddrs::{InterfaceAddress, getifaddrs};
+use nix::net::if_::InterfaceFlags;
 use rustix::io::Errno;
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recv, socket_with};
@@ -12,8 +15,8 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::time::{Instant, timeout_at};
 
-/// RTMGRP_LINK, RTMGRP_IPV4_IFADDR and RTMGRP_IPV6_IFADDR (rtnetlink(7)).
-const GROUPS: u32 = 0x1 | 0x10 | 0x100;
+/// RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV4_ROUTE, RTMGRP_IPV6_IFADDR and RTMGRP_IPV6_ROUTE (rtnetlink(7)).
+const GROUPS: u32 = 0x1 | 0x10 | 0x40 | 0x100 | 0x400;
 /// Changes come in bursts; a route follows its address.
 const DEBOUNCE: Duration = Duration::from_millis(500);
 
@@ -48,6 +51,15 @@ impl Routes {
         Ok(())
     }
 
+    /// Waits until no interface that is up has the address `own`, while another way leads to `peer`: what goes on from that
+    /// address will not arrive. Without another way it is better to wait, since the address may come back.
+    pub(crate) async fn lost(&mut self, own: IpAddr, peer: SocketAddr) -> io::Result<()> {
+        while has(own)? || !leads_to(peer) {
+            self.receive().await?;
+        }
+        Ok(())
+    }
+
     /// Whether the next messages tell of something new.
     async fn receive(&mut self) -> io::Result<bool> {
         loop {
@@ -62,6 +74,26 @@ impl Routes {
             }
         }
     }
+}
+
+/// Whether an interface that is up has that address.
+fn has(own: IpAddr) -> io::Result<bool> {
+    let address = |interface: &InterfaceAddress| {
+        let address = interface.address?;
+        let v4 = address.as_sockaddr_in().map(|address| IpAddr::from(address.ip()));
+        v4.or_else(|| address.as_sockaddr_in6().map(|address| IpAddr::from(address.ip())))
+    };
+    let is_it = |interface: InterfaceAddress| {
+        interface.flags.contains(InterfaceFlags::IFF_UP) && address(&interface) == Some(own)
+    };
+    Ok(getifaddrs()?.any(is_it))
+}
+
+/// Whether the kernel has a way to send something there. Nothing is sent.
+fn leads_to(peer: SocketAddr) -> bool {
+    let any: IpAddr =
+        if peer.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    UdpSocket::bind((any, 0)).and_then(|socket| socket.connect(peer)).is_ok()
 }
 
 /// What the kernel has told of interfaces. Most of its messages repeat what was so: lifetimes of addresses, wireless news.
@@ -207,31 +239,66 @@ mod tests {
         }
     }
 
+    fn ip(arguments: &str) {
+        assert!(Command::new("ip").args(arguments.split(' ')).status().unwrap().success(), "ip {arguments}");
+    }
+
     /// In a network namespace of its own, which needs root.
-    #[test]
-    fn the_kernel_tells_of_a_new_address() {
-        let changed = thread::spawn(|| {
+    fn alone<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send + 'static) {
+        let thread = thread::spawn(|| {
             // SAFETY: only the network namespace of this thread changes, which shares no memory or files by it.
             let isolated = unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWNET) };
             if isolated.is_err() {
                 eprintln!("skipped: no right to make a network namespace");
                 return;
             }
-            let ip = |arguments: &str| {
-                assert!(Command::new("ip").args(arguments.split(' ')).status().unwrap().success());
-            };
+            ip("link set lo up");
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                ip("link set lo up");
-                let mut routes = Routes::watch().unwrap();
-                ip("address add 192.0.2.1/32 dev lo");
-                timeout(Duration::from_secs(10), routes.changed()).await.unwrap().unwrap();
-                ip("address del 192.0.2.1/32 dev lo");
-                assert!(timeout(2 * DEBOUNCE, routes.changed()).await.is_err(), "it went");
-                ip("address add 192.0.2.1/32 dev lo");
-                timeout(Duration::from_secs(10), routes.changed()).await.unwrap().unwrap();
-            });
+            runtime.block_on(test());
         });
-        changed.join().unwrap();
+        thread.join().unwrap();
+    }
+
+    const SOON: Duration = Duration::from_secs(30);
+
+    #[test]
+    fn the_kernel_tells_of_a_new_address() {
+        alone(async || {
+            let mut routes = Routes::watch().unwrap();
+            ip("address add 192.0.2.1/32 dev lo");
+            timeout(SOON, routes.changed()).await.unwrap().unwrap();
+            ip("address del 192.0.2.1/32 dev lo");
+            assert!(timeout(2 * DEBOUNCE, routes.changed()).await.is_err(), "it went");
+            ip("address add 192.0.2.1/32 dev lo");
+            timeout(SOON, routes.changed()).await.unwrap().unwrap();
+        });
+    }
+
+    #[test]
+    fn an_address_is_lost_when_it_is_gone_or_its_interface_down_and_there_is_another_way() {
+        alone(async || {
+            let (own, peer) = ([192, 0, 2, 1].into(), ([198, 51, 100, 9], 1935).into());
+            ip("link add one type veth peer name two");
+            for end in ["one", "two"] {
+                ip(&format!("link set {end} up"));
+            }
+            for loss in ["address del 192.0.2.1/24 dev one", "link set one down"] {
+                ip("link set one up");
+                ip("address replace 192.0.2.1/24 dev one");
+                ip("route replace default via 192.0.2.254");
+                let mut routes = Routes::watch().unwrap();
+                let mut lost = std::pin::pin!(routes.lost(own, peer));
+                assert!(timeout(Duration::from_millis(100), &mut lost).await.is_err(), "it is there");
+                ip(loss);
+                assert!(
+                    timeout(Duration::from_millis(100), &mut lost).await.is_err(),
+                    "{loss}: no other way"
+                );
+                ip("address replace 192.0.3.1/24 dev two");
+                ip("route replace default via 192.0.3.254");
+                timeout(SOON, lost).await.expect(loss).unwrap();
+                ip("address del 192.0.3.1/24 dev two");
+            }
+        });
     }
 }

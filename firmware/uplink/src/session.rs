@@ -11,7 +11,8 @@ use crate::{Address, amf};
 
 /// Field experience: safe with every server.
 const CHUNK_SIZE: usize = 4096;
-const WINDOW: u32 = 2_500_000;
+/// Bytes after which the server is to say what it has: often enough for rate control, and known to be obeyed in the field.
+const WINDOW: u32 = 100_000;
 
 const CONTROL: u8 = 2;
 const COMMANDS: u8 = 3;
@@ -73,6 +74,8 @@ pub struct Session {
     received: u32,
     acknowledged: u32,
     window: u32,
+    /// The same of the server, as it counts.
+    server_received: Option<u32>,
 }
 
 impl Session {
@@ -100,6 +103,7 @@ impl Session {
             received: 0,
             acknowledged: 0,
             window: 0,
+            server_received: None,
         })
     }
 
@@ -110,6 +114,12 @@ impl Session {
 
     pub fn next_event(&mut self) -> Option<Event> {
         self.events.pop_front()
+    }
+
+    /// The last number of bytes that the server said to have: a measure at the most, since there are as many ways to count
+    /// as servers.
+    pub fn acknowledged(&self) -> Option<u32> {
+        self.server_received
     }
 
     pub fn is_publishing(&self) -> bool {
@@ -179,11 +189,10 @@ impl Session {
             kind::COMMAND => self.command_from_server(&message.payload),
             // AMF3 commands hold AMF0 behind a format byte (RTMP section 7.1.1).
             kind::COMMAND_AMF3 => self.command_from_server(message.payload.get(1..).unwrap_or_default()),
-            kind::USER_CONTROL | kind::WINDOW_SIZE | kind::PEER_BANDWIDTH => {
+            kind::ACKNOWLEDGEMENT | kind::USER_CONTROL | kind::WINDOW_SIZE | kind::PEER_BANDWIDTH => {
                 self.control_from_server(message);
             }
-            // Media, data, shared objects and aggregates mean nothing to a publisher. Acknowledgements are counted in
-            // as many ways as there are servers: nothing depends on them.
+            // Media, data, shared objects and aggregates mean nothing to a publisher.
             _ => {}
         }
     }
@@ -191,6 +200,9 @@ impl Session {
     /// What can't be read is ignored: it is advice at the most.
     fn control_from_server(&mut self, message: &Message) {
         match (message.kind, &message.payload[..]) {
+            (kind::ACKNOWLEDGEMENT, [a, b, c, d, ..]) => {
+                self.server_received = Some(u32::from_be_bytes([*a, *b, *c, *d]));
+            }
             (kind::WINDOW_SIZE, [a, b, c, d, ..]) => self.window = u32::from_be_bytes([*a, *b, *c, *d]),
             (kind::PEER_BANDWIDTH, [a, b, c, d, limit, ..]) if *limit != DYNAMIC => {
                 self.control(kind::WINDOW_SIZE, &[*a, *b, *c, *d]);

@@ -70,7 +70,9 @@ fn a_packet_costs_no_allocation() {
             done.send(()).unwrap();
             spent
         };
-        let (result, spent) = tokio::join!(publish(&address, &options, &queue, shutdown, report), feed);
+        let observe = |_: &_| Duration::from_millis(20);
+        let publishing = publish(&address, &options, &queue, shutdown, report, observe);
+        let (result, spent) = tokio::join!(publishing, feed);
         result.unwrap();
         spent
     });

@@ -13,7 +13,7 @@ mod window;
 pub use emulator::{Emulator, SERVER};
 pub use encoder::EncoderModel;
 pub use peers::{Own, peers};
-pub use sim::{Drop, Observation, Outcome, RateControl, Scenario, Sending, run};
+pub use sim::{Drop, Numbers, Observation, Outcome, RateControl, Scenario, Sending, Server, run};
 pub use tcp::PathModel;
 pub use trace::Trace;
 pub use window::CongestionControl;

@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use uplink::rate::{Bounds, Controller, Policy};
+use uplink::rate::{Bounds, Controller, Losses, Policy};
 
+use crate::CongestionControl;
 use crate::sim::{Drop, Observation, RateControl, Sending};
 
 /// Pushbox's controller.
@@ -12,6 +13,10 @@ pub struct Own {
     name: &'static str,
     controller: Controller,
     limit: u64,
+    /// Until the next sample.
+    pause: Duration,
+    losses: Losses,
+    control: Option<CongestionControl>,
 }
 
 impl Own {
@@ -23,7 +28,14 @@ impl Own {
         };
         let mut controller = Controller::new(policy, bounds, start as u32);
         controller.set_beside(65_000);
-        Self { name, controller, limit }
+        Self {
+            name,
+            controller,
+            limit,
+            pause: Duration::from_millis(20),
+            losses: Losses::default(),
+            control: None,
+        }
     }
 }
 
@@ -37,11 +49,20 @@ impl RateControl for Own {
     }
 
     fn interval(&self) -> u64 {
-        20
+        self.pause.as_millis() as u64
     }
 
     fn target(&mut self, now: Duration, observation: &Observation) -> f64 {
-        f64::from(self.controller.sample(now, &observation.sample).bitrate)
+        let decision = self.controller.sample(now, &observation.sample);
+        self.pause = decision.next;
+        if self.losses.observe(now, &observation.sample) {
+            self.control = Some(CongestionControl::Bbr);
+        }
+        f64::from(decision.bitrate)
+    }
+
+    fn control(&self) -> Option<CongestionControl> {
+        self.control
     }
 }
 

@@ -55,6 +55,10 @@ pub(crate) struct TcpState {
     /// Bits a second.
     pub(crate) delivery_rate: f64,
     pub(crate) app_limited: bool,
+    /// Packets.
+    pub(crate) sent: u64,
+    pub(crate) repeated: u64,
+    pub(crate) is_probing: bool,
 }
 
 pub(crate) struct Tcp {
@@ -133,6 +137,10 @@ impl Tcp {
         self.accepted += bytes as u64;
     }
 
+    pub(crate) fn set_control(&mut self, control: CongestionControl) {
+        self.window.set_control(control, self.state.rtt);
+    }
+
     /// All bytes before this one have come.
     pub(crate) fn received(&self) -> u64 {
         self.received
@@ -145,6 +153,8 @@ impl Tcp {
             unacknowledged: self.accepted
                 - self.flight.front().map_or(self.next, |packet| packet.sequence)
                 - self.selectively as u64,
+            sent: self.transmissions,
+            is_probing: self.window.is_probing(),
             ..self.state
         }
     }
@@ -230,6 +240,7 @@ impl Tcp {
         let state = &mut self.state;
         if !packet.is_repeated {
             let rtt = (self.now - packet.sent) as f64;
+            self.window.measure(self.now, rtt < state.min_rtt, self.in_flight);
             state.min_rtt = state.min_rtt.min(rtt);
             if state.rtt == 0.0 {
                 (state.rtt, state.variation) = (rtt, rtt / 2.0);
@@ -338,7 +349,10 @@ impl Tcp {
             is_repeated: false,
         };
         match self.packet(sequence) {
-            Some(packet) => *packet = Packet { is_repeated: true, ..fresh },
+            Some(packet) => {
+                *packet = Packet { is_repeated: true, ..fresh };
+                self.state.repeated += 1;
+            }
             None => self.flight.push_back(fresh),
         }
         self.transmissions += 1;

@@ -8,9 +8,16 @@ use crate::tcp::MSS;
 pub enum CongestionControl {
     /// RFC 9438, without its friendly region.
     Cubic,
-    /// Twice what path and delivery rate hold, paced; version 1 without its probing for the round trip.
+    /// Version 1, as Linux has it: twice what path and delivery rate hold, paced; every ten seconds next to nothing, to see
+    /// the round trip of an empty path.
     Bbr,
 }
+
+/// Of BBR: how long a smallest round trip counts, how long at the least it looks for a new one, and with how many packets
+/// under way (linux: net/ipv4/tcp_bbr.c).
+const ROUND_TRIP_MEMORY: u64 = 10_000;
+const PROBING: u64 = 200;
+const PROBING_PACKETS: f64 = 4.0;
 
 /// In packets; times are in milliseconds.
 pub(crate) struct Window {
@@ -25,6 +32,11 @@ pub(crate) struct Window {
     startup: Option<(f64, u64)>,
     /// Bytes a millisecond.
     pacing: f64,
+    /// When the round trip was a new smallest one last.
+    smallest_at: u64,
+    /// Whether it is looked for, and since when few enough packets are under way to see it.
+    is_probing: bool,
+    probing_since: Option<u64>,
 }
 
 impl Window {
@@ -38,12 +50,46 @@ impl Window {
             rates: VecDeque::new(),
             startup: Some((0.0, 0)),
             pacing: 10.0 * MSS as f64,
+            smallest_at: 0,
+            is_probing: false,
+            probing_since: None,
+        }
+    }
+
+    /// From now on; `rtt` is the present round trip in milliseconds.
+    pub(crate) fn set_control(&mut self, control: CongestionControl, rtt: f64) {
+        if control != self.control {
+            self.pacing = self.packets * MSS as f64 / rtt.max(1.0);
+            (self.control, self.startup) = (control, Some((0.0, 0)));
         }
     }
 
     /// Bytes that may go out in a millisecond, where that is limited.
     pub(crate) fn pacing(&self) -> Option<f64> {
         (self.control == CongestionControl::Bbr).then_some(self.pacing)
+    }
+
+    /// Whether it holds back to see the round trip of an empty path.
+    pub(crate) fn is_probing(&self) -> bool {
+        self.is_probing
+    }
+
+    /// A round trip was measured; `in_flight` packets are under way.
+    pub(crate) fn measure(&mut self, now: u64, is_smallest: bool, in_flight: usize) {
+        if self.control != CongestionControl::Bbr {
+            return;
+        }
+        if is_smallest {
+            self.smallest_at = now;
+        } else if !self.is_probing && now > self.smallest_at + ROUND_TRIP_MEMORY {
+            (self.is_probing, self.probing_since) = (true, None);
+        }
+        if self.is_probing && in_flight as f64 <= PROBING_PACKETS {
+            let since = *self.probing_since.get_or_insert(now);
+            if now >= since + PROBING {
+                (self.is_probing, self.smallest_at) = (false, now);
+            }
+        }
     }
 
     pub(crate) fn sample(&mut self, now: u64, rate: f64, rtt: f64) {
@@ -102,6 +148,9 @@ impl Window {
             }
         }
         self.packets = (gain.max(2.0) * rate * min_rtt.min(1e4) / MSS as f64 + 3.0).max(10.0);
+        if self.is_probing {
+            (gain, self.packets) = (1.0, PROBING_PACKETS);
+        }
         self.pacing = (gain * rate).max(MSS as f64 * 0.1);
     }
 }

@@ -1,7 +1,12 @@
 use std::time::Duration;
 
 use super::path::{Path, View};
+use super::server::Server;
 use super::{Sample, Time};
+
+/// From one sample to the next, and where nothing is to be decided.
+const SAMPLING: Duration = Duration::from_millis(20);
+const CALM_SAMPLING: Duration = Duration::from_millis(100);
 
 /// What matters more: that all arrives, or that it arrives soon (spec 4.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +29,8 @@ pub struct Decision {
     pub bitrate: u32,
     /// The path was found to take less than nine tenths of the target, which was lowered.
     pub is_narrow: bool,
+    /// When the next sample is due: soon while something waits or the target may rise.
+    pub next: Duration,
 }
 
 /// How a policy acts.
@@ -53,6 +60,9 @@ const CAREFUL: f64 = 0.90;
 /// Share of idle time up to which the path may be full, and from which on it plainly takes more than it is given.
 const FULL: f64 = 0.55;
 const RELAXED: f64 = 0.85;
+/// The share of idle time of a path behind the reach of TCP, which is not seen, and how long that is the narrow one.
+const BEHIND: f64 = 0.7;
+const BEHIND_MEMORY: Duration = Duration::from_secs(30);
 /// The careful rise on a path that may be full, in shares a second.
 const PROBE: f64 = 0.02;
 /// Bits a second at which a picture is but a packet, so that idle time says nothing of the path; at five times as much it
@@ -62,6 +72,8 @@ const SHARP: f64 = 300_000.0;
 const OUTGROWN: f64 = 1.1;
 /// Share of what the path delivered in a burst that it surely takes for good.
 const PROOF: f64 = 0.75;
+/// So many times the capacity that was measured, proved by a burst, and that counts no more either.
+const DISPROVED: f64 = 1.5;
 /// What a measured capacity may have grown by meanwhile, in shares a second.
 const AGING: f64 = 0.03;
 /// A round trip of so many seconds halves the rise: what comes of it is seen later.
@@ -94,6 +106,9 @@ pub struct Controller {
     policy: Policy,
     bounds: Bounds,
     path: Path,
+    server: Server,
+    /// When something waited behind the reach of TCP last.
+    behind_at: Option<Time>,
     /// Bits a second of all that is not pictures.
     beside: f64,
     /// Bits a second of all.
@@ -115,6 +130,8 @@ impl Controller {
             policy,
             bounds,
             path: Path::default(),
+            server: Server::default(),
+            behind_at: None,
             beside: 0.0,
             target: f64::from(start),
             told: 0.0,
@@ -150,8 +167,8 @@ impl Controller {
 
     /// A connection begins: its path is not known yet.
     pub fn connect(&mut self) {
-        (self.path, self.ceiling, self.usual) = (Path::default(), None, None);
-        (self.swing, self.last) = (0.0, None);
+        (self.path, self.server, self.behind_at) = (Path::default(), Server::default(), None);
+        (self.ceiling, self.usual, self.swing, self.last) = (None, None, 0.0, None);
     }
 
     /// The encoder's target in bits a second.
@@ -168,19 +185,38 @@ impl Controller {
         self.told as u32
     }
 
-    /// Takes what the connection shows at `now`; samples should be some 20 ms apart.
+    /// Takes what the connection shows at `now`.
     pub fn sample(&mut self, now: Time, sample: &Sample) -> Decision {
         let tuning = self.policy.tuning();
-        let view = self.path.observe(now, sample, tuning.window);
+        let mut view = self.path.observe(now, sample, tuning.window);
+        self.look_behind(now, sample, &mut view);
         let since = self.last.replace(now).map_or(Duration::ZERO, |last| now.saturating_sub(last));
         let seconds = since.as_secs_f64().min(0.5);
-        let is_narrow = if let Some(capacity) = view.capacity {
-            self.follow(&view, capacity, &tuning, seconds)
-        } else {
-            self.rise(&view, &tuning, seconds);
-            false
+        let is_narrow = match view.capacity {
+            _ if view.is_held => false,
+            Some(capacity) => self.follow(&view, capacity, &tuning, seconds),
+            None => {
+                self.rise(&view, &tuning, seconds);
+                false
+            }
         };
-        Decision { bitrate: self.bitrate(), is_narrow }
+        let bitrate = self.bitrate();
+        let is_calm = !view.is_busy && bitrate == self.bounds.max;
+        Decision { bitrate, is_narrow, next: if is_calm { CALM_SAMPLING } else { SAMPLING } }
+    }
+
+    /// Where the server says that more waits than TCP knows of, that counts.
+    fn look_behind(&mut self, now: Time, sample: &Sample, view: &mut View) {
+        let behind = self.server.observe(now, sample);
+        if let Some(behind) = behind.filter(|behind| behind.backlog > view.backlog) {
+            (view.backlog, view.capacity) = (view.backlog + behind.backlog, Some(behind.capacity));
+            view.is_busy = true;
+            self.behind_at = Some(now);
+        }
+        if self.behind_at.is_some_and(|at| now < at + BEHIND_MEMORY) {
+            // Idle time and bursts are those of the way to a proxy.
+            (view.idle, view.burst) = (view.idle.min(BEHIND), 0.0);
+        }
     }
 
     /// Something waits all the time: what the path takes is known. Tells whether that is too little.
@@ -209,10 +245,12 @@ impl Controller {
     }
 
     fn rise(&mut self, view: &View, tuning: &Tuning, seconds: f64) {
+        let proof = view.burst * PROOF;
         self.ceiling = self
             .ceiling
-            .map(|ceiling| (ceiling * (1.0 + AGING * seconds)).max(view.burst * PROOF))
-            .filter(|ceiling| self.target <= OUTGROWN * ceiling);
+            .map(|ceiling| ceiling * (1.0 + AGING * seconds))
+            .filter(|ceiling| proof <= DISPROVED * ceiling && self.target <= OUTGROWN * ceiling)
+            .map(|ceiling| ceiling.max(proof));
         let is_near = self.ceiling.is_some_and(|ceiling| self.target > CAREFUL * ceiling);
         let least = if is_near { BUSY_ENCODER_NEAR } else { BUSY_ENCODER };
         if view.produced < least * self.target {

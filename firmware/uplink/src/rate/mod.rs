@@ -1,12 +1,15 @@
 //! Rate control of the uplink, without I/O: time and samples in, the encoder's target out (spec 10.9).
 
 mod controller;
+mod losses;
 mod path;
+mod server;
 mod size;
 
 use std::time::Duration;
 
 pub use controller::{Bounds, Controller, Decision, Policy};
+pub use losses::Losses;
 pub use size::SizeSteps;
 
 /// Since any fixed moment, by a clock that never steps.
@@ -17,6 +20,16 @@ pub type Time = Duration;
 pub struct Sample {
     pub queue: Waiting,
     pub socket: SocketState,
+    pub server: Acknowledged,
+}
+
+/// What the server says to have of what was written (RTMP section 5.4.3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Acknowledged {
+    /// Bytes of RTMP that the socket took.
+    pub written: u64,
+    /// The last number that the server told, as it told it: there are as many ways to count as servers.
+    pub number: Option<u32>,
 }
 
 /// What waits in the send queue.
@@ -43,6 +56,11 @@ pub struct SocketState {
     /// Bits a second that the last round trip delivered, and whether the sender had less to send than would go through.
     pub delivery_rate: u64,
     pub app_limited: bool,
+    /// Packets with data that were sent, and of them those that were sent again.
+    pub sent: u64,
+    pub repeated: u64,
+    /// Congestion control lets next to nothing go, to see the round trip of an empty path (BBR, each ten seconds).
+    pub is_probing: bool,
 }
 
 impl SocketState {

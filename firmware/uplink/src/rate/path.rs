@@ -16,6 +16,9 @@ const HALF_MEMORY: Duration = Duration::from_secs(5);
 /// from one IDR picture to the next.
 const BURST: Duration = Duration::from_millis(80);
 const BURST_MEMORY: Duration = Duration::from_secs(3);
+/// How long congestion control may look for the round trip of an empty path, beside two of them: what lasts longer is a path
+/// that takes nothing.
+const PROBING: Duration = Duration::from_millis(300);
 /// Time in which the share of idle time comes to two thirds of a new value.
 const IDLE_MEMORY: f64 = 0.7;
 /// Samples that are kept: longer than any round trip that a stream survives.
@@ -39,6 +42,8 @@ pub(super) struct Path {
     steadiest: [Duration; 2],
     half_ends: Time,
     busy_since: Option<Time>,
+    /// Since when congestion control looks for the round trip of an empty path.
+    probing_since: Option<Time>,
     idle: f64,
     /// The same halves of the most that was delivered in a burst, in bits a second.
     bursts: [f64; 2],
@@ -50,8 +55,12 @@ pub(super) struct Path {
 pub(super) struct View {
     /// Bytes that wait: in the send queue, in the kernel, and in the network beyond what an empty path would hold.
     pub(super) backlog: u64,
+    /// Whether that is more than may be there by chance.
+    pub(super) is_busy: bool,
     /// Bits a second that it delivered while something waited all the time; none if that was not so for long enough.
     pub(super) capacity: Option<f64>,
+    /// Congestion control holds the stream back: nothing is known of the path.
+    pub(super) is_held: bool,
     /// Share of the last second in which nothing waited.
     pub(super) idle: f64,
     /// The most bits a second that it delivered in a short time lately, as of an IDR picture.
@@ -70,6 +79,7 @@ impl Default for Path {
             steadiest: [Duration::MAX; 2],
             half_ends: Time::ZERO,
             busy_since: None,
+            probing_since: None,
             idle: 0.0,
             bursts: [0.0; 2],
             bursts_half_ends: Time::ZERO,
@@ -98,16 +108,22 @@ impl Path {
         let due = self.accepted(now.saturating_sub(base + slack));
         let backlog = sample.queue.bytes + due.saturating_sub(point.delivered);
         let is_busy = backlog > STRAY;
-        let share = (now.saturating_sub(before.time).as_secs_f64() / IDLE_MEMORY).min(1.0);
-        self.idle += (f64::from(u8::from(!is_busy)) - self.idle) * share;
-        if is_busy {
+        let is_held = self.is_held(now, socket.is_probing, base);
+        if !is_held {
+            let share = (now.saturating_sub(before.time).as_secs_f64() / IDLE_MEMORY).min(1.0);
+            self.idle += (f64::from(u8::from(!is_busy)) - self.idle) * share;
+        }
+        if is_held {
+            self.busy_since = Some(now);
+        } else if is_busy {
             // It was when the sample before was taken, or has been since.
             self.busy_since = self.busy_since.or(Some(before.time));
         } else {
             self.busy_since = None;
         }
         let least = (window / 2).max(2 * base);
-        let capacity = self.busy_since.filter(|since| now.saturating_sub(*since) >= least).map(|since| {
+        let is_known = |since: &Time| !is_held && now.saturating_sub(*since) >= least;
+        let capacity = self.busy_since.filter(is_known).map(|since| {
             let first = self.at(since.max(now.saturating_sub(window.max(2 * base))));
             let bits = (point.delivered - first.delivered.min(point.delivered)) as f64 * 8.0;
             bits / now.saturating_sub(first.time).as_secs_f64().max(0.001)
@@ -116,7 +132,12 @@ impl Path {
         let seconds = now.saturating_sub(earlier.time).as_secs_f64().max(0.1);
         let produced = point.produced.saturating_sub(earlier.produced) as f64 * 8.0 / seconds;
         let burst = self.burst(now, point.delivered, capacity.is_some());
-        View { burst, produced, backlog, capacity, idle: self.idle, base }
+        View { burst, produced, backlog, is_busy, capacity, is_held, idle: self.idle, base }
+    }
+
+    fn is_held(&mut self, now: Time, is_probing: bool, base: Duration) -> bool {
+        self.probing_since = self.probing_since.or(Some(now)).filter(|_| is_probing);
+        self.probing_since.is_some_and(|since| now < since + PROBING + 2 * base)
     }
 
     fn burst(&mut self, now: Time, delivered: u64, is_known: bool) -> f64 {

@@ -48,7 +48,8 @@ impl Client {
             let report = |step| {
                 let _ = report.send(step);
             };
-            runtime.block_on(publish(&address, &options, &sent, shutdown, report))
+            let observe = |_: &_| Duration::from_millis(20);
+            runtime.block_on(publish(&address, &options, &sent, shutdown, report, observe))
         });
         Self { queue, progress, stop, thread }
     }
@@ -90,10 +91,9 @@ impl Client {
             thread::sleep(Duration::from_millis(2));
         }
         let result = self.thread.join().unwrap();
-        let progress = self.progress.try_iter().filter_map(|progress| match progress {
-            Published::Connected(_) => Some(1001),
-            Published::Started => Some(1002),
-            Published::Sample(_) => None,
+        let progress = self.progress.try_iter().map(|progress| match progress {
+            Published::Connected(_) => 1001,
+            Published::Started => 1002,
         });
         (result, progress.collect())
     }
@@ -121,6 +121,6 @@ pub(crate) fn code(error: &PublishError) -> u16 {
         PublishError::Connect { .. } => 3002,
         PublishError::Protocol { .. } => 3003,
         PublishError::Refused { .. } | PublishError::Ended { .. } | PublishError::Closed(_) => 3004,
-        PublishError::Broken(_) => 3005,
+        PublishError::Broken(_) | PublishError::AddressLost(_) => 3005,
     }
 }

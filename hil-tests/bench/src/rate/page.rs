@@ -17,7 +17,8 @@ const SIMULATED: &str = "
 The same encoder model (30 pictures a second, IDR pictures of six times the mean every 3 s, noise of 20 %, 150 ms to follow its
 target), the same TCP model and the same link for all (`hil-tests/link`); the others' controllers as their sources and documents
 describe them. What is buffered below the application beside the link's own queue is what the TCP model takes: for Pushbox 16 kB
-that are not sent yet, for the others what the kernel would take by itself.
+that are not sent yet, for the others what the kernel would take by itself. Congestion control is the kernel's own, Cubic but where
+another is named; Pushbox turns to BBR where packets get lost on a path that is not full.
 ";
 
 const MEASURED: &str = "
@@ -26,7 +27,7 @@ const MEASURED: &str = "
 The real program with its encoder, through this machine's TCP and an emulated link between two network namespaces, to the receiver,
 which reads delay and loss from the marks in the pictures: 640x360, 30 pictures a second with grain, which takes whatever bits it
 may have. \"Fixed\" is Pushbox with both bounds at 4 Mb/s. Lost pictures are those whose number did not come, because the encoder
-left them out to keep its rate, the send queue dropped them, or the machine had no time for them: it runs two links at a time.
+left them out to keep its rate, the send queue dropped them, or the machine had no time for them.
 ";
 
 pub(super) fn write(scenarios: &[Scenario], simulated: &[Row], measured: &[Row]) -> String {

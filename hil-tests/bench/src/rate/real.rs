@@ -27,9 +27,6 @@ const SIZE: (u32, u32) = (640, 360);
 /// Bits a second that the encoder was to make, from a moment on, in microseconds of `CLOCK_MONOTONIC`.
 type Target = (i64, f64);
 
-/// Contests that run at a time, each in namespaces of its own.
-const AT_A_TIME: usize = 2;
-
 pub(super) fn run(program: &Path, scenarios: &[Scenario]) -> Result<Vec<Row>> {
     let mut contests = Vec::new();
     for scenario in scenarios.iter().filter(|scenario| scenario.is_measured) {
@@ -39,22 +36,13 @@ pub(super) fn run(program: &Path, scenarios: &[Scenario]) -> Result<Vec<Row>> {
         }
     }
     let mut rows = Vec::new();
-    for some in contests.chunks(AT_A_TIME) {
-        let results = thread::scope(|scope| {
-            let mut threads = Vec::new();
-            for (scenario, who, min) in some.iter().copied() {
-                eprintln!("{}: {who}, {} s", scenario.name, scenario.seconds);
-                // A thread of its own can go into a network namespace of its own.
-                threads.push(scope.spawn(move || contest(program, scenario, who, min)));
-            }
-            threads.into_iter().map(thread::ScopedJoinHandle::join).collect::<Vec<_>>()
-        });
-        for result in results {
-            let row = result.map_err(|_| anyhow!("the bench failed"))??;
-            let Row { scenario, who, delay_p95_ms, used, .. } = &row;
-            eprintln!("{scenario}: {who}, p95 {delay_p95_ms:.0} ms, {:.0} % used", 100.0 * used);
-            rows.push(row);
-        }
+    for (scenario, who, min) in contests {
+        eprintln!("{}: {who}, {} s", scenario.name, scenario.seconds);
+        // A thread of its own can go into a network namespace of its own.
+        let row = thread::scope(|scope| scope.spawn(|| contest(program, scenario, who, min)).join());
+        let row = row.map_err(|_| anyhow!("the bench failed"))??;
+        eprintln!("p95 {:.0} ms, {:.0} % used", row.delay_p95_ms, 100.0 * row.used);
+        rows.push(row);
     }
     Ok(rows)
 }

@@ -17,7 +17,10 @@ pub(super) struct Scenario {
     pub(super) loss: f64,
     /// When the link gets better, in milliseconds.
     pub(super) recovers: Option<u64>,
+    /// The kernel's own.
     pub(super) control: CongestionControl,
+    /// The path from a proxy that takes all at once to the server.
+    pub(super) behind: Option<Trace>,
     /// Whether its trace is written beside the page.
     pub(super) is_generated: bool,
     /// Whether the real program is sent over it too.
@@ -39,6 +42,7 @@ impl Scenario {
             loss: 0.0,
             recovers: None,
             control: CongestionControl::Cubic,
+            behind: None,
             is_generated: false,
             is_measured: true,
         }
@@ -54,12 +58,11 @@ pub(super) fn all() -> Vec<Scenario> {
     let step = || Trace::steps(&[(30_000, 6e6), (30_000, 1.2e6), (30_000, 6e6)]);
     let steady = || Trace::steps(&[(40_000, 6e6)]);
     let mobile = Trace::mobile(1, 120, 3e6, 0.6);
-    let lossy = |name: &str, loss: f64, control| Scenario {
-        loss,
-        control,
+    let lossy = |percent: u32| Scenario {
+        loss: f64::from(percent) / 100.0,
         ..Scenario::new(
-            name,
-            &format!("6 Mb/s, {:.0} % of the packets lost, {control:?}", loss * 100.0),
+            &format!("loss-{percent}"),
+            &format!("6 Mb/s, {percent} % of the packets lost"),
             steady(),
         )
     };
@@ -76,7 +79,7 @@ pub(super) fn all() -> Vec<Scenario> {
         Scenario {
             recovers: Some(60_000),
             control: CongestionControl::Bbr,
-            ..Scenario::new("step-deep-bbr", "the same with BBR", step())
+            ..Scenario::new("step-deep-bbr", "the same, and BBR is the kernel's own", step())
         },
         Scenario::new(
             "ramp",
@@ -96,12 +99,20 @@ pub(super) fn all() -> Vec<Scenario> {
             recovers: Some(60_000),
             ..Scenario::new("step-far", "the steps over a round trip of 300 ms; 2 MB", step())
         },
-        lossy("loss-1-cubic", 0.01, CongestionControl::Cubic),
-        lossy("loss-1-bbr", 0.01, CongestionControl::Bbr),
-        lossy("loss-5-bbr", 0.05, CongestionControl::Bbr),
+        Scenario {
+            behind: Some(step()),
+            recovers: Some(60_000),
+            is_measured: false,
+            ..Scenario::new(
+                "step-proxy",
+                "the steps behind a proxy that takes all at once, over 50 Mb/s",
+                Trace::steps(&[(90_000, 50e6)]),
+            )
+        },
+        lossy(1),
+        lossy(5),
         Scenario {
             buffer: SHALLOW,
-            is_measured: false,
             ..Scenario::new(
                 "mobile-shallow",
                 "a phone in a car, 3 Mb/s in the median; 128 kB",

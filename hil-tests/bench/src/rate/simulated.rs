@@ -30,6 +30,7 @@ fn row(scenario: &Scenario, who: &mut dyn RateControl, start: f64) -> Row {
             max: f64::from(MAX),
             start,
             seed: 1,
+            server: link::Server { behind: scenario.behind.clone(), ..link::Server::default() },
         },
         who,
     );

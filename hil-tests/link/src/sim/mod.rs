@@ -5,7 +5,7 @@ mod queue;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use uplink::rate::{Sample, SocketState, Waiting};
+use uplink::rate::{Acknowledged, Sample, SocketState, Waiting};
 
 use self::queue::{Item, Queue};
 use crate::encoder::EncoderModel;
@@ -15,8 +15,8 @@ use crate::{CongestionControl, PathModel, Trace};
 /// A sound packet: every so many milliseconds so many bytes, as of AAC with 1024 samples of 48 kHz at 64 kb/s.
 const SOUND: (u64, usize) = (21, 170);
 
-/// Milliseconds from one acknowledgement of the server to the next (RTMP section 5.4.3).
-const SERVER_ACKNOWLEDGES: u64 = 100;
+/// Bytes from one acknowledgement of the server to the next (RTMP section 5.4.3).
+const SERVER_ACKNOWLEDGES: u64 = 100_000;
 
 /// Whoever sets the target.
 pub trait RateControl {
@@ -30,13 +30,18 @@ pub trait RateControl {
 
     /// The target in bits a second after a sample.
     fn target(&mut self, now: Duration, sample: &Observation) -> f64;
+
+    /// What congestion control is to be from now on, where not the kernel's own.
+    fn control(&self) -> Option<CongestionControl> {
+        None
+    }
 }
 
 /// A sample and what only some look at.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Observation {
     pub sample: Sample,
-    /// Bytes that the server said it has (RTMP section 5.4.3).
+    /// Bytes that the server has, whatever it says.
     pub acknowledged: u64,
     /// Packets in the send queue.
     pub packets: usize,
@@ -70,6 +75,24 @@ pub struct Scenario {
     pub max: f64,
     pub start: f64,
     pub seed: u64,
+    pub server: Server,
+}
+
+/// The end of TCP's path, and what is behind it.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// The path from a proxy that takes all at once to the server, where there is one.
+    pub behind: Option<Trace>,
+    pub numbers: Numbers,
+}
+
+/// What a server says when it has so many bytes.
+pub type Numbers = fn(u64) -> Option<u32>;
+
+impl Default for Server {
+    fn default() -> Self {
+        Self { behind: None, numbers: |bytes| Some(bytes as u32) }
+    }
 }
 
 /// What became of a run.
@@ -118,11 +141,14 @@ pub fn run(scenario: &Scenario, who: &mut dyn RateControl) -> Outcome {
         stream.encode(now);
         stream.write();
         stream.tcp.step();
-        stream.receive(now);
+        stream.receive(now, &scenario.server);
         if now % who.interval() == 0 {
             let observation = stream.observe(now);
             let target = who.target(Duration::from_millis(now), &observation).min(scenario.max);
             stream.set_target(target);
+            if let Some(control) = who.control() {
+                stream.tcp.set_control(control);
+            }
         }
         stream.account(now, f64::from(scenario.path.trace.bytes_at(now + 1)) * 8.0);
     }
@@ -141,8 +167,10 @@ struct Stream {
     half_written: Option<(usize, Item)>,
     /// What is: the byte behind its last, in order.
     written: VecDeque<(u64, Item)>,
-    /// What the server said to have, and when it says so again.
-    acknowledged: (u64, u64),
+    /// What the server has, what it had when it said so last, and what it said.
+    arrived: u64,
+    arrived_before: u64,
+    number: Option<u32>,
     last_sound: u64,
     came: f64,
     second: [f64; 4],
@@ -160,7 +188,9 @@ impl Stream {
             told: scenario.start,
             half_written: None,
             written: VecDeque::new(),
-            acknowledged: (0, 0),
+            arrived: 0,
+            arrived_before: 0,
+            number: None,
             last_sound: 0,
             came: 0.0,
             second: [0.0; 4],
@@ -201,9 +231,11 @@ impl Stream {
         }
     }
 
-    fn receive(&mut self, now: u64) {
+    fn receive(&mut self, now: u64, server: &Server) {
+        let taken = server.behind.as_ref().map_or(u64::MAX, |behind| behind.bytes_at(now).into());
+        self.arrived += taken.min(self.tcp.received() - self.arrived);
         while let Some((end, item)) = self.written.front().copied()
-            && end <= self.tcp.received()
+            && end <= self.arrived
         {
             self.written.pop_front();
             self.came += item.bytes as f64;
@@ -217,8 +249,8 @@ impl Stream {
                 self.last_sound = now;
             }
         }
-        if now >= self.acknowledged.1 {
-            self.acknowledged = (self.tcp.received(), now + SERVER_ACKNOWLEDGES);
+        if self.arrived >= self.arrived_before + SERVER_ACKNOWLEDGES {
+            (self.arrived_before, self.number) = (self.arrived, (server.numbers)(self.arrived));
         }
     }
 
@@ -234,12 +266,19 @@ impl Stream {
             min_round_trip: milliseconds(state.min_rtt.min(state.rtt)),
             delivery_rate: state.delivery_rate as u64,
             app_limited: state.app_limited,
+            sent: state.sent,
+            repeated: state.repeated,
+            is_probing: state.is_probing,
         };
         let time = Duration::from_millis(self.queue.span(now));
         let queue = Waiting { time, bytes: self.queue.bytes() as u64 };
         Observation {
-            sample: Sample { queue, socket },
-            acknowledged: self.acknowledged.0,
+            sample: Sample {
+                queue,
+                socket,
+                server: Acknowledged { written: state.accepted, number: self.number },
+            },
+            acknowledged: self.arrived,
             packets: self.queue.items.len(),
         }
     }
@@ -263,7 +302,8 @@ impl Stream {
 
     fn finish(mut self, scenario: &Scenario) -> Outcome {
         let most = scenario.max / 8000.0 + SOUND.1 as f64 / SOUND.0 as f64;
-        self.outcome.used = self.came / possible(&scenario.path.trace, scenario.milliseconds, most).max(1.0);
+        let narrowest = scenario.server.behind.as_ref().unwrap_or(&scenario.path.trace);
+        self.outcome.used = self.came / possible(narrowest, scenario.milliseconds, most).max(1.0);
         self.outcome.dropped = self.queue.dropped();
         self.outcome
     }

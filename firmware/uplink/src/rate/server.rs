@@ -1,0 +1,151 @@
+//! What the server says to have (RTMP section 5.4.3). Where a proxy or a tunnel takes all bytes at once, TCP tells of the way
+//! to it alone, and these numbers of the whole one.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::{Sample, Time};
+
+/// Bytes that must have been acknowledged step by step before the numbers are believed: some servers begin anew with each.
+const TRUST: u64 = 1_000_000;
+/// The longest step from one number to the next.
+const STEP: u64 = 16 << 20;
+/// Where counters begin anew: as the specification has it, as Twitch, as nginx-rtmp.
+const ENDS: [u64; 3] = [1 << 32, 1 << 31, 0xf000_0000];
+/// How late an acknowledgement may be: it is seen with a sample, and servers send them when they come to it.
+const SLACK: Duration = Duration::from_millis(200);
+/// Over which the rate is measured at the least.
+const WINDOW: Duration = Duration::from_millis(500);
+/// How long half of what counts for the smallest delay lasts.
+const HALF_MEMORY: Duration = Duration::from_secs(15);
+/// A delay that stays so long in spite of all that was done against it is a mistake of the numbers.
+const LONG: Duration = Duration::from_secs(1);
+const REFUTED: Duration = Duration::from_secs(8);
+/// From one point to the next, and how many are kept.
+const SPACING: Duration = Duration::from_millis(40);
+const POINTS: usize = 256;
+
+/// Bytes that had come at a time.
+type Point = (Time, u64);
+
+/// What waits behind the reach of TCP.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Behind {
+    pub(super) backlog: u64,
+    /// Bits a second that come through.
+    pub(super) capacity: f64,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Server {
+    /// Bytes that came as far as TCP knows.
+    reached: VecDeque<Point>,
+    /// Its last number, and what it means.
+    number: Option<u32>,
+    total: u64,
+    /// Of it since the numbers make sense.
+    counted: u64,
+    /// Acknowledgements since something waits.
+    arrivals: VecDeque<Point>,
+    /// The smallest delays of an acknowledgement: of the half that is under way, and of the one before.
+    smallest: [Duration; 2],
+    half_ends: Time,
+    late_since: Option<Time>,
+    is_refuted: bool,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            reached: VecDeque::with_capacity(POINTS),
+            number: None,
+            total: 0,
+            counted: 0,
+            arrivals: VecDeque::with_capacity(POINTS),
+            smallest: [Duration::MAX; 2],
+            half_ends: Time::ZERO,
+            late_since: None,
+            is_refuted: false,
+        }
+    }
+}
+
+impl Server {
+    /// None where nothing waits, or nothing is known.
+    pub(super) fn observe(&mut self, now: Time, sample: &Sample) -> Option<Behind> {
+        let number = sample.server.number.filter(|_| !self.is_refuted)?;
+        let reached = sample.server.written.saturating_sub(sample.socket.unacknowledged);
+        if self.reached.back().is_none_or(|(time, _)| now >= *time + SPACING) {
+            push(&mut self.reached, (now, reached));
+        }
+        if self.number != Some(number) {
+            self.count(number, sample.server.written);
+            self.acknowledge(now);
+        }
+        let behind = self.behind(now).filter(|_| self.counted >= TRUST);
+        let is_late = |behind: &Behind| behind.backlog as f64 * 8.0 > behind.capacity * LONG.as_secs_f64();
+        self.late_since = self.late_since.or(Some(now)).filter(|_| behind.as_ref().is_some_and(is_late));
+        self.is_refuted = self.late_since.is_some_and(|since| now >= since + REFUTED);
+        behind
+    }
+
+    fn count(&mut self, number: u32, written: u64) {
+        let step = self.number.replace(number).and_then(|before| {
+            let steps = ENDS.map(|end| (u64::from(number) + 2 * end - u64::from(before)) % end);
+            steps.into_iter().find(|step| *step <= STEP && self.total + step <= written)
+        });
+        if let Some(step) = step {
+            (self.total, self.counted) = (self.total + step, self.counted + step);
+        } else {
+            // The first, or one that makes no sense: as if all had come.
+            (self.total, self.counted) = (written, 0);
+            self.arrivals.clear();
+            self.smallest = [Duration::MAX; 2];
+        }
+    }
+
+    fn acknowledge(&mut self, now: Time) {
+        if now >= self.half_ends {
+            (self.smallest[1], self.smallest[0]) = (self.smallest[0], Duration::MAX);
+            self.half_ends = now + HALF_MEMORY;
+        }
+        let index = self.reached.partition_point(|(_, bytes)| *bytes < self.total);
+        let reached_at = self.reached.get(index).map_or(now, |(time, _)| *time);
+        self.smallest[0] = self.smallest[0].min(now.saturating_sub(reached_at));
+        if self.due(now) <= self.total {
+            self.arrivals.clear();
+        }
+        push(&mut self.arrivals, (now, self.total));
+    }
+
+    /// What reached the end of TCP's path so long ago that the server would have said to have it, if nothing waited.
+    fn due(&self, now: Time) -> u64 {
+        let base = self.smallest[0].min(self.smallest[1]).saturating_add(SLACK);
+        let index = self.reached.partition_point(|(time, _)| *time <= now.saturating_sub(base));
+        index.checked_sub(1).and_then(|index| self.reached.get(index)).map_or(0, |(_, bytes)| *bytes)
+    }
+
+    fn behind(&self, now: Time) -> Option<Behind> {
+        let (last, total) = *self.arrivals.back()?;
+        let since = last.saturating_sub(WINDOW);
+        let index = self.arrivals.partition_point(|(time, _)| *time <= since).saturating_sub(1);
+        let (first, before) = *self.arrivals.get(index)?;
+        let (bytes, took) = ((total - before) as f64, last.saturating_sub(first));
+        if bytes == 0.0 {
+            return None;
+        }
+        // One that keeps silent for longer than it takes for as many bytes gets slower meanwhile.
+        let silence = now.saturating_sub(last);
+        let came = bytes * (silence.as_secs_f64() / took.as_secs_f64()).min(1.0);
+        let rate = bytes / took.max(silence).as_secs_f64();
+        let backlog = self.due(now).saturating_sub(total + came as u64);
+        (backlog > 0).then_some(Behind { backlog, capacity: rate * 8.0 })
+    }
+}
+
+fn push(points: &mut VecDeque<Point>, point: Point) {
+    if points.len() == POINTS {
+        points.pop_front();
+    }
+    points.push_back(point);
+}
