@@ -211,6 +211,8 @@ pub struct SimMicrophone {
 pub enum EncoderConfig {
     V4l2(V4l2EncoderConfig),
     RockchipMpp(RockchipMppConfig),
+    Vaapi(VaapiConfig),
+    X264(X264Config),
     Software(SoftwareEncoderConfig),
 }
 
@@ -249,6 +251,19 @@ pub struct RockchipMppConfig {
     pub min_bitrate: u32,
 }
 
+/// The Video Acceleration API of x86's graphics. It is there in programs that were built with feature `vaapi`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VaapiConfig {
+    /// Its render node: `/dev/dri/renderD128`, or a stable name below `/dev/dri/by-path`.
+    pub device: PathBuf,
+}
+
+/// x264, on the processor's cores. It is there in programs that were built with feature `gpl`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct X264Config {}
+
 /// OpenH264, on the processor's cores.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -256,7 +271,7 @@ pub struct SoftwareEncoderConfig {}
 
 impl EncoderConfig {
     pub fn is_hardware(&self) -> bool {
-        !matches!(self, Self::Software(_))
+        !matches!(self, Self::Software(_) | Self::X264(_))
     }
 }
 
@@ -265,6 +280,8 @@ impl fmt::Display for EncoderConfig {
         match self {
             Self::V4l2(config) => write!(f, "encoder {}", config.device.display()),
             Self::RockchipMpp(_) => f.write_str("encoder Rockchip MPP"),
+            Self::Vaapi(config) => write!(f, "encoder VA-API {}", config.device.display()),
+            Self::X264(_) => f.write_str("encoder x264"),
             Self::Software(_) => f.write_str("encoder OpenH264"),
         }
     }

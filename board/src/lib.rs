@@ -18,6 +18,10 @@ mod sim;
 mod toml_file;
 mod torch;
 mod v4l2;
+#[cfg(feature = "vaapi")]
+mod vaapi;
+#[cfg(feature = "gpl")]
+mod x264;
 
 use media::{Camera, EncodeError, EncoderSettings, Microphone, VideoEncoder};
 
@@ -26,7 +30,7 @@ pub use config::{
     AlsaSource, Board, CameraConfig, CameraSource, Codec, EncoderConfig, FileCamera, FlashConfig,
     LampsConfig, LineConfig, MicrophoneConfig, MicrophoneSource, MountRotation, Position, RockchipMppConfig,
     SerialLineConfig, SimCamera, SimMicrophone, SoftwareEncoderConfig, TorchConfig, TorchSource,
-    V4l2EncoderConfig, V4l2Source, WatchdogConfig,
+    V4l2EncoderConfig, V4l2Source, VaapiConfig, WatchdogConfig, X264Config,
 };
 pub use error::OpenError;
 pub use lines::{Edge, Inputs, Lamp};
@@ -65,13 +69,24 @@ pub fn open_encoder(
         EncoderConfig::V4l2(config) => Box::new(v4l2::V4l2Encoder::open(config, settings)?),
         #[cfg(feature = "rkmpp")]
         EncoderConfig::RockchipMpp(config) => Box::new(rkmpp::RkMpp::open(*config, settings)?),
+        #[cfg(feature = "vaapi")]
+        EncoderConfig::Vaapi(config) => Box::new(vaapi::Vaapi::open(config, settings)?),
+        #[cfg(feature = "gpl")]
+        EncoderConfig::X264(_) => Box::new(x264::X264::new(settings)?),
         #[cfg(not(feature = "rkmpp"))]
-        EncoderConfig::RockchipMpp(_) => {
-            let cause = "this program was built without it (feature rkmpp)".to_owned();
-            return Err(EncodeError::Open { encoder: "Rockchip MPP".into(), cause });
-        }
+        EncoderConfig::RockchipMpp(_) => return Err(left_out("Rockchip MPP", "rkmpp")),
+        #[cfg(not(feature = "vaapi"))]
+        EncoderConfig::Vaapi(_) => return Err(left_out("VA-API", "vaapi")),
+        #[cfg(not(feature = "gpl"))]
+        EncoderConfig::X264(_) => return Err(left_out("x264", "gpl")),
         EncoderConfig::Software(_) => Box::new(OpenH264::new(settings)?),
     })
+}
+
+#[cfg(not(all(feature = "rkmpp", feature = "vaapi", feature = "gpl")))]
+fn left_out(encoder: &str, feature: &str) -> EncodeError {
+    let cause = format!("this program was built without it (feature {feature})");
+    EncodeError::Open { encoder: encoder.into(), cause }
 }
 
 /// What stands in for an encoder where the camera delivers H.264 itself.

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use board::{
     Board, CameraSource, EncoderConfig, MicrophoneSource, SimCamera, SimMicrophone, SoftwareEncoderConfig,
+    X264Config,
 };
 use media::{
     AudioBlock, AudioControl, AudioPipeline, AudioSettings, EncoderSettings, GeometrySettings, H264Profile,
@@ -56,15 +57,14 @@ fn sim() -> Board {
     Board::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("boards/sim.toml")).unwrap()
 }
 
-fn pictures(pixels: PixelFormat) -> u64 {
+fn pictures(encoder: &EncoderConfig, pixels: PixelFormat) -> u64 {
     let mut config = sim().cameras.remove(0);
     config.source = CameraSource::Sim(SimCamera { width: 640, height: 360, rate: 240, pixels });
     let mut camera = board::open_camera(&config).unwrap();
     let (width, height, fps, bitrate) = (320, 180, 240, 2_000_000);
     let profile = H264Profile::ConstrainedBaseline;
     let settings = EncoderSettings { width, height, fps, bitrate, gop: 60, profile, source: None };
-    let encoder =
-        board::open_encoder(&EncoderConfig::Software(SoftwareEncoderConfig::default()), settings).unwrap();
+    let encoder = board::open_encoder(encoder, settings).unwrap();
     let geometry = GeometrySettings { width, height, quarter_turns: 0, mirror: true };
     let control = Arc::new(VideoControl::new(bitrate, fps, true));
     let taken = Arc::default();
@@ -104,8 +104,13 @@ fn sound(muted: bool) -> (u64, u64) {
 /// One test, as the counter is the process's.
 #[test]
 fn nothing_is_allocated_per_frame() {
+    let software = EncoderConfig::Software(SoftwareEncoderConfig::default());
     for pixels in [PixelFormat::Nv12, PixelFormat::Yuyv, PixelFormat::I420] {
-        assert_eq!(pictures(pixels), 0, "240 pictures of {pixels}");
+        assert_eq!(pictures(&software, pixels), 0, "240 pictures of {pixels}");
+    }
+    if cfg!(feature = "gpl") {
+        let x264 = EncoderConfig::X264(X264Config::default());
+        assert_eq!(pictures(&x264, PixelFormat::Nv12), 0, "240 pictures by x264");
     }
     assert_eq!(sound(true).0, 0, "120 periods of muted sound");
     // The transform of the AAC encoder takes two vectors of scratch memory, and frees them: once in a long frame, eight

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use media::{AccessUnitKind, EncodeError, EncoderSettings, Layout, PixelFormat};
 use rkmpp_sys::testlib::{self, Live};
 
-use crate::bench::{AT_REST, Bench, HEIGHT, SECOND, SETTINGS, WIDTH, nv12, open};
+use crate::bench::{AT_REST, Bench, SECOND, SETTINGS, open};
+use crate::camera::{HEIGHT, WIDTH, nv12};
 
 #[test]
 fn late_packets_come_in_order_and_nobody_waits_for_them() {

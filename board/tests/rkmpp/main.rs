@@ -2,13 +2,16 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod bench;
+#[path = "../camera/mod.rs"]
+mod camera;
 mod faults;
 mod pipeline;
 
 use media::{AccessUnit, AccessUnitKind, EncoderSettings, H264Profile, Layout, PixelFormat};
 use rkmpp_sys::testlib::Live;
 
-use bench::{AT_REST, Bench, HEIGHT, SETTINGS, WIDTH, draw, kinds, nv12, open_files};
+use bench::{AT_REST, Bench, SETTINGS};
+use camera::{HEIGHT, WIDTH, draw, kinds, nv12, open_files};
 
 #[test]
 fn pictures_of_the_camera_go_in_without_a_copy_and_come_back() {

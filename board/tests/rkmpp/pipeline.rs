@@ -11,7 +11,8 @@ use media::{
 };
 use rkmpp_sys::testlib::{self, Live};
 
-use crate::bench::{Camera, HEIGHT, SETTINGS, WIDTH, nv12, open};
+use crate::bench::{SETTINGS, open};
+use crate::camera::{Camera, HEIGHT, WIDTH, nv12};
 
 /// A send queue: keeps the last packets.
 #[derive(Default)]

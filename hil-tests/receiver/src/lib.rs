@@ -18,6 +18,7 @@ pub use measure::Measure;
 pub use report::{Arrival, Quantiles, Report};
 pub use server::{Receiver, Recording};
 pub use snapshot::Snapshot;
+pub use video::{Decoder, Picture};
 
 /// A message that carries media, as in RTMP and FLV alike.
 #[derive(Clone, Debug)]

@@ -7,20 +7,21 @@ use anyhow::{Result, bail};
 use media::Plane;
 use openh264_sys2::{self as sys, API, DynamicAPI};
 
-pub(crate) struct Decoder(*mut sys::ISVCDecoder);
+/// Decodes pictures one by one, without a delay.
+pub struct Decoder(*mut sys::ISVCDecoder);
 
 // SAFETY: the decoder is owned by this value alone and has no ties to the thread that made it.
 unsafe impl Send for Decoder {}
 
 /// A decoded picture; its planes are the decoder's until the next call.
-pub(crate) struct Picture<'a> {
-    pub(crate) width: u32,
-    pub(crate) height: u32,
-    pub(crate) planes: [Plane<'a>; 3],
+pub struct Picture<'a> {
+    pub width: u32,
+    pub height: u32,
+    pub planes: [Plane<'a>; 3],
 }
 
 impl Decoder {
-    pub(crate) fn new() -> Result<Self> {
+    pub fn new() -> Result<Self> {
         let mut decoder = ptr::null_mut();
         let mut parameters = sys::SDecodingParam::default();
         parameters.sVideoProperty.eVideoBsType = sys::VIDEO_BITSTREAM_AVC;
@@ -40,7 +41,7 @@ impl Decoder {
     }
 
     /// Decodes one access unit in byte stream form; `None` for one that holds no picture.
-    pub(crate) fn decode(&mut self, unit: &[u8]) -> Result<Option<Picture<'_>>> {
+    pub fn decode(&mut self, unit: &[u8]) -> Result<Option<Picture<'_>>> {
         let mut planes = [ptr::null_mut(); 3];
         let mut info = sys::SBufferInfo::default();
         // SAFETY: the decoder is alive; it reads `unit` during the call, and writes planes and info.

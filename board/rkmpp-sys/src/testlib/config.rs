@@ -1,5 +1,7 @@
 use std::collections::HashMap;
 
+use stand_in_encoder::Settings;
+
 use crate::{MPP_ERR_VALUE, MPP_NOK, MPP_OK, MPP_RET};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -54,6 +56,17 @@ impl Default for Config {
 impl Config {
     pub(super) fn get(&self, name: &str) -> Option<i64> {
         self.values.get(name).copied()
+    }
+
+    /// As OpenH264 is told.
+    pub(super) fn settings(&self) -> Settings {
+        Settings {
+            width: self.number("prep:width"),
+            height: self.number("prep:height"),
+            fps: self.number("rc:fps_out_num"),
+            bitrate: self.number("rc:bps_target"),
+            cabac: self.number("h264:cabac_en") == 1,
+        }
     }
 
     pub(super) fn number(&self, name: &str) -> usize {

@@ -6,8 +6,9 @@ use std::ptr;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use stand_in_encoder::Encoder;
+
 use super::config::Config;
-use super::encoder::Encoder;
 use super::exports::{give, handle, pointer, take};
 use super::state::{self, Handle, Packet, State, Task};
 use crate::{
@@ -261,12 +262,12 @@ impl Context {
     /// Encodes the picture at `bytes`: its access unit, and whether it is an IDR picture.
     fn encode(&mut self, bytes: &[u8], pts: i64) -> Option<(Vec<u8>, bool)> {
         if self.encoder.is_none() {
-            self.encoder = Encoder::new(&self.config);
+            self.encoder = Encoder::new(self.config.settings());
         }
         let gop = self.config.number("rc:gop");
         let idr = std::mem::take(&mut self.idr) || (gop > 0 && self.since_idr >= gop);
         let (stride, rows) = (self.config.number("prep:hor_stride"), self.config.number("prep:ver_stride"));
-        let (unit, idr) = self.encoder.as_mut()?.encode(bytes, stride, rows, pts, idr)?;
+        let (unit, idr) = self.encoder.as_mut()?.encode(bytes, stride, stride * rows, pts, idr)?;
         self.since_idr = if idr { 1 } else { self.since_idr + 1 };
         Some((unit, idr))
     }

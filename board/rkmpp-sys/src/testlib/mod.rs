@@ -7,7 +7,6 @@
 
 mod config;
 mod context;
-mod encoder;
 mod exports;
 mod state;
 

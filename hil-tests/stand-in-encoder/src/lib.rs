@@ -1,12 +1,24 @@
+//! OpenH264 in the place of an encoder in hardware, for tests: NV12 pictures in, access units out.
+
 use std::ffi::{c_int, c_void};
 use std::ptr;
 
 use openh264_sys2::{self as sys, API, DynamicAPI};
 
-use super::config::Config;
+/// What a stream is to be.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    pub width: usize,
+    pub height: usize,
+    pub fps: usize,
+    /// Bits a second.
+    pub bitrate: usize,
+    /// Main profile with CABAC, else Baseline.
+    pub cabac: bool,
+}
 
-/// The hardware's place: OpenH264.
-pub(super) struct Encoder {
+/// One slice a picture, one reference, IDR pictures on demand only.
+pub struct Encoder {
     encoder: *mut sys::ISVCEncoder,
     width: usize,
     height: usize,
@@ -25,24 +37,26 @@ macro_rules! call {
 }
 
 impl Encoder {
-    pub(super) fn new(config: &Config) -> Option<Self> {
+    /// `None` where OpenH264 refuses the settings.
+    pub fn new(settings: Settings) -> Option<Self> {
         let mut encoder = ptr::null_mut();
         // SAFETY: `encoder` is a place for the pointer that the call makes.
         let code = unsafe { DynamicAPI::from_source().WelsCreateSVCEncoder(&raw mut encoder) };
         if code != 0 || encoder.is_null() {
             return None;
         }
-        let (width, height) = (config.number("prep:width"), config.number("prep:height"));
+        let Settings { width, height, .. } = settings;
         let this = Self { encoder, width, height, picture: vec![0; width * height * 3 / 2] };
         let mut level = sys::WELS_LOG_QUIET;
         let _ = call!(encoder, SetOption, sys::ENCODER_OPTION_TRACE_LEVEL, (&raw mut level).cast::<c_void>());
         let mut parameters = sys::SEncParamExt::default();
         let _ = call!(encoder, GetDefaultParams, &raw mut parameters);
-        fill(&mut parameters, config);
+        fill(&mut parameters, settings);
         (call!(encoder, InitializeExt, &raw const parameters) == 0).then_some(this)
     }
 
-    pub(super) fn set_bitrate(&mut self, bitrate: usize) {
+    /// In bits a second.
+    pub fn set_bitrate(&mut self, bitrate: usize) {
         let layer = |bits| sys::SBitrateInfo { iLayer: sys::SPATIAL_LAYER_0, iBitrate: bits };
         let (target, most) = (layer(bitrate as c_int), layer((bitrate * 5 / 4) as c_int));
         // At no time may the target lie above the ceiling.
@@ -55,17 +69,17 @@ impl Encoder {
         }
     }
 
-    /// The access unit of an NV12 picture, and whether it is an IDR picture. `stride` is in bytes, `rows` from luma
-    /// to chroma.
-    pub(super) fn encode(
+    /// The access unit of an NV12 picture, and whether it is an IDR picture; `None` where its memory is too short. Rows are
+    /// `stride` bytes apart, chroma begins at byte `chroma`; `pts` is in microseconds.
+    pub fn encode(
         &mut self,
         nv12: &[u8],
         stride: usize,
-        rows: usize,
+        chroma: usize,
         pts: i64,
         idr: bool,
     ) -> Option<(Vec<u8>, bool)> {
-        self.take(nv12, stride, rows)?;
+        self.take(nv12, stride, chroma)?;
         if idr {
             let _ = call!(self.encoder, ForceIntraFrame, true);
         }
@@ -88,14 +102,14 @@ impl Encoder {
     }
 
     /// Reads an NV12 picture into this encoder's I420 one. `None` where it is too short.
-    fn take(&mut self, nv12: &[u8], stride: usize, rows: usize) -> Option<()> {
+    fn take(&mut self, nv12: &[u8], stride: usize, pairs: usize) -> Option<()> {
         let (width, height) = (self.width, self.height);
         let (y, chroma) = self.picture.split_at_mut(width * height);
         let (cb, cr) = chroma.split_at_mut(width * height / 4);
         for (row, y) in y.chunks_exact_mut(width).enumerate() {
             y.copy_from_slice(nv12.get(row * stride..)?.get(..width)?);
         }
-        let pairs = nv12.get(stride * rows..)?;
+        let pairs = nv12.get(pairs..)?;
         for (row, (cb, cr)) in cb.chunks_exact_mut(width / 2).zip(cr.chunks_exact_mut(width / 2)).enumerate()
         {
             let (pairs, _) = pairs.get(row * stride..)?.get(..width)?.as_chunks::<2>();
@@ -107,11 +121,9 @@ impl Encoder {
     }
 }
 
-fn fill(parameters: &mut sys::SEncParamExt, config: &Config) {
-    let number = |name| config.number(name) as c_int;
-    let (bitrate, most) = (number("rc:bps_target"), number("rc:bps_target") / 4 * 5);
-    let (width, height, rate) =
-        (number("prep:width"), number("prep:height"), number("rc:fps_out_num") as f32);
+fn fill(parameters: &mut sys::SEncParamExt, settings: Settings) {
+    let (bitrate, most) = (settings.bitrate as c_int, (settings.bitrate / 4 * 5) as c_int);
+    let (width, height, rate) = (settings.width as c_int, settings.height as c_int, settings.fps as f32);
     parameters.iUsageType = sys::CAMERA_VIDEO_REAL_TIME;
     (parameters.iPicWidth, parameters.iPicHeight, parameters.fMaxFrameRate) = (width, height, rate);
     (parameters.iTargetBitrate, parameters.iMaxBitrate) = (bitrate, most);
@@ -119,14 +131,14 @@ fn fill(parameters: &mut sys::SEncParamExt, config: &Config) {
     parameters.iComplexityMode = sys::LOW_COMPLEXITY;
     parameters.uiIntraPeriod = 0;
     parameters.eSpsPpsIdStrategy = sys::CONSTANT_ID;
-    parameters.iEntropyCodingModeFlag = number("h264:cabac_en");
+    parameters.iEntropyCodingModeFlag = c_int::from(settings.cabac);
     parameters.bEnableFrameSkip = false;
     parameters.bEnableSceneChangeDetect = false;
     parameters.iMultipleThreadIdc = 1;
     let layer = &mut parameters.sSpatialLayers[0];
     (layer.iVideoWidth, layer.iVideoHeight, layer.fFrameRate) = (width, height, rate);
     (layer.iSpatialBitrate, layer.iMaxSpatialBitrate) = (bitrate, most);
-    layer.uiProfileIdc = if number("h264:profile") == 66 { sys::PRO_BASELINE } else { sys::PRO_MAIN };
+    layer.uiProfileIdc = if settings.cabac { sys::PRO_MAIN } else { sys::PRO_BASELINE };
     layer.sSliceArgument.uiSliceMode = sys::SM_SINGLE_SLICE;
 }
 
