@@ -3,6 +3,7 @@
 use std::future::{Future, pending};
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -172,15 +173,16 @@ impl<'a, P: Payload + Send> Connection<'a, P> {
         observe: &mut impl FnMut(&Sample) -> Duration,
     ) -> Result<(), End> {
         let mut buffer = vec![0; 16 << 10];
-        let mut sampling = Instant::now();
+        let mut sampling = pin!(sleep_until(Instant::now()));
         loop {
             let blocked = match self.write() {
                 Ok(blocked) => blocked,
                 Err(error) => return Err(self.last_words(&mut buffer, report, error).await),
             };
             let live = self.session.is_publishing();
-            if blocked {
-                sampling = sampling.min(Instant::now() + BLOCKED);
+            let soon = Instant::now() + BLOCKED;
+            if blocked && sampling.deadline() > soon {
+                sampling.as_mut().reset(soon);
             }
             let listens = self.session.output().len() < BACKLOG;
             tokio::select! {
@@ -193,7 +195,7 @@ impl<'a, P: Payload + Send> Connection<'a, P> {
                     }
                     self.hear(report)?;
                 }
-                () = sleep_until(sampling), if live => sampling = self.sample(observe),
+                () = &mut sampling, if live => sampling.as_mut().reset(self.sample(observe)),
                 ready = self.socket.writable(), if blocked => ready.map_err(broken)?,
                 media = self.queue.next(), if live && !blocked => self.start(media),
                 ready = self.socket.readable(), if listens => {

@@ -54,7 +54,9 @@ impl Routes {
     /// Waits until no interface that is up has the address `own`, while another way leads to `peer`: what goes on from that
     /// address will not arrive. Without another way it is better to wait, since the address may come back.
     pub(crate) async fn lost(&mut self, own: IpAddr, peer: SocketAddr) -> io::Result<()> {
-        while has(own)? || !leads_to(peer) {
+        // The kernel can be told to use addresses that no interface has.
+        let was_there = has(own)?;
+        while !was_there || has(own)? || !leads_to(peer) {
             self.receive().await?;
         }
         Ok(())

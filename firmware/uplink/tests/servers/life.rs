@@ -1,5 +1,6 @@
 //! A connection's life: its beginning, its end by either side or by neither, and the next one.
 
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Duration;
@@ -73,6 +74,35 @@ fn n1_a_server_that_takes_nothing_stalls_the_connection() {
         let error = client.end().0.unwrap_err();
         assert_eq!(code(&error), 3005, "{error}");
     }
+}
+
+/// In a network namespace of its own, which needs root.
+#[test]
+fn a_connection_whose_address_the_box_has_lost_ends_at_once() {
+    let test = || {
+        // SAFETY: only the network namespace of this thread and those that it starts changes, which shares no memory by it.
+        if unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWNET) }.is_err() {
+            return eprintln!("skipped: no right to make a network namespace");
+        }
+        let ip = |arguments: &str| {
+            assert!(Command::new("ip").args(arguments.split(' ')).status().unwrap().success(), "{arguments}");
+        };
+        ip("link set lo up");
+        ip("address add 192.0.2.1/32 dev lo");
+        // The client's address is another than the server's.
+        let route = "local 127.0.0.1/32 dev lo table local src 192.0.2.1";
+        ip(&format!("route prepend {route}"));
+        let client = Client::start(&server(silent_after(4)), patient());
+        client.wait_for_start();
+        ip("address del 192.0.2.1/32 dev lo");
+        // The way there from another one is left.
+        ip(&format!("route del {route}"));
+        let (result, _) = client.end();
+        let error = result.unwrap_err();
+        assert_eq!(code(&error), 3005);
+        assert!(error.to_string().contains("192.0.2.1"), "{error}");
+    };
+    std::thread::spawn(test).join().unwrap();
 }
 
 #[test]
