@@ -1,5 +1,6 @@
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::fs::{File, OpenOptions};
+use std::io;
 use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::ptr;
@@ -23,7 +24,14 @@ unsafe impl Sync for Display {}
 
 impl Display {
     pub(super) fn open(path: &Path) -> Result<Arc<Self>, String> {
-        let node = OpenOptions::new().read(true).write(true).open(path).map_err(|error| error.to_string())?;
+        let node =
+            OpenOptions::new().read(true).write(true).open(path).map_err(|error| match error.kind() {
+                io::ErrorKind::NotFound => format!("{error}: check its name in the board file"),
+                io::ErrorKind::PermissionDenied => {
+                    format!("{error}: add the user to the group that owns it (render)")
+                }
+                _ => error.to_string(),
+            })?;
         // SAFETY: the node is open, and stays so as long as the display.
         let handle = unsafe { va::vaGetDisplayDRM(node.as_raw_fd()) };
         if handle.is_null() {

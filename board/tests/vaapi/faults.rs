@@ -124,7 +124,10 @@ fn what_can_not_be_set_up_says_why() {
         error.to_string().replace(&format!("VA-API {device} can't be opened: "), "")
     };
     let none: &dyn Fn(&mut Faults) = &|_| {};
-    assert_eq!(error("/dev/dri/none", SETTINGS, none), "No such file or directory (os error 2)");
+    assert_eq!(
+        error("/dev/dri/none", SETTINGS, none),
+        "No such file or directory (os error 2): check its name in the board file"
+    );
     let file = tempfile::NamedTempFile::new().unwrap();
     assert_eq!(
         error(&file.path().display().to_string(), SETTINGS, none),

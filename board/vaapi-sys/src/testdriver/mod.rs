@@ -10,6 +10,7 @@ mod display;
 mod encode;
 mod exports;
 mod state;
+mod surfaces;
 
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
