@@ -36,7 +36,11 @@ fn kinds(unit: &AccessUnit) -> Vec<u8> {
 
 impl Bench {
     fn new(settings: EncoderSettings) -> Self {
-        let sim = SimCamera { width: 320, height: 180, rate: RATE, pixels: PixelFormat::I420 };
+        Self::with_camera((320, 180), settings)
+    }
+
+    fn with_camera((width, height): (u32, u32), settings: EncoderSettings) -> Self {
+        let sim = SimCamera { width, height, rate: RATE, pixels: PixelFormat::I420 };
         let config = CameraConfig {
             position: Position::Front,
             source: CameraSource::Sim(sim),
@@ -83,13 +87,15 @@ fn idr_pictures_come_on_demand_with_parameter_sets() {
 }
 
 #[test]
-fn the_profile_is_the_one_asked_for() {
-    for (profile, idc) in [(H264Profile::ConstrainedBaseline, 66), (H264Profile::Main, 77)] {
-        let unit = Bench::new(EncoderSettings { profile, ..SETTINGS }).encode(true);
-        let sps = nal_units(&unit.bytes).next().unwrap().to_vec();
-        assert_eq!(sps[1], idc);
-        if profile == H264Profile::ConstrainedBaseline {
-            assert_ne!(sps[2] & 0x40, 0, "constraint_set1_flag");
+fn a_stream_is_what_was_asked_for() {
+    for profile in [H264Profile::ConstrainedBaseline, H264Profile::Main] {
+        for (width, height, bitrate) in [(320, 180, 300_000), (362, 640, 1_000_000), (1280, 720, 3_000_000)] {
+            let settings = EncoderSettings { width, height, profile, bitrate, gop: 20, ..SETTINGS };
+            let mut bench = Bench::with_camera((width, height), settings);
+            let units: Vec<AccessUnit> = (0..40).map(|number| bench.encode(number == 20)).collect();
+            let coded = units.iter().filter(|unit| unit.kind != AccessUnitKind::Skipped);
+            let complaints = receiver::complaints(&settings, coded.map(|unit| &*unit.bytes)).unwrap();
+            assert_eq!(complaints, [""; 0], "{settings:?}");
         }
     }
 }
