@@ -92,3 +92,29 @@ APT::Sandbox::User ""; Acquire::Languages "none"; APT::Get::List-Cleanup "false"
 CONF
     APT_CONFIG=$state/apt.conf apt-get -q update
 }
+
+# unpack_packages STATE ARCH SUITE ROOT PACKAGE...: a root with the packages of Debian's SUITE and all that they need, without
+# running anything of them. STATE is the folder of a private apt.
+unpack_packages() {
+    local deb state=$1 arch=$2 suite=$3 root=$4
+    shift 4
+    private_apt "$state" "$arch" deb "$suite"
+    APT_CONFIG=$state/apt.conf apt-get -q install -y --download-only --no-install-recommends "$@"
+    mkdir -p "$root"/usr/{bin,sbin,lib,lib64}
+    ln -s -t "$root" usr/{bin,sbin,lib,lib64}
+    for deb in "$state"/archives/*.deb; do
+        dpkg --fsys-tarfile "$deb" | tar -x --keep-directory-symlink -C "$root"
+    done
+    rm -rf "$root"/usr/share/{doc,man,locale,info}
+}
+
+# Links that Debian makes when it installs FFmpeg's libraries: link_blas ROOT ARCH-TRIPLET
+link_blas() {
+    ln -s -t "$1/usr/lib/$2" blas/libblas.so.3 lapack/liblapack.so.3
+}
+
+# The folder of the virtual board that scripts/rig build makes, anew whenever its recipe changes.
+virtual_board() {
+    local guest=hil-tests/rig/guest
+    echo "$CACHE/rig-$(cat $guest/make-board $guest/Kbuild $guest/modules/* | sha256sum | cut -c 1-16)"
+}

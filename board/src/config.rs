@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use media::PixelFormat;
 use serde::Deserialize;
 
+use crate::encoder_config::{EncoderConfig, SoftwareEncoderConfig};
 use crate::panel::{OledConfig, ScreenConfig, SimDisplayConfig, TftConfig};
 use crate::toml_file::{ConfigError, read_toml};
 
@@ -206,87 +207,6 @@ pub struct SimMicrophone {
     pub ppm: f64,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum EncoderConfig {
-    V4l2(V4l2EncoderConfig),
-    RockchipMpp(RockchipMppConfig),
-    Vaapi(VaapiConfig),
-    X264(X264Config),
-    Software(SoftwareEncoderConfig),
-}
-
-/// A memory-to-memory encoder of the kernel's V4L2 interface, and its quirks.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct V4l2EncoderConfig {
-    /// Its node, best a stable name below `/dev/v4l`.
-    pub device: PathBuf,
-    /// Other than H.264 for tests of the protocol only.
-    #[serde(default)]
-    pub codec: Codec,
-    /// Bits a second below which it does not work well.
-    #[serde(default)]
-    pub min_bitrate: u32,
-    /// Pictures that it keeps until later ones come.
-    #[serde(default)]
-    pub latency: usize,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Codec {
-    #[default]
-    H264,
-    /// Fast Walsh Hadamard Transform, of the kernel's vicodec.
-    Fwht,
-}
-
-/// Rockchip's Media Process Platform, and its quirks. It is there in programs that were built with feature `rkmpp`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct RockchipMppConfig {
-    /// Bits a second below which it does not work well.
-    #[serde(default)]
-    pub min_bitrate: u32,
-}
-
-/// The Video Acceleration API of x86's graphics. It is there in programs that were built with feature `vaapi`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct VaapiConfig {
-    /// Its render node: `/dev/dri/renderD128`, or a stable name below `/dev/dri/by-path`.
-    pub device: PathBuf,
-}
-
-/// x264, on the processor's cores. It is there in programs that were built with feature `gpl`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct X264Config {}
-
-/// OpenH264, on the processor's cores.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SoftwareEncoderConfig {}
-
-impl EncoderConfig {
-    pub fn is_hardware(&self) -> bool {
-        !matches!(self, Self::Software(_) | Self::X264(_))
-    }
-}
-
-impl fmt::Display for EncoderConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::V4l2(config) => write!(f, "encoder {}", config.device.display()),
-            Self::RockchipMpp(_) => f.write_str("encoder Rockchip MPP"),
-            Self::Vaapi(config) => write!(f, "encoder VA-API {}", config.device.display()),
-            Self::X264(_) => f.write_str("encoder x264"),
-            Self::Software(_) => f.write_str("encoder OpenH264"),
-        }
-    }
-}
-
 /// A GPIO line, by its name in the device tree (`gpioinfo`).
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -477,6 +397,7 @@ impl Board {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::RockchipMppConfig;
 
     fn read(text: &str) -> Result<Board, String> {
         let file = tempfile::NamedTempFile::new().unwrap();

@@ -5,6 +5,8 @@
 
 mod alsa;
 mod config;
+mod dma_buf;
+mod encoder_config;
 mod error;
 mod file;
 mod lines;
@@ -27,10 +29,13 @@ use media::{Camera, EncodeError, EncoderSettings, Microphone, VideoEncoder};
 
 pub use alsa::provide_configuration as provide_alsa_configuration;
 pub use config::{
-    AlsaSource, Board, CameraConfig, CameraSource, Codec, EncoderConfig, FileCamera, FlashConfig,
-    LampsConfig, LineConfig, MicrophoneConfig, MicrophoneSource, MountRotation, Position, RockchipMppConfig,
-    SerialLineConfig, SimCamera, SimMicrophone, SoftwareEncoderConfig, TorchConfig, TorchSource,
-    V4l2EncoderConfig, V4l2Source, VaapiConfig, WatchdogConfig, X264Config,
+    AlsaSource, Board, CameraConfig, CameraSource, FileCamera, FlashConfig, LampsConfig, LineConfig,
+    MicrophoneConfig, MicrophoneSource, MountRotation, Position, SerialLineConfig, SimCamera, SimMicrophone,
+    TorchConfig, TorchSource, V4l2Source, WatchdogConfig,
+};
+pub use encoder_config::{
+    Codec, EncoderConfig, RockchipMppConfig, SoftwareEncoderConfig, V4l2EncoderConfig, VaapiConfig,
+    X264Config,
 };
 pub use error::OpenError;
 pub use lines::{Edge, Inputs, Lamp};

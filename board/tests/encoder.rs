@@ -19,8 +19,8 @@ fn idr_pictures_come_on_demand_with_parameter_sets() {
 }
 
 #[test]
-fn the_profile_is_the_one_asked_for() {
-    each(conformance::the_profile_is_the_one_asked_for);
+fn a_stream_is_what_was_asked_for() {
+    each(conformance::a_stream_is_what_was_asked_for);
 }
 
 #[test]

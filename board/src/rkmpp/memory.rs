@@ -9,7 +9,7 @@ use rkmpp_sys as mpp;
 use rkmpp_sys::{MppBuffer, MppBufferGroup};
 
 use super::context::check;
-use super::dma_buf;
+use crate::dma_buf;
 
 /// One that is encoded, one that is filled, and one that waits in between.
 const BUFFERS: usize = 3;

@@ -6,7 +6,6 @@
 
 mod configuration;
 mod context;
-mod dma_buf;
 mod input;
 mod memory;
 mod packets;

@@ -9,7 +9,8 @@ use rkmpp_sys as mpp;
 use rkmpp_sys::{MppPacket, MppTask};
 
 use super::context::Context;
-use super::{dma_buf, failed};
+use super::failed;
+use crate::dma_buf;
 
 /// Packets that are lent. Each holds a buffer of a byte for each pixel, which is much memory, and the library goes wrong at some
 /// fifty of them (mpp#939); where a slow network keeps more, they are copied.

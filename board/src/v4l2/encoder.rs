@@ -48,6 +48,21 @@ pub(crate) struct V4l2Encoder {
     broken: bool,
     /// Since when nothing more goes in.
     draining: Option<Instant>,
+    /// Its bitrate can't be changed any more.
+    keeps_bitrate: bool,
+}
+
+/// Why it can't be opened.
+enum Refusal {
+    /// For pictures of this size.
+    Size,
+    Other(io::Error),
+}
+
+impl From<io::Error> for Refusal {
+    fn from(cause: io::Error) -> Self {
+        Self::Other(cause)
+    }
 }
 
 /// Both queues with their formats, before there are buffers.
@@ -61,12 +76,15 @@ struct Context {
 impl V4l2Encoder {
     /// Goes through the initialization of the kernel's document, step by step.
     pub(crate) fn open(config: &V4l2EncoderConfig, settings: EncoderSettings) -> Result<Self, EncodeError> {
-        let name = config.device.display().to_string();
-        Self::try_open(config, settings)
-            .map_err(|error| EncodeError::Open { encoder: name, cause: error.to_string() })
+        let encoder = config.device.display().to_string();
+        let EncoderSettings { width, height, .. } = settings;
+        Self::try_open(config, settings).map_err(|refusal| match refusal {
+            Refusal::Size => EncodeError::Size { encoder, width, height },
+            Refusal::Other(cause) => EncodeError::Open { encoder, cause: cause.to_string() },
+        })
     }
 
-    fn try_open(config: &V4l2EncoderConfig, settings: EncoderSettings) -> io::Result<Self> {
+    fn try_open(config: &V4l2EncoderConfig, settings: EncoderSettings) -> Result<Self, Refusal> {
         let settings = EncoderSettings { bitrate: settings.bitrate.max(config.min_bitrate), ..settings };
         let context = Context::new(config, &settings)?;
         // Its memory suits the device whatever that needs; an encoder that has one context only goes without.
@@ -92,6 +110,7 @@ impl V4l2Encoder {
             finished: Timestamp::default(),
             broken: false,
             draining: None,
+            keeps_bitrate: false,
         })
     }
 
@@ -173,12 +192,12 @@ impl V4l2Encoder {
 }
 
 impl Context {
-    fn new(config: &V4l2EncoderConfig, settings: &EncoderSettings) -> io::Result<Self> {
+    fn new(config: &V4l2EncoderConfig, settings: &EncoderSettings) -> Result<Self, Refusal> {
         let device = Arc::new(Device::open_encoder(&config.device)?);
         let (coded, pictures) = (Queue::capture(&device), Queue::output(&device));
         let size = (settings.width, settings.height);
         let code = config.codec.fourcc();
-        let unsupported = |what: String| io::Error::new(io::ErrorKind::Unsupported, what);
+        let unsupported = |what: String| Refusal::Other(io::Error::new(io::ErrorKind::Unsupported, what));
         // An IDR picture has fewer bytes than a raw one by far.
         let bytes = (size.0 * size.1 / 2).max(256 << 10) as usize;
         if coded.set_format(code, size, 0, bytes)?.fourcc != code {
@@ -188,17 +207,26 @@ impl Context {
             .ok_or_else(|| unsupported("it takes none of NV12, NV21 and YU12".into()))?;
         let pix = pictures.set_format(raw, size, stride, 0)?;
         let mut layout = layout(&pix)
-            .filter(|_| pix.fourcc == raw && pix.width >= size.0 && pix.height >= size.1)
-            .ok_or_else(|| unsupported(format!("{}x{} is outside of its sizes", size.0, size.1)))?;
+            .filter(|_| pix.fourcc == raw)
+            .ok_or_else(|| unsupported("it takes another format than it offers".into()))?;
+        if pix.width < size.0 || pix.height < size.1 {
+            return Err(Refusal::Size);
+        }
         pictures.set_rate(settings.fps.into());
         // What it rounded up to must not be seen.
         let seen = pictures.crop(size).unwrap_or((pix.width, pix.height));
         if seen != size {
-            return Err(unsupported(format!("{}x{} would be seen as {}x{}", size.0, size.1, seen.0, seen.1)));
+            tracing::warn!("{}x{} would be seen as {}x{}", size.0, size.1, seen.0, seen.1);
+            return Err(Refusal::Size);
         }
         (layout.width, layout.height) = size;
         Ok(Self { device, coded, pictures, layout })
     }
+}
+
+/// Whether a driver answers so that a control may not have a value, or not now (kernel: `VIDIOC_S_EXT_CTRLS`).
+fn is_refusal(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EBUSY | libc::EINVAL | libc::ERANGE | libc::EACCES))
 }
 
 /// The raw format that pictures have already, or else the first that can be made, and the stride that they have.
@@ -297,7 +325,21 @@ impl VideoEncoder for V4l2Encoder {
 
     fn set_bitrate(&mut self, bitrate: u32) -> Result<(), EncodeError> {
         let bitrate = bitrate.max(self.min_bitrate);
-        self.set(sys::V4L2_CID_MPEG_VIDEO_BITRATE, bitrate.into()).map_err(|error| self.failed(&error))
+        let unsupported = |encoder: &str| EncodeError::Unsupported {
+            encoder: encoder.into(),
+            what: "other bitrate".into(),
+        };
+        if self.keeps_bitrate {
+            return Err(unsupported(&self.name));
+        }
+        self.set(sys::V4L2_CID_MPEG_VIDEO_BITRATE, bitrate.into()).map_err(|error| {
+            if !is_refusal(&error) {
+                return self.failed(&error);
+            }
+            tracing::warn!(encoder = self.name, bitrate, %error, "it keeps the bitrate that it has");
+            self.keeps_bitrate = true;
+            unsupported(&self.name)
+        })
     }
 
     fn set_fps(&mut self, fps: u32) -> Result<(), EncodeError> {

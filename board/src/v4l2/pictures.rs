@@ -9,6 +9,7 @@ use v4l::v4l_sys as sys;
 
 use super::queue::{Filled, Memory, PLANES, Queue};
 use super::stream::Mapped;
+use crate::dma_buf;
 
 /// Buffers of the encoder's own memory.
 const OWN: u32 = 4;
@@ -107,9 +108,18 @@ impl Pictures {
         inside < self.depth.min(self.slots.len()) && !self.own.lock().is_empty()
     }
 
+    /// A buffer that the processor may fill.
     pub(super) fn take_own(&self) -> Option<Pooled<Box<dyn Buffer>>> {
         let buffer = self.own.lock().pop()?;
+        self.exported(&*buffer).for_each(dma_buf::begin_access);
         Some(Pooled::new(buffer, Arc::clone(&self.home)))
+    }
+
+    /// The DMA-BUFs of a buffer of the encoder's own memory. Only for those must caches be cared for here: where a queue has
+    /// buffers of its own, and at the camera, `VIDIOC_QBUF` and `VIDIOC_DQBUF` do it (kernel: videobuf2).
+    fn exported<'a>(&self, buffer: &'a dyn Buffer) -> impl Iterator<Item = RawFd> + use<'a> {
+        let planes = if self.memory == Memory::DmaBuf { PLANES } else { 0 };
+        (0..planes).map_while(|plane| Some(buffer.dma_buf(plane)?.as_raw_fd()))
     }
 
     /// Hands a picture to the driver, as it is or copied; returns the bytes that were copied.
@@ -141,6 +151,9 @@ impl Pictures {
 
     /// Queues a picture; returns the number of its buffer.
     fn fill(&self, frame: &Frame) -> io::Result<u32> {
+        if frame.buffer().belongs_to(&self.home) {
+            self.exported(&***frame.buffer()).for_each(dma_buf::end_access);
+        }
         let dma_bufs = self.dma_bufs(frame);
         let index = if dma_bufs.is_some() {
             let free = || self.slots.iter().enumerate().filter(|(_, slot)| slot.frame.is_none());

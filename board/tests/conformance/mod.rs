@@ -71,13 +71,16 @@ pub(crate) fn idr_pictures_come_on_demand_with_parameter_sets(config: &EncoderCo
     assert_eq!(at, [0, 75], "{config}");
 }
 
-pub(crate) fn the_profile_is_the_one_asked_for(config: &EncoderConfig) {
-    for (profile, idc) in [(H264Profile::ConstrainedBaseline, 66), (H264Profile::Main, 77)] {
-        let unit = Bench::new(config, EncoderSettings { profile, ..SETTINGS }).encode(true);
-        let sps = nal_units(&unit.bytes).next().unwrap().to_vec();
-        assert_eq!(sps[1], idc, "{config}");
-        if profile == H264Profile::ConstrainedBaseline {
-            assert_ne!(sps[2] & 0x40, 0, "constraint_set1_flag");
+/// The list that every stream is held to, in sizes that are multiples of nothing too.
+pub(crate) fn a_stream_is_what_was_asked_for(config: &EncoderConfig) {
+    for profile in [H264Profile::ConstrainedBaseline, H264Profile::Main] {
+        for (width, height, bitrate) in [(320, 180, 300_000), (362, 640, 1_000_000), (1280, 720, 3_000_000)] {
+            let settings = EncoderSettings { width, height, profile, bitrate, gop: 20, ..SETTINGS };
+            let mut bench = Bench::new(config, settings);
+            let units: Vec<AccessUnit> = (0..40).map(|number| bench.encode(number == 20)).collect();
+            let coded = units.iter().filter(|unit| unit.kind != AccessUnitKind::Skipped);
+            let complaints = receiver::complaints(&settings, coded.map(|unit| &*unit.bytes)).unwrap();
+            assert_eq!(complaints, [""; 0], "{config} {settings:?}");
         }
     }
 }

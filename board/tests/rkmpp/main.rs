@@ -39,6 +39,17 @@ fn pictures_of_the_camera_go_in_without_a_copy_and_come_back() {
 }
 
 #[test]
+fn a_stream_is_what_was_asked_for() {
+    for profile in [H264Profile::ConstrainedBaseline, H264Profile::Main] {
+        let settings = EncoderSettings { profile, gop: 25, ..SETTINGS };
+        let mut bench = Bench::new(settings);
+        let units: Vec<AccessUnit> = (0..50).map(|number| bench.encode(number % 25 == 0)).collect();
+        let complaints = receiver::complaints(&settings, units.iter().map(|unit| &*unit.bytes)).unwrap();
+        assert_eq!(complaints, [""; 0]);
+    }
+}
+
+#[test]
 fn the_hardware_is_set_up_as_asked() {
     let bench = Bench::new(EncoderSettings { profile: H264Profile::Main, ..SETTINGS });
     for (name, value) in [

@@ -27,6 +27,9 @@ pub struct EncoderSettings {
 pub enum EncodeError {
     #[error("{encoder} can't be opened: {cause}")]
     Open { encoder: String, cause: String },
+    /// It can't be opened for that size, but may be for another.
+    #[error("{encoder} takes no pictures of {width}x{height}")]
+    Size { encoder: String, width: u32, height: u32 },
     #[error("{encoder} failed: {cause}")]
     Failed { encoder: String, cause: String },
     #[error("{encoder} takes no {what}")]
@@ -128,7 +131,8 @@ pub trait VideoEncoder: Send {
         Ok(())
     }
 
-    /// Sets the target for the pictures to come, in bits a second, without a key frame.
+    /// Sets the target for the pictures to come, in bits a second, without a key frame. One that keeps the target with which
+    /// it was opened answers [`EncodeError::Unsupported`] and goes on.
     fn set_bitrate(&mut self, bitrate: u32) -> Result<(), EncodeError>;
 
     /// Sets the rate of the pictures to come.

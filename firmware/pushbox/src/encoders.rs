@@ -45,9 +45,11 @@ impl Encoders {
     }
 
     /// Opens the first that can be opened for a picture of that size. `given_up` is told of each that can't, but the last.
+    /// Where there is another size to try, one that only refuses this size is not given up (spec 4.28).
     pub(crate) fn open(
         &mut self,
         settings: EncoderSettings,
+        has_other_size: bool,
         mut given_up: impl FnMut(&EncoderConfig, &EncodeError),
     ) -> Result<Box<dyn VideoEncoder>, EncodeError> {
         loop {
@@ -58,6 +60,7 @@ impl Encoders {
             };
             match board::open_encoder(config, settings) {
                 Ok(encoder) => return Ok(encoder),
+                Err(error @ EncodeError::Size { .. }) if has_other_size => return Err(error),
                 Err(error) if self.first + 1 < self.configs.len() => {
                     given_up(config, &error);
                     self.give_up();

@@ -381,26 +381,26 @@ impl Worker {
         let profile = if plan.baseline { H264Profile::ConstrainedBaseline } else { H264Profile::Main };
         let passes = plan.passes;
         let (stage, encoders) = (&self.stage, &mut self.encoders);
-        let mut open = |Size { width, height }: Size| {
+        let mut open = |Size { width, height }: Size, has_other_size: bool| {
             if passes {
                 return Ok(board::passthrough());
             }
             let source = source.filter(|layout| (layout.width, layout.height) == (width, height));
             let gop = GOP.as_secs() as u32 * fps;
             let settings = EncoderSettings { width, height, fps, bitrate, gop, profile, source };
-            encoders.open(settings, |config, error| {
+            encoders.open(settings, has_other_size, |config, error| {
                 warn!(%error, %config, "given up for this session");
                 let params = Map::from_iter([("reason".to_owned(), json!(error.to_string()))]);
                 stage.notice(Code::HardwareEncoderFailed, params);
             })
         };
-        let (size, encoder) = match open(plan.size) {
+        let (size, encoder) = match open(plan.size, fallback != plan.size) {
             Ok(encoder) => (plan.size, encoder),
             Err(error) if fallback == plan.size => return Err(error),
             Err(error) => {
                 warn!(%error, size = %plan.size, "size refused");
                 stage.notice(Code::SizeUnsupported, plan.size.params());
-                (fallback, open(fallback)?)
+                (fallback, open(fallback, false)?)
             }
         };
         let input = encoder.input();

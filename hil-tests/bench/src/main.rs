@@ -3,6 +3,7 @@
 mod arm;
 mod contest;
 mod feed;
+mod hardware;
 mod peers;
 mod rate;
 mod table;
@@ -38,15 +39,25 @@ struct Arguments {
     /// Counts instructions of ARM binaries, with the emulator in this folder
     #[arg(long, value_name = "FOLDER")]
     arm: Option<PathBuf>,
+    /// Counts instructions on the virtual board in this folder, where a hardware encoder makes the stream
+    #[arg(long, value_name = "FOLDER", requires = "peers")]
+    board: Option<PathBuf>,
+    /// Its disk with the peers' programs
+    #[arg(long, value_name = "FILE")]
+    peers: Option<PathBuf>,
     /// Where the figures go, as JSON and as text
     #[arg(long)]
     out: PathBuf,
 }
 
 fn main() -> Result<()> {
-    let Arguments { seconds, pushbox, rate, link, trace, arm, out } = Arguments::parse();
+    let Arguments { seconds, pushbox, rate, link, trace, arm, board, peers, out } = Arguments::parse();
     if rate {
         return rate::compare(&out, pushbox.as_deref(), link.as_deref(), trace.as_deref());
+    }
+    if let (Some(board), Some(peers)) = (board, peers) {
+        let costs = hardware::measure(&board, &peers, seconds)?;
+        return keep(&out, "encoder", &hardware::text(&costs, seconds), &costs);
     }
     let pushbox = pushbox.context("--pushbox says which program is measured")?;
     match arm {

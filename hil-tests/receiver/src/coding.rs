@@ -2,7 +2,7 @@
 
 use h264_reader::Context;
 use h264_reader::nal::pps::PicParameterSet;
-use h264_reader::nal::sps::SeqParameterSet;
+use h264_reader::nal::sps::{PicOrderCntType, SeqParameterSet};
 use h264_reader::nal::{Nal, RefNal};
 use h264_reader::rbsp::BitRead;
 use serde::Serialize;
@@ -18,17 +18,28 @@ pub struct Coding {
     pub height: u32,
     /// By its timing information.
     pub fps: Option<f64>,
+    /// Whether it keeps to what Constrained Baseline and Main have in common (H.264 clause A.2.1.1).
+    pub is_constrained: bool,
+    /// Whether a player knows that it may show each picture at once: by the order count's type or by the number of pictures
+    /// that wait for others (H.264 clauses 8.2.1 and E.2.1).
+    pub is_in_order: bool,
 }
 
 /// Reads an AVCDecoderConfigurationRecord (ISO/IEC 14496-15, 5.3.3.1), or says what a publisher may not do.
 pub(crate) fn read(record: &[u8]) -> Result<Coding, String> {
     let [sps, pps] = parameter_sets(record).ok_or("an AVC header that can't be read")?;
-    let bits = |unit| RefNal::new(unit, &[], true).rbsp_bits();
-    let parsed = SeqParameterSet::from_bits(bits(sps))
-        .map_err(|error| format!("an SPS that can't be read: {error:?}"))?;
+    let coding = read_sets(sps, pps)?;
     if record[1..4] != sps[1..4] {
         return Err("an AVC header with a profile or level that is not the SPS's".into());
     }
+    Ok(coding)
+}
+
+/// Reads SPS and PPS, without start codes, or says what they may not have.
+pub(crate) fn read_sets(sps: &[u8], pps: &[u8]) -> Result<Coding, String> {
+    let bits = |unit| RefNal::new(unit, &[], true).rbsp_bits();
+    let parsed = SeqParameterSet::from_bits(bits(sps))
+        .map_err(|error| format!("an SPS that can't be read: {error:?}"))?;
     let (width, height) =
         parsed.pixel_dimensions().map_err(|error| format!("an SPS without a size: {error:?}"))?;
     let profile = parsed.profile_idc.into();
@@ -40,7 +51,15 @@ pub(crate) fn read(record: &[u8]) -> Result<Coding, String> {
     let timing = vui.and_then(|vui| vui.timing_info.as_ref());
     // A tick is that of a field (H.264 clause E.2.1).
     let fps = timing.map(|it| f64::from(it.time_scale) / f64::from(it.num_units_in_tick.max(1)) / 2.0);
-    let coding = Coding { profile, level: parsed.level_idc, width, height, fps };
+    let coding = Coding {
+        profile,
+        level: parsed.level_idc,
+        width,
+        height,
+        fps,
+        is_constrained: parsed.constraint_flags.flag1(),
+        is_in_order: reorders.is_some() || matches!(parsed.pic_order_cnt, PicOrderCntType::TypeTwo),
+    };
     let mut context = Context::default();
     context.put_seq_param_set(parsed);
     PicParameterSet::from_bits(&context, bits(pps))

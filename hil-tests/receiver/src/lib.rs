@@ -5,6 +5,7 @@ mod amf;
 mod audio;
 mod chunk;
 mod coding;
+mod conformance;
 mod flv;
 mod measure;
 mod report;
@@ -13,6 +14,7 @@ mod snapshot;
 mod video;
 
 pub use coding::Coding;
+pub use conformance::{complaints, complaints_of_recording};
 pub use flv::{FlvWriter, read as read_flv};
 pub use measure::Measure;
 pub use report::{Arrival, Quantiles, Report};

@@ -40,6 +40,8 @@ pub struct VirtualBoard {
     /// Kernel, initrd, root file system, boot loader and empty flash, as `scripts/rig build` makes them.
     image: PathBuf,
     boot_loader: bool,
+    /// Where instructions are counted: a disk with what counts them.
+    counting: Option<PathBuf>,
     machine: Option<Machine>,
     lines: Lines,
     oled: Arc<Mutex<Ssd1306>>,
@@ -61,7 +63,15 @@ impl VirtualBoard {
         fs::copy(image.join("flash"), folder.path().join("flash"))
             .with_context(|| format!("{}: run scripts/rig build", image.display()))?;
         let (lines, oled) = (Lines::new(&LINES), Arc::default());
-        Ok(Self { image: image.to_owned(), boot_loader, machine: None, lines, oled, folder })
+        let (image, counting) = (image.to_owned(), None);
+        Ok(Self { image, boot_loader, counting, machine: None, lines, oled, folder })
+    }
+
+    /// Counts instructions, for `perf` on the board, with `disk` as its third one. Its one processor then executes an
+    /// instruction a nanosecond, by a clock that goes as slowly as the emulator needs it (QEMU: `-icount`).
+    #[must_use]
+    pub fn counting(self, disk: &Path) -> Self {
+        Self { counting: Some(disk.to_owned()), ..self }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -75,8 +85,8 @@ impl VirtualBoard {
         let own = |name: &str| self.path(name).display().to_string();
         // Devices outside of QEMU see the guest's memory, so it must be shared.
         command
-            .args(["-M", "virt,gic-version=3,memory-backend=memory", "-cpu", "cortex-a53", "-smp", "2"])
-            .args(["-accel", "tcg,thread=multi", "-display", "none", "-nodefaults", "-m", MEMORY])
+            .args(["-M", "virt,gic-version=3,memory-backend=memory", "-cpu", "cortex-a53"])
+            .args(["-display", "none", "-nodefaults", "-m", MEMORY])
             .args(["-object", &format!("memory-backend-memfd,id=memory,size={MEMORY},share=on")])
             .args(["-kernel", &image("vmlinuz"), "-initrd", &image("initrd")])
             .args(["-append", "console=ttyAMA0 panic=-1", "-serial", "stdio"])
@@ -97,6 +107,14 @@ impl VirtualBoard {
         if self.boot_loader {
             command.args(["-bios", &image("u-boot.bin")]);
         }
+        match &self.counting {
+            // The counter is that of all processors, and exact only where their speed is fixed.
+            Some(disk) => command
+                .args(["-smp", "1", "-accel", "tcg,thread=single", "-icount", "shift=0"])
+                .args(["-drive", &format!("file={},format=raw,if=none,id=disk,readonly=on", disk.display())])
+                .args(["-device", "virtio-blk-pci,drive=disk"]),
+            None => command.args(["-smp", "2", "-accel", "tcg,thread=multi"]),
+        };
         // QEMU would offer event indices to the guest whether the device knows them or not.
         for device in ["gpio", "i2c"] {
             command

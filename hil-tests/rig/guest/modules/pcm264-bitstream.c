@@ -162,29 +162,43 @@ static void put_slice_header(struct writer *writer, bool idr, u8 frame_num, u16 
 	put_ue(writer, 1); /* disable_deblocking_filter_idc */
 }
 
-/* What is beyond the edges is the edge. No sample is zero, so that nothing looks like a start code. */
+/* 16 bytes of a line. What is beyond its end is its last sample, of `sample` bytes. */
+static void fetch_row(const u8 *line, u32 at, u32 length, u32 sample, u8 *row)
+{
+	u32 i;
+
+	if (at + 16 <= length) {
+		memcpy(row, line + at, 16);
+		return;
+	}
+	for (i = 0; i < 16; i++)
+		row[i] = line[at + i < length ? at + i : length - sample + i % sample];
+}
+
+/* A macroblock as it lies in the picture: 16 rows of Y, 8 of Cb and Cr. What is below the last row is that row. */
 static void fetch(const struct pcm264_stream *stream, const struct pcm264_picture *picture, u32 column, u32 row,
 		  u8 *macroblock)
 {
-	u32 x, y;
+	u32 y;
 
-	for (y = 0; y < 16; y++) {
-		const u8 *line = picture->luma + min(row * 16 + y, stream->height - 1) * picture->luma_stride;
+	for (y = 0; y < 16; y++, macroblock += 16)
+		fetch_row(picture->luma + min(row * 16 + y, stream->height - 1) * picture->luma_stride, column * 16,
+			  stream->width, 1, macroblock);
+	for (y = 0; y < 8; y++, macroblock += 16)
+		fetch_row(picture->chroma + min(row * 8 + y, stream->height / 2 - 1) * picture->chroma_stride,
+			  column * 16, stream->width, 2, macroblock);
+}
 
-		for (x = 0; x < 16; x++)
-			*macroblock++ = max_t(u8, line[min(column * 16 + x, stream->width - 1)], 1);
-	}
-	for (y = 0; y < 8; y++) {
-		const u8 *line = picture->chroma +
-				 min(row * 8 + y, stream->height / 2 - 1) * picture->chroma_stride;
+/* Y, then Cb, then Cr (clause 7.3.5). No sample is zero, so that nothing looks like a start code. */
+static void put_samples(struct writer *writer, const u8 *macroblock)
+{
+	u32 i, plane;
 
-		for (x = 0; x < 8; x++) {
-			u32 at = min(column * 8 + x, stream->width / 2 - 1) * 2;
-
-			macroblock[y * 8 + x] = max_t(u8, line[at], 1);
-			macroblock[64 + y * 8 + x] = max_t(u8, line[at + 1], 1);
-		}
-	}
+	for (i = 0; i < 256; i++)
+		put_byte(writer, max_t(u8, macroblock[i], 1));
+	for (plane = 0; plane < 2; plane++)
+		for (i = 256 + plane; i < MACROBLOCK; i += 2)
+			put_byte(writer, max_t(u8, macroblock[i], 1));
 }
 
 u32 pcm264_macroblocks(const struct pcm264_stream *stream)
@@ -207,7 +221,7 @@ u32 pcm264_write(const struct pcm264_stream *stream, const struct pcm264_picture
 {
 	struct writer writer = { .out = out };
 	u32 columns = DIV_ROUND_UP(stream->width, 16), rows = DIV_ROUND_UP(stream->height, 16);
-	u32 column, row, i, skipped = 0;
+	u32 column, row, skipped = 0;
 	u8 macroblock[MACROBLOCK];
 
 	if (idr) {
@@ -228,8 +242,7 @@ u32 pcm264_write(const struct pcm264_stream *stream, const struct pcm264_picture
 			skipped = 0;
 			put_ue(&writer, idr ? 25 : 30); /* mb_type: I_PCM */
 			align(&writer);
-			for (i = 0; i < MACROBLOCK; i++)
-				put_byte(&writer, macroblock[i]);
+			put_samples(&writer, macroblock);
 		}
 	}
 	if (skipped)

@@ -40,11 +40,20 @@ static unsigned int delay_ms = 5;
 module_param(delay_ms, uint, 0644);
 MODULE_PARM_DESC(delay_ms, "how long a picture takes");
 static unsigned int alignment = 2;
-module_param(alignment, uint, 0444);
+module_param(alignment, uint, 0644);
 MODULE_PARM_DESC(alignment, "pictures have rows and columns in multiples of this");
+static unsigned int max_side = MAX_SIDE;
+module_param(max_side, uint, 0644);
+MODULE_PARM_DESC(max_side, "pictures are no wider and no higher than this");
 static bool imports = true;
-module_param(imports, bool, 0444);
+module_param(imports, bool, 0644);
 MODULE_PARM_DESC(imports, "pictures may lie in DMA-BUFs");
+static bool fixed;
+module_param(fixed, bool, 0644);
+MODULE_PARM_DESC(fixed, "the bitrate can't be changed while coded pictures stream");
+static bool refuses;
+module_param(refuses, bool, 0644);
+MODULE_PARM_DESC(refuses, "the bitrate can't be changed at all once it was set");
 
 struct pcm264 {
 	struct v4l2_device v4l2_dev;
@@ -60,13 +69,13 @@ struct context {
 	struct v4l2_ctrl *gop, *profile, *level;
 	struct delayed_work work;
 	struct pcm264_stream stream;
-	/* Of the raw pictures. */
-	u32 fourcc, width, height, stride, size;
+	/* Of the raw pictures; the stream has their colours. */
+	struct v4l2_pix_format_mplane raw;
 	u32 coded_size, sequence;
 	/* Pictures since the last IDR picture. */
 	u32 since_idr;
 	u16 idr_pic_id;
-	bool force_idr;
+	bool force_idr, has_bitrate;
 	u8 *reference;
 };
 
@@ -98,12 +107,13 @@ static void encode(struct context *context, struct vb2_v4l2_buffer *source, stru
 {
 	struct vb2_buffer *raw = &source->vb2_buf, *coded = &target->vb2_buf;
 	bool idr = context->force_idr || !context->since_idr || context->since_idr >= context->gop->cur.val;
+	u32 stride = context->raw.plane_fmt[0].bytesperline;
 	struct pcm264_picture picture = {
-		.luma = vb2_plane_vaddr(raw, 0), .luma_stride = context->stride, .chroma_stride = context->stride,
+		.luma = vb2_plane_vaddr(raw, 0), .luma_stride = stride, .chroma_stride = stride,
 	};
 
-	picture.chroma = context->fourcc == V4L2_PIX_FMT_NV12M ? vb2_plane_vaddr(raw, 1) :
-								  picture.luma + context->stride * context->height;
+	picture.chroma = context->raw.num_planes > 1 ? vb2_plane_vaddr(raw, 1) :
+						       picture.luma + stride * context->raw.height;
 	if (idr) {
 		context->since_idr = 0;
 		context->idr_pic_id++;
@@ -169,38 +179,61 @@ static int queue_setup(struct vb2_queue *queue, unsigned int *buffers, unsigned 
 		       struct device *alloc_devs[])
 {
 	struct context *context = vb2_get_drv_priv(queue);
-	u32 luma = context->stride * context->height;
+	bool is_coded = V4L2_TYPE_IS_CAPTURE(queue->type);
+	u32 i, needed[VIDEO_MAX_PLANES], count = is_coded ? 1 : context->raw.num_planes;
 
-	if (*planes)
+	for (i = 0; i < count; i++)
+		needed[i] = is_coded ? context->coded_size : context->raw.plane_fmt[i].sizeimage;
+	/* VIDIOC_CREATE_BUFS brings sizes of its own. */
+	if (*planes) {
+		for (i = 0; i < count; i++)
+			if (*planes != count || sizes[i] < needed[i])
+				return -EINVAL;
 		return 0;
-	*planes = 1;
-	sizes[0] = V4L2_TYPE_IS_CAPTURE(queue->type) ? context->coded_size : context->size;
-	if (V4L2_TYPE_IS_OUTPUT(queue->type) && context->fourcc == V4L2_PIX_FMT_NV12M) {
-		*planes = 2;
-		sizes[0] = luma;
-		sizes[1] = luma / 2;
 	}
+	*planes = count;
+	memcpy(sizes, needed, count * sizeof(*sizes));
 	return 0;
 }
 
 static int buf_prepare(struct vb2_buffer *buffer)
 {
 	struct context *context = vb2_get_drv_priv(buffer->vb2_queue);
-	u32 luma = context->stride * context->height;
-	bool apart = context->fourcc == V4L2_PIX_FMT_NV12M;
+	u32 i;
 
 	if (V4L2_TYPE_IS_CAPTURE(buffer->type))
-		return 0;
-	to_vb2_v4l2_buffer(buffer)->field = V4L2_FIELD_NONE;
+		return vb2_plane_size(buffer, 0) < context->coded_size ? -EINVAL : 0;
 	/* A real one takes no short picture either. */
-	return vb2_get_plane_payload(buffer, 0) < (apart ? luma : luma / 2 * 3) ? -EINVAL : 0;
+	for (i = 0; i < context->raw.num_planes; i++)
+		if (vb2_get_plane_payload(buffer, i) < context->raw.plane_fmt[i].sizeimage)
+			return -EINVAL;
+	return 0;
+}
+
+/* Progressive pictures only. */
+static int buf_out_validate(struct vb2_buffer *buffer)
+{
+	struct vb2_v4l2_buffer *picture = to_vb2_v4l2_buffer(buffer);
+
+	if (picture->field == V4L2_FIELD_ANY)
+		picture->field = V4L2_FIELD_NONE;
+	return picture->field == V4L2_FIELD_NONE ? 0 : -EINVAL;
 }
 
 static void buf_queue(struct vb2_buffer *buffer)
 {
+	static const struct v4l2_event end = { .type = V4L2_EVENT_EOS };
 	struct context *context = vb2_get_drv_priv(buffer->vb2_queue);
+	struct v4l2_m2m_ctx *m2m = context->fh.m2m_ctx;
 
-	v4l2_m2m_buf_queue(context->fh.m2m_ctx, to_vb2_v4l2_buffer(buffer));
+	/* Drained while it had no place to say so (Drain, corner cases). */
+	if (V4L2_TYPE_IS_CAPTURE(buffer->type) && vb2_is_streaming(buffer->vb2_queue) && v4l2_m2m_dst_buf_is_last(m2m)) {
+		vb2_set_plane_payload(buffer, 0, 0);
+		v4l2_m2m_last_buffer_done(m2m, to_vb2_v4l2_buffer(buffer));
+		v4l2_event_queue_fh(&context->fh, &end);
+		return;
+	}
+	v4l2_m2m_buf_queue(m2m, to_vb2_v4l2_buffer(buffer));
 }
 
 static void return_buffers(struct vb2_queue *queue, enum vb2_buffer_state state)
@@ -252,9 +285,12 @@ static void stop_streaming(struct vb2_queue *queue)
 static const struct vb2_ops queue_ops = {
 	.queue_setup = queue_setup,
 	.buf_prepare = buf_prepare,
+	.buf_out_validate = buf_out_validate,
 	.buf_queue = buf_queue,
 	.start_streaming = start_streaming,
 	.stop_streaming = stop_streaming,
+	.wait_prepare = vb2_ops_wait_prepare,
+	.wait_finish = vb2_ops_wait_finish,
 };
 
 static int queue_init(void *priv, struct vb2_queue *source, struct vb2_queue *target)
@@ -305,43 +341,11 @@ static int enum_raw(struct file *file, void *priv, struct v4l2_fmtdesc *format)
 
 static int enum_sizes(struct file *file, void *priv, struct v4l2_frmsizeenum *size)
 {
-	if (size->index)
+	if (size->index || (size->pixel_format != V4L2_PIX_FMT_H264 && size->pixel_format != V4L2_PIX_FMT_NV12 &&
+			    size->pixel_format != V4L2_PIX_FMT_NV12M))
 		return -EINVAL;
 	size->type = V4L2_FRMSIZE_TYPE_STEPWISE;
-	size->stepwise = (struct v4l2_frmsize_stepwise){ MIN_SIDE, MAX_SIDE, alignment, MIN_SIDE, MAX_SIDE, alignment };
-	return 0;
-}
-
-static int get_coded(struct file *file, void *priv, struct v4l2_format *format)
-{
-	struct context *context = context_of(file);
-	struct v4l2_pix_format_mplane *pix = &format->fmt.pix_mp;
-
-	pix->pixelformat = V4L2_PIX_FMT_H264;
-	pix->field = V4L2_FIELD_NONE;
-	pix->width = context->width;
-	pix->height = context->height;
-	pix->num_planes = 1;
-	pix->plane_fmt[0].bytesperline = 0;
-	pix->plane_fmt[0].sizeimage = context->coded_size;
-	return 0;
-}
-
-static int get_raw(struct file *file, void *priv, struct v4l2_format *format)
-{
-	struct context *context = context_of(file);
-	struct v4l2_pix_format_mplane *pix = &format->fmt.pix_mp;
-	u32 luma = context->stride * context->height;
-	bool apart = context->fourcc == V4L2_PIX_FMT_NV12M;
-
-	pix->pixelformat = context->fourcc;
-	pix->field = V4L2_FIELD_NONE;
-	pix->width = context->width;
-	pix->height = context->height;
-	pix->num_planes = apart ? 2 : 1;
-	pix->plane_fmt[0].bytesperline = pix->plane_fmt[1].bytesperline = context->stride;
-	pix->plane_fmt[0].sizeimage = apart ? luma : context->size;
-	pix->plane_fmt[1].sizeimage = luma / 2;
+	size->stepwise = (struct v4l2_frmsize_stepwise){ MIN_SIDE, max_side, alignment, MIN_SIDE, max_side, alignment };
 	return 0;
 }
 
@@ -352,35 +356,82 @@ static void set_size(struct context *context, u32 width, u32 height)
 	context->coded_size = max(context->coded_size, pcm264_size(&context->stream));
 }
 
+static int get_coded(struct file *file, void *priv, struct v4l2_format *format)
+{
+	struct context *context = context_of(file);
+	struct v4l2_pix_format_mplane *pix = &format->fmt.pix_mp;
+
+	*pix = context->raw;
+	pix->pixelformat = V4L2_PIX_FMT_H264;
+	pix->num_planes = 1;
+	pix->plane_fmt[0].bytesperline = 0;
+	pix->plane_fmt[0].sizeimage = context->coded_size;
+	return 0;
+}
+
+static int try_coded(struct file *file, void *priv, struct v4l2_format *format)
+{
+	u32 size = format->fmt.pix_mp.plane_fmt[0].sizeimage;
+
+	get_coded(file, priv, format);
+	format->fmt.pix_mp.plane_fmt[0].sizeimage = max(size, pcm264_size(&context_of(file)->stream));
+	return 0;
+}
+
+static int get_raw(struct file *file, void *priv, struct v4l2_format *format)
+{
+	format->fmt.pix_mp = context_of(file)->raw;
+	return 0;
+}
+
+static int try_raw(struct file *file, void *priv, struct v4l2_format *format)
+{
+	struct v4l2_pix_format_mplane *pix = &format->fmt.pix_mp;
+	u32 stride, luma;
+
+	if (pix->pixelformat != V4L2_PIX_FMT_NV12M)
+		pix->pixelformat = V4L2_PIX_FMT_NV12;
+	pix->num_planes = pix->pixelformat == V4L2_PIX_FMT_NV12M ? 2 : 1;
+	pix->field = V4L2_FIELD_NONE;
+	pix->width = roundup(clamp_t(u32, pix->width, MIN_SIDE, max_side), alignment);
+	pix->height = roundup(clamp_t(u32, pix->height, MIN_SIDE, max_side), alignment);
+	stride = clamp_t(u32, pix->plane_fmt[0].bytesperline, pix->width, 2 * MAX_SIDE);
+	luma = stride * pix->height;
+	pix->plane_fmt[0].bytesperline = pix->plane_fmt[1].bytesperline = stride;
+	pix->plane_fmt[0].sizeimage = pix->num_planes > 1 ? luma : luma / 2 * 3;
+	pix->plane_fmt[1].sizeimage = luma / 2;
+	return 0;
+}
+
 static bool has_buffers(struct context *context, u32 type)
 {
 	return vb2_is_busy(v4l2_m2m_get_vq(context->fh.m2m_ctx, type));
 }
 
+static bool is_streaming(struct context *context, u32 type)
+{
+	return vb2_is_streaming(v4l2_m2m_get_vq(context->fh.m2m_ctx, type));
+}
+
 static int set_coded(struct file *file, void *priv, struct v4l2_format *format)
 {
-	struct context *context = context_of(file);
-
-	if (has_buffers(context, format->type))
+	if (has_buffers(context_of(file), format->type))
 		return -EBUSY;
-	context->coded_size = max(format->fmt.pix_mp.plane_fmt[0].sizeimage, pcm264_size(&context->stream));
-	return get_coded(file, priv, format);
+	try_coded(file, priv, format);
+	context_of(file)->coded_size = format->fmt.pix_mp.plane_fmt[0].sizeimage;
+	return 0;
 }
 
 static int set_raw(struct file *file, void *priv, struct v4l2_format *format)
 {
 	struct context *context = context_of(file);
-	struct v4l2_pix_format_mplane *pix = &format->fmt.pix_mp;
 
 	if (has_buffers(context, format->type))
 		return -EBUSY;
-	context->fourcc = pix->pixelformat == V4L2_PIX_FMT_NV12M ? V4L2_PIX_FMT_NV12M : V4L2_PIX_FMT_NV12;
-	context->width = round_up(clamp_t(u32, pix->width, MIN_SIDE, MAX_SIDE), alignment);
-	context->height = round_up(clamp_t(u32, pix->height, MIN_SIDE, MAX_SIDE), alignment);
-	context->stride = clamp_t(u32, pix->plane_fmt[0].bytesperline, context->width, 2 * MAX_SIDE);
-	context->size = context->stride * context->height / 2 * 3;
-	set_size(context, context->width, context->height);
-	return get_raw(file, priv, format);
+	try_raw(file, priv, format);
+	context->raw = format->fmt.pix_mp;
+	set_size(context, context->raw.width, context->raw.height);
+	return 0;
 }
 
 static int get_selection(struct file *file, void *priv, struct v4l2_selection *selection)
@@ -393,8 +444,8 @@ static int get_selection(struct file *file, void *priv, struct v4l2_selection *s
 	if (!is_crop && selection->target != V4L2_SEL_TGT_CROP_DEFAULT &&
 	    selection->target != V4L2_SEL_TGT_CROP_BOUNDS)
 		return -EINVAL;
-	selection->r = (struct v4l2_rect){ 0, 0, is_crop ? context->stream.width : context->width,
-					   is_crop ? context->stream.height : context->height };
+	selection->r = (struct v4l2_rect){ 0, 0, is_crop ? context->stream.width : context->raw.width,
+					   is_crop ? context->stream.height : context->raw.height };
 	return 0;
 }
 
@@ -404,10 +455,10 @@ static int set_selection(struct file *file, void *priv, struct v4l2_selection *s
 
 	if (selection->type != V4L2_BUF_TYPE_VIDEO_OUTPUT || selection->target != V4L2_SEL_TGT_CROP)
 		return -EINVAL;
-	if (vb2_is_streaming(v4l2_m2m_get_vq(context->fh.m2m_ctx, V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE)))
+	if (is_streaming(context, V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE))
 		return -EBUSY;
-	set_size(context, clamp_t(u32, selection->r.width, 2, context->width) & ~1,
-		 clamp_t(u32, selection->r.height, 2, context->height) & ~1);
+	set_size(context, clamp_t(u32, selection->r.width, 2, context->raw.width) & ~1,
+		 clamp_t(u32, selection->r.height, 2, context->raw.height) & ~1);
 	return get_selection(file, priv, selection);
 }
 
@@ -416,6 +467,9 @@ static int get_interval(struct file *file, void *priv, struct v4l2_streamparm *p
 	struct context *context = context_of(file);
 	struct v4l2_fract interval = { context->stream.interval_numerator, context->stream.interval_denominator };
 
+	/* That of the pictures is that of the stream. */
+	if (!V4L2_TYPE_IS_OUTPUT(parameters->type))
+		return -EINVAL;
 	parameters->parm.output.capability = V4L2_CAP_TIMEPERFRAME;
 	parameters->parm.output.timeperframe = interval;
 	return 0;
@@ -426,7 +480,7 @@ static int set_interval(struct file *file, void *priv, struct v4l2_streamparm *p
 	struct context *context = context_of(file);
 	struct v4l2_fract *interval = &parameters->parm.output.timeperframe;
 
-	if (interval->numerator && interval->denominator) {
+	if (V4L2_TYPE_IS_OUTPUT(parameters->type) && interval->numerator && interval->denominator) {
 		context->stream.interval_numerator = interval->numerator;
 		context->stream.interval_denominator = interval->denominator;
 	}
@@ -469,8 +523,10 @@ static const struct v4l2_ioctl_ops ioctls = {
 	.vidioc_enum_fmt_vid_out = enum_raw,
 	.vidioc_enum_framesizes = enum_sizes,
 	.vidioc_g_fmt_vid_cap_mplane = get_coded,
+	.vidioc_try_fmt_vid_cap_mplane = try_coded,
 	.vidioc_s_fmt_vid_cap_mplane = set_coded,
 	.vidioc_g_fmt_vid_out_mplane = get_raw,
+	.vidioc_try_fmt_vid_out_mplane = try_raw,
 	.vidioc_s_fmt_vid_out_mplane = set_raw,
 	.vidioc_g_selection = get_selection,
 	.vidioc_s_selection = set_selection,
@@ -498,8 +554,12 @@ static int set_control(struct v4l2_ctrl *control)
 
 	if (control->id == V4L2_CID_MPEG_VIDEO_FORCE_KEY_FRAME)
 		context->force_idr = true;
-	else if (control->id == V4L2_CID_MPEG_VIDEO_BITRATE)
-		v4l2_info(&context->device->v4l2_dev, "bitrate %d\n", control->val);
+	if (control->id != V4L2_CID_MPEG_VIDEO_BITRATE)
+		return 0;
+	if ((refuses && context->has_bitrate) || (fixed && is_streaming(context, V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE)))
+		return -EBUSY;
+	context->has_bitrate = true;
+	v4l2_info(&context->device->v4l2_dev, "bitrate %d\n", control->val);
 	return 0;
 }
 
@@ -512,6 +572,7 @@ static int make_controls(struct context *context)
 	u64 profiles = BIT(V4L2_MPEG_VIDEO_H264_PROFILE_CONSTRAINED_BASELINE) | BIT(V4L2_MPEG_VIDEO_H264_PROFILE_MAIN);
 
 	v4l2_ctrl_handler_init(controls, 8);
+	v4l2_ctrl_new_std(controls, NULL, V4L2_CID_MIN_BUFFERS_FOR_OUTPUT, 1, 1, 1, 1);
 	v4l2_ctrl_new_std(controls, ops, V4L2_CID_MPEG_VIDEO_BITRATE, 25000, 25000000, 1, 1000000);
 	v4l2_ctrl_new_std_menu(controls, ops, V4L2_CID_MPEG_VIDEO_BITRATE_MODE, V4L2_MPEG_VIDEO_BITRATE_MODE_CBR, 0,
 			       V4L2_MPEG_VIDEO_BITRATE_MODE_VBR);
@@ -529,6 +590,7 @@ static int make_controls(struct context *context)
 static int node_open(struct file *file)
 {
 	struct pcm264 *device = video_drvdata(file);
+	struct v4l2_format format = {};
 	struct context *context;
 	int result;
 
@@ -539,13 +601,14 @@ static int node_open(struct file *file)
 		return -ENOMEM;
 	context->device = device;
 	INIT_DELAYED_WORK(&context->work, finish);
-	context->fourcc = V4L2_PIX_FMT_NV12;
-	context->width = context->stride = 640;
-	context->height = 352;
-	context->size = 640 * 352 / 2 * 3;
+	format.fmt.pix_mp.width = 640;
+	format.fmt.pix_mp.height = 352;
+	format.fmt.pix_mp.colorspace = V4L2_COLORSPACE_REC709;
+	try_raw(file, NULL, &format);
+	context->raw = format.fmt.pix_mp;
 	context->stream.interval_numerator = 1;
 	context->stream.interval_denominator = 30;
-	set_size(context, 640, 352);
+	set_size(context, context->raw.width, context->raw.height);
 	v4l2_fh_init(&context->fh, &device->node);
 	result = make_controls(context);
 	if (result)

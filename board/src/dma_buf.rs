@@ -1,4 +1,5 @@
-//! Keeps caches and devices of one mind about memory that both see.
+//! Keeps caches and devices of one mind about memory that both see: whatever the processor does with a DMA-BUF that goes to a
+//! device stands between the two calls (kernel: driver-api/dma-buf, `DMA_BUF_IOCTL_SYNC`).
 
 use std::ffi::{c_int, c_ulong};
 use std::io;
@@ -9,12 +10,12 @@ const DMA_BUF_SYNC_RW: u64 = 1 | 2;
 const DMA_BUF_SYNC_END: u64 = 4;
 
 /// Before the processor reads or writes a DMA-BUF.
-pub(super) fn begin_access(fd: c_int) {
+pub(crate) fn begin_access(fd: c_int) {
     sync(fd, DMA_BUF_SYNC_RW);
 }
 
 /// After that, before a device reads or writes it.
-pub(super) fn end_access(fd: c_int) {
+pub(crate) fn end_access(fd: c_int) {
     sync(fd, DMA_BUF_SYNC_RW | DMA_BUF_SYNC_END);
 }
 
