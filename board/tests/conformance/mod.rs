@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use board::EncoderConfig;
-use media::{AccessUnit, AccessUnitKind, EncoderSettings, H264Profile, Layout, VideoEncoder, nal_units};
+use media::{AccessUnit, AccessUnitKind, EncoderSettings, H264Profile, Layout, VideoEncoder};
 use receiver::Decoder;
 
 use crate::camera::{Camera, HEIGHT, WIDTH, kinds};
