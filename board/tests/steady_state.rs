@@ -13,8 +13,9 @@ use board::{
     X264Config,
 };
 use media::{
-    AudioBlock, AudioControl, AudioPipeline, AudioSettings, EncoderSettings, GeometrySettings, H264Profile,
-    Packet, PacketSink, PixelFormat, Track, VideoControl, VideoCounters, VideoPipeline,
+    AudioBlock, AudioControl, AudioPipeline, AudioSettings, EncoderSettings, Geometry, GeometrySettings,
+    H264Profile, Packet, PacketSink, PixelFormat, Tap, Timestamp, Track, VideoControl, VideoCounters,
+    VideoPipeline, rgb,
 };
 
 /// Keeps packets for a while, as a send queue does.
@@ -80,6 +81,23 @@ fn pictures(encoder: &EncoderConfig, pixels: PixelFormat) -> u64 {
     allocations
 }
 
+/// A display has each picture.
+fn shown(pixels: PixelFormat) -> u64 {
+    let mut config = sim().cameras.remove(0);
+    config.source = CameraSource::Sim(SimCamera { width: 640, height: 360, rate: 240, pixels });
+    let mut camera = board::open_camera(&config).unwrap();
+    let settings = GeometrySettings { width: 240, height: 240, quarter_turns: 0, mirror: true };
+    let (tap, mut geometry) = (Tap::new(|| ()), Geometry::within((360, 640), settings));
+    let mut bytes = Vec::new();
+    let step = || {
+        tap.request(Timestamp::default());
+        drop(tap.pass(camera.next().unwrap(), || ()));
+        let (frame, ()) = tap.take().unwrap();
+        rgb(&geometry.make(&frame, None).unwrap(), &mut bytes).unwrap();
+    };
+    allocations_of(step, 20, 120)
+}
+
 /// Allocations and packets of 120 periods of sound.
 fn sound(muted: bool) -> (u64, u64) {
     let mut config = sim().microphone.unwrap();
@@ -107,6 +125,7 @@ fn nothing_is_allocated_per_frame() {
     let software = EncoderConfig::Software(SoftwareEncoderConfig::default());
     for pixels in [PixelFormat::Nv12, PixelFormat::Yuyv, PixelFormat::I420] {
         assert_eq!(pictures(&software, pixels), 0, "240 pictures of {pixels}");
+        assert_eq!(shown(pixels), 0, "120 pictures of {pixels} for a display");
     }
     if cfg!(feature = "gpl") {
         let x264 = EncoderConfig::X264(X264Config::default());

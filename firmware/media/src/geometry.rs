@@ -2,13 +2,9 @@
 
 use std::sync::Arc;
 
-use pic_scale::{
-    BufferStore, ImageSize, ImageStore, ImageStoreMut, Resampling, ResamplingFunction, Scaler,
-    ThreadingPolicy,
-};
-
 use crate::convert::{Converter, Picture, Source};
-use crate::{Buffer, EncoderInput, Frame, Layout, PixelFormat, Plane, PlaneLayout, Pool, Pooled};
+use crate::scale::{Part, PlaneScaler};
+use crate::{Buffer, EncoderInput, Frame, Layout, PixelFormat, PlaneLayout, Pool, Pooled};
 
 /// Pictures on loan between geometry, encoder and later consumers.
 const BUFFERS: usize = 4;
@@ -27,6 +23,14 @@ pub struct GeometrySettings {
     pub quarter_turns: u8,
     /// Left and right exchanged.
     pub mirror: bool,
+}
+
+impl GeometrySettings {
+    /// A size in the sensor's orientation: crop and scale come first, turning last.
+    fn lying(self, (width, height): (u32, u32)) -> (usize, usize) {
+        let (width, height) = (width as usize, height as usize);
+        if self.quarter_turns % 2 == 1 { (height, width) } else { (width, height) }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -184,22 +188,8 @@ impl Plan {
         shape: Option<(u32, u32)>,
         zoom: u32,
     ) -> Result<Self, GeometryError> {
-        let GeometrySettings { width, height, quarter_turns, .. } = settings;
-        // Crop and scale in the sensor's orientation; turning comes last.
-        let lying = |(width, height): (u32, u32)| {
-            let (width, height) = (width as usize, height as usize);
-            if quarter_turns % 2 == 1 { (height, width) } else { (width, height) }
-        };
-        let target = lying((width, height));
-        let whole = (source.width, source.height);
-        let crop = match shape {
-            None => centre_crop(whole, target, zoom as usize),
-            Some(shape) => {
-                let [left, top, seen_width, seen_height] = centre_crop(whole, lying(shape), zoom as usize);
-                let [x, y, width, height] = centre_crop((seen_width, seen_height), target, NO_ZOOM as usize);
-                [left + x, top + y, width, height]
-            }
-        };
+        let target = settings.lying((settings.width, settings.height));
+        let crop = crop((source.width, source.height), settings, shape, zoom);
         let [_, _, crop_width, crop_height] = crop;
         let half = |(width, height): (usize, usize)| (width.div_ceil(2), height.div_ceil(2));
         let chroma_crop = (crop_width / source.chroma_step.0, crop_height / source.chroma_step.1);
@@ -273,6 +263,22 @@ fn target(out: &mut dyn Buffer, plane: PlaneLayout) -> (&mut [u8], usize) {
     (out.plane_mut(plane.memory).get_mut(plane.offset..).unwrap_or_default(), plane.stride)
 }
 
+/// What of the sensor's picture is made into another: left, top, width, height, all even.
+fn crop(
+    source: (usize, usize),
+    settings: GeometrySettings,
+    shape: Option<(u32, u32)>,
+    zoom: u32,
+) -> [usize; 4] {
+    let target = settings.lying((settings.width, settings.height));
+    let Some(shape) = shape else {
+        return centre_crop(source, target, zoom as usize);
+    };
+    let [left, top, width, height] = centre_crop(source, settings.lying(shape), zoom as usize);
+    let [x, y, width, height] = centre_crop((width, height), target, NO_ZOOM as usize);
+    [left + x, top + y, width, height]
+}
+
 /// The largest centred part of `source` with the shape of `target`, made smaller by `zoom` tenths: left, top, width,
 /// height, all even.
 fn centre_crop(source: (usize, usize), target: (usize, usize), zoom: usize) -> [usize; 4] {
@@ -287,98 +293,6 @@ fn centre_crop(source: (usize, usize), target: (usize, usize), zoom: usize) -> [
     let (crop_width, crop_height) =
         (zoomed(crop_width.min(even(width))), zoomed(crop_height.min(even(height))));
     [((width - crop_width) / 2) & !1, ((height - crop_height) / 2) & !1, crop_width, crop_height]
-}
-
-/// Part of a plane of `N` interleaved samples.
-#[derive(Clone, Copy)]
-pub(crate) struct Part<'a, const N: usize> {
-    pub(crate) plane: Plane<'a>,
-    pub(crate) width: usize,
-    pub(crate) height: usize,
-}
-
-/// Scales a part of a plane; hands the part on where the sizes agree.
-pub(crate) struct PlaneScaler<const N: usize> {
-    from: (usize, usize),
-    to: (usize, usize),
-    plan: Option<Arc<Resampling<u8, N>>>,
-    scaled: Vec<u8>,
-    scratch: Vec<u8>,
-}
-
-impl<const N: usize> PlaneScaler<N>
-where
-    (): Resample<N>,
-{
-    pub(crate) fn new(from: (usize, usize), to: (usize, usize)) -> Result<Self, GeometryError> {
-        let plan = if from == to { None } else { Some(<() as Resample<N>>::plan(from, to)?) };
-        let (scaled, scratch) = plan.as_ref().map_or((0, 0), |plan| (to.0 * to.1 * N, plan.scratch_size()));
-        Ok(Self { from, to, plan, scaled: vec![0; scaled], scratch: vec![0; scratch] })
-    }
-
-    pub(crate) fn scale<'a>(&'a mut self, plane: Plane<'a>, left: usize, top: usize) -> Part<'a, N> {
-        let (from, to) = (self.from, self.to);
-        let start = (top * plane.stride + left * N).min(plane.data.len());
-        let part = Plane { data: &plane.data[start..], stride: plane.stride };
-        let Some(plan) = &self.plan else {
-            return Part { plane: part, width: from.0, height: from.1 };
-        };
-        let source = ImageStore::<u8, N> {
-            buffer: part.data.into(),
-            channels: N,
-            width: from.0,
-            height: from.1,
-            stride: plane.stride,
-            bit_depth: 8,
-        };
-        let mut target = ImageStoreMut::<u8, N> {
-            buffer: BufferStore::Borrowed(&mut self.scaled),
-            channels: N,
-            width: to.0,
-            height: to.1,
-            stride: to.0 * N,
-            bit_depth: 8,
-        };
-        // The sizes are those of the plan, so this can't fail; a failure would leave the last picture in place.
-        if let Err(error) = plan.resample_with_scratch(&source, &mut target, &mut self.scratch) {
-            tracing::error!(%error, "scaling failed");
-        }
-        Part { plane: Plane { data: &self.scaled, stride: to.0 * N }, width: to.0, height: to.1 }
-    }
-}
-
-/// Plans for planes of `N` samples a pixel.
-pub(crate) trait Resample<const N: usize> {
-    fn plan(from: (usize, usize), to: (usize, usize)) -> Result<Arc<Resampling<u8, N>>, GeometryError>;
-}
-
-fn scaler() -> Scaler {
-    Scaler::new(ResamplingFunction::Bilinear).set_threading_policy(ThreadingPolicy::Single)
-}
-
-fn size((width, height): (usize, usize)) -> ImageSize {
-    ImageSize::new(width, height)
-}
-
-impl Resample<1> for () {
-    fn plan(from: (usize, usize), to: (usize, usize)) -> Result<Arc<Resampling<u8, 1>>, GeometryError> {
-        let plan = scaler().plan_planar_resampling(size(from), size(to));
-        plan.map_err(|error| GeometryError::Corrupt(error.to_string()))
-    }
-}
-
-impl Resample<2> for () {
-    fn plan(from: (usize, usize), to: (usize, usize)) -> Result<Arc<Resampling<u8, 2>>, GeometryError> {
-        let plan = scaler().plan_cbcr_resampling(size(from), size(to));
-        plan.map_err(|error| GeometryError::Corrupt(error.to_string()))
-    }
-}
-
-impl Resample<3> for () {
-    fn plan(from: (usize, usize), to: (usize, usize)) -> Result<Arc<Resampling<u8, 3>>, GeometryError> {
-        let plan = scaler().plan_rgb_resampling(size(from), size(to));
-        plan.map_err(|error| GeometryError::Corrupt(error.to_string()))
-    }
 }
 
 /// The last step: a part is turned, mirrored and written where it belongs.

@@ -18,6 +18,7 @@ mod packet;
 mod pool;
 mod queue;
 mod rgb;
+mod scale;
 mod sei;
 pub mod still;
 mod tap;

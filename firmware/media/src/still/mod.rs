@@ -7,7 +7,7 @@ use turbojpeg::{Compressor, Subsamp, YuvImage};
 use yuv::{YuvConversionMode, YuvRange, YuvStandardMatrix, rgb_to_yuv420};
 
 use crate::convert::{Converter, planar_target, to_full_range};
-use crate::geometry::{Part, PlaneScaler};
+use crate::scale::{Part, PlaneScaler};
 use crate::{Buffer, Frame, GeometryError, Layout, PixelFormat, Plane, Pool, Timestamp};
 
 #[derive(Debug, thiserror::Error)]

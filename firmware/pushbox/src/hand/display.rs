@@ -16,6 +16,7 @@ use ::panel::{About, History, Interface, Key, Language, Phase, View};
 use board::Board;
 use live_pusher::{Code, DevicePosition, Input, PreviewFit, Reasons, State, Store, Transition, WindowEvent};
 use media::{DropOldest, Frame, Tap};
+use tracing::debug;
 
 use shown::Shown;
 use viewfinder::Source;
@@ -28,6 +29,8 @@ use crate::privacy::Privacy;
 const REFRESH: Duration = Duration::from_millis(500);
 /// The same while there is a preview, which must not outlast its end for long.
 const GLANCE: Duration = Duration::from_millis(200);
+/// Who publishes goes before who shows.
+const NICENESS: i32 = 10;
 /// What is said between two looks.
 const SAID: usize = 64;
 /// How long the end waits for the last picture.
@@ -226,6 +229,10 @@ struct Worker {
 
 impl Worker {
     fn run(mut self) {
+        // Of this thread alone (nice(2)).
+        if let Err(error) = rustix::process::nice(NICENESS) {
+            debug!(%error, "the display does not give way to the stream");
+        }
         loop {
             self.look();
             let said = self.display.said.pop(if self.is_live { GLANCE } else { REFRESH });
