@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
 
 use media::VideoCounters;
 use tokio::time::{MissedTickBehavior, interval};
@@ -11,11 +10,9 @@ use tracing::{debug, warn};
 
 use crate::audio::AudioStage;
 use crate::engine::Engine;
+use crate::meter::INTERVAL;
 use crate::sink::Queue;
 use crate::video::VideoStage;
-
-/// The distance of network status events (spec 9).
-const INTERVAL: Duration = Duration::from_secs(2);
 
 /// Figures for the log: quietly, and loudly when something was dropped since the last time.
 pub(crate) struct Status {

@@ -95,7 +95,7 @@ where
 /// `TCP_USER_TIMEOUT`), by its silence where there are none.
 fn set_up(stream: &TcpStream, write_stall: Duration) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    kernel::hold_little(stream);
+    kernel::set_up(stream);
     let socket = SockRef::from(stream);
     socket.set_tcp_user_timeout(Some(write_stall))?;
     socket

@@ -13,9 +13,12 @@ use crate::rate::SocketState;
 /// dropped. Enough for a wide link while this program is not looking.
 const NOT_SENT: u32 = 16 << 10;
 
-/// Tells the kernel to hold little. One that does not know how goes without.
-pub(crate) fn hold_little(socket: &impl AsFd) {
-    let _ = SockRef::from(socket).set_tcp_notsent_lowat(NOT_SENT);
+/// Tells the kernel to hold little, and to begin with Cubic, whatever is usual there: without losses BBR leaves more of a
+/// path unused. One that does not know how goes without.
+pub(crate) fn set_up(socket: &impl AsFd) {
+    let socket = SockRef::from(socket);
+    let _ = socket.set_tcp_notsent_lowat(NOT_SENT);
+    let _ = socket.set_tcp_congestion(b"cubic");
 }
 
 /// Has the kernel go by what arrives rather than by what gets lost, with BBR. One that does not have it goes on as before.
@@ -161,7 +164,7 @@ mod tests {
     fn connection() -> (TcpStream, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        hold_little(&client);
+        set_up(&client);
         (client, listener.accept().unwrap().0)
     }
 

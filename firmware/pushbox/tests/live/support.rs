@@ -88,15 +88,19 @@ pub(crate) fn free_port() -> u16 {
 
 /// A real server that records what is published to it.
 pub(crate) enum Server {
-    Nginx { _process: Running, folder: TempDir, port: u16 },
+    Nginx { process: Running, folder: TempDir, port: u16 },
     Ffmpeg { process: Running, folder: TempDir, port: u16, scheme: &'static str },
 }
 
 impl Server {
     /// nginx with its RTMP module.
     pub(crate) fn nginx() -> Self {
+        Self::nginx_at(free_port())
+    }
+
+    pub(crate) fn nginx_at(port: u16) -> Self {
         let folder = TempDir::new().unwrap();
-        let (port, path) = (free_port(), folder.path().display());
+        let path = folder.path().display();
         let module =
             ["/usr/lib/nginx/modules/ngx_rtmp_module.so", "/usr/share/nginx/modules/ngx_rtmp_module.so"];
         let module =
@@ -129,7 +133,7 @@ impl Server {
             assert!(Instant::now() < deadline, "nginx does not listen");
             std::thread::sleep(Duration::from_millis(10));
         }
-        Self::Nginx { _process: process, folder, port }
+        Self::Nginx { process, folder, port }
     }
 
     /// FFmpeg, which listens for one publisher.
@@ -175,8 +179,20 @@ impl Server {
 
     /// Whether something is recorded.
     pub(crate) fn has_recording(&self) -> bool {
+        self.recorded() > 0
+    }
+
+    /// Bytes of the recording so far.
+    pub(crate) fn recorded(&self) -> u64 {
         let (Self::Nginx { folder, .. } | Self::Ffmpeg { folder, .. }) = self;
-        folder.path().join("key.flv").metadata().is_ok_and(|file| file.len() > 0)
+        folder.path().join("key.flv").metadata().map_or(0, |file| file.len())
+    }
+
+    /// Sends its process a signal.
+    pub(crate) fn signal(&self, signal: &str) {
+        let (Self::Nginx { process, .. } | Self::Ffmpeg { process, .. }) = self;
+        let pid = process.0.id().to_string();
+        assert!(Command::new("kill").args(["-s", signal, &pid]).status().unwrap().success());
     }
 
     /// The recording, once the publisher is gone.

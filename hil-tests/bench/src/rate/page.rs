@@ -17,8 +17,8 @@ const SIMULATED: &str = "
 The same encoder model (30 pictures a second, IDR pictures of six times the mean every 3 s, noise of 20 %, 150 ms to follow its
 target), the same TCP model and the same link for all (`hil-tests/link`); the others' controllers as their sources and documents
 describe them. What is buffered below the application beside the link's own queue is what the TCP model takes: for Pushbox 16 kB
-that are not sent yet, for the others what the kernel would take by itself. Congestion control is the kernel's own, Cubic but where
-another is named; Pushbox turns to BBR where packets get lost on a path that is not full.
+that are not sent yet, for the others what the kernel would take by itself. Congestion control is Cubic; Pushbox turns to BBR
+where packets get lost on a path that is not full.
 ";
 
 const MEASURED: &str = "

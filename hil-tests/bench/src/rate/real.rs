@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use link::{CongestionControl, Emulator, SERVER};
+use link::{Emulator, SERVER};
 use media::now;
 use receiver::{Arrival, Receiver, Report};
 use tempfile::TempDir;
@@ -56,7 +56,7 @@ fn contest(program: &Path, scenario: &Scenario, who: &str, min: u32) -> Result<R
     let receiver = Receiver::bind(&format!("{SERVER}:0"), None)?;
     let pipe = Pipe { path: folder.path().join("pictures"), size: SIZE, is_noisy: true, rate: 30 };
     let feed = pipe.feed()?;
-    let mut child = link.spawn(command(program, scenario, min, folder.path(), &receiver.url())?)?;
+    let mut child = link.spawn(command(program, min, folder.path(), &receiver.url())?)?;
     let (targets, told) = mpsc::channel();
     let log = child.stderr.take().context("no log")?;
     thread::spawn(move || read_log(log, &targets));
@@ -74,7 +74,7 @@ fn contest(program: &Path, scenario: &Scenario, who: &str, min: u32) -> Result<R
     Ok(figures(scenario, who, &report, &targets, begin))
 }
 
-fn command(program: &Path, scenario: &Scenario, min: u32, folder: &Path, url: &str) -> Result<Command> {
+fn command(program: &Path, min: u32, folder: &Path, url: &str) -> Result<Command> {
     let (board, props) = (folder.join("board.toml"), folder.join("props.toml"));
     let ((width, height), (min, max)) = (SIZE, (min / 1000, MAX / 1000));
     let source = format!(
@@ -88,13 +88,8 @@ fn command(program: &Path, scenario: &Scenario, min: u32, folder: &Path, url: &s
          min-bitrate = {min}\nmax-bitrate = {max}\n"
     );
     fs::write(&props, properties)?;
-    let control = match scenario.control {
-        CongestionControl::Cubic => "cubic",
-        CongestionControl::Bbr => "bbr",
-    };
-    let mut command = Command::new("sh");
-    let script = "ip route replace 10.77.0.0/30 dev sender congctl $0 && exec \"$@\"";
-    command.args(["-c", script, control]).arg(program).arg("run");
+    let mut command = Command::new(program);
+    command.arg("run");
     command.arg("--board").arg(board).arg("--props").arg(props).args(["--url", url]);
     command.env("RUST_LOG", "info,pushbox::rate=debug").env_remove("JOURNAL_STREAM");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use link::{CongestionControl, PathModel, Trace};
+use link::{PathModel, Trace};
 
 use super::MAX;
 
@@ -17,8 +17,6 @@ pub(super) struct Scenario {
     pub(super) loss: f64,
     /// When the link gets better, in milliseconds.
     pub(super) recovers: Option<u64>,
-    /// The kernel's own.
-    pub(super) control: CongestionControl,
     /// The path from a proxy that takes all at once to the server.
     pub(super) behind: Option<Trace>,
     /// Whether its trace is written beside the page.
@@ -41,7 +39,6 @@ impl Scenario {
             rtt: 50,
             loss: 0.0,
             recovers: None,
-            control: CongestionControl::Cubic,
             behind: None,
             is_generated: false,
             is_measured: true,
@@ -75,11 +72,6 @@ pub(super) fn all() -> Vec<Scenario> {
         Scenario {
             recovers: Some(60_000),
             ..Scenario::new("step-deep", "the same with 2 MB before it", step())
-        },
-        Scenario {
-            recovers: Some(60_000),
-            control: CongestionControl::Bbr,
-            ..Scenario::new("step-deep-bbr", "the same, and BBR is the kernel's own", step())
         },
         Scenario::new(
             "ramp",

@@ -1,6 +1,6 @@
 //! All controllers on the same simulated links.
 
-use link::{Own, RateControl, peers, run};
+use link::{CongestionControl, Own, RateControl, peers, run};
 use uplink::rate::Policy;
 
 use super::scenarios::Scenario;
@@ -25,7 +25,7 @@ fn row(scenario: &Scenario, who: &mut dyn RateControl, start: f64) -> Row {
     let outcome = run(
         &link::Scenario {
             path: scenario.path(),
-            control: scenario.control,
+            control: CongestionControl::Cubic,
             milliseconds: scenario.seconds * 1000,
             max: f64::from(MAX),
             start,
