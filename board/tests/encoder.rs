@@ -19,8 +19,16 @@ fn idr_pictures_come_on_demand_with_parameter_sets() {
 }
 
 #[test]
-fn the_profile_is_the_one_asked_for() {
-    each(conformance::the_profile_is_the_one_asked_for);
+fn the_stream_says_what_was_asked_for() {
+    each(conformance::the_stream_says_what_was_asked_for);
+}
+
+#[cfg(feature = "gpl")]
+#[test]
+fn x264_tells_how_many_pictures_a_second_has() {
+    let x264 = EncoderConfig::X264(X264Config::default());
+    let coding = conformance::coding(&x264, conformance::SETTINGS.profile);
+    assert_eq!((coding.fps, coding.level), (Some(conformance::RATE.into()), 20));
 }
 
 #[test]

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use board::EncoderConfig;
-use media::{AccessUnit, AccessUnitKind, EncoderSettings, H264Profile, Layout, VideoEncoder, nal_units};
-use receiver::Decoder;
+use media::{
+    AccessUnit, AccessUnitKind, EncoderSettings, H264Profile, Layout, ParameterSets, VideoEncoder, nal_units,
+};
+use receiver::{Coding, Decoder, read_configuration};
 
 use crate::camera::{Camera, HEIGHT, WIDTH, kinds};
 
-const RATE: u32 = 30;
+pub(crate) const RATE: u32 = 30;
 pub(crate) const SETTINGS: EncoderSettings = EncoderSettings {
     width: WIDTH,
     height: HEIGHT,
@@ -71,15 +73,23 @@ pub(crate) fn idr_pictures_come_on_demand_with_parameter_sets(config: &EncoderCo
     assert_eq!(at, [0, 75], "{config}");
 }
 
-pub(crate) fn the_profile_is_the_one_asked_for(config: &EncoderConfig) {
+/// What the parameter sets of a stream say.
+pub(crate) fn coding(config: &EncoderConfig, profile: H264Profile) -> Coding {
+    let mut unit = Bench::new(config, EncoderSettings { profile, ..SETTINGS }).encode(true);
+    let mut sets = ParameterSets::default();
+    sets.extract(&mut unit.bytes);
+    read_configuration(&sets.decoder_configuration().unwrap()).unwrap()
+}
+
+pub(crate) fn the_stream_says_what_was_asked_for(config: &EncoderConfig) {
     for (profile, idc) in [(H264Profile::ConstrainedBaseline, 66), (H264Profile::Main, 77)] {
-        let unit = Bench::new(config, EncoderSettings { profile, ..SETTINGS }).encode(true);
-        let sps = nal_units(&unit.bytes).next().unwrap().to_vec();
-        assert_eq!(sps[1], idc, "{config}");
-        if profile == H264Profile::ConstrainedBaseline {
-            assert_ne!(sps[2] & 0x40, 0, "constraint_set1_flag");
-        }
+        let coding = coding(config, profile);
+        assert_eq!((coding.profile, coding.width, coding.height), (idc, WIDTH, HEIGHT), "{config}");
+        assert!(coding.fps.is_none_or(|fps| fps == f64::from(RATE)), "{config}: {coding:?}");
     }
+    let unit = Bench::new(config, SETTINGS).encode(true);
+    let sps = nal_units(&unit.bytes).next().unwrap();
+    assert_ne!(sps[2] & 0x40, 0, "constraint_set1_flag");
 }
 
 /// A decoder shows the pictures that went in, one by one and in their size.

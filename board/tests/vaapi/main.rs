@@ -89,8 +89,14 @@ fn idr_pictures_come_on_demand_with_parameter_sets() {
 }
 
 #[test]
-fn the_profile_is_the_one_asked_for() {
-    conforms(conformance::the_profile_is_the_one_asked_for);
+fn the_stream_says_what_was_asked_for() {
+    conforms(conformance::the_stream_says_what_was_asked_for);
+    for headers in [Headers::Taken, Headers::Missing] {
+        let session = testdriver::session();
+        session.faults(|faults| faults.headers = headers);
+        let coding = conformance::coding(&config(), SETTINGS.profile);
+        assert_eq!((coding.fps, coding.level), (Some(conformance::RATE.into()), 20), "{headers:?}");
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ mod server;
 mod snapshot;
 mod video;
 
-pub use coding::Coding;
+pub use coding::{Coding, read as read_configuration};
 pub use flv::{FlvWriter, read as read_flv};
 pub use measure::Measure;
 pub use report::{Arrival, Quantiles, Report};
