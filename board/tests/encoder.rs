@@ -23,6 +23,13 @@ fn a_stream_is_what_was_asked_for() {
     each(conformance::a_stream_is_what_was_asked_for);
 }
 
+#[cfg(feature = "gpl")]
+#[test]
+fn x264_tells_how_many_pictures_a_second_has() {
+    let coding = conformance::coding(&EncoderConfig::X264(X264Config::default()));
+    assert_eq!((coding.fps, coding.level), (Some(conformance::RATE.into()), 20));
+}
+
 #[test]
 fn what_comes_out_is_what_went_in() {
     each(conformance::what_comes_out_is_what_went_in);

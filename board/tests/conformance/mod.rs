@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use board::EncoderConfig;
-use media::{AccessUnit, AccessUnitKind, EncoderSettings, H264Profile, Layout, VideoEncoder};
-use receiver::Decoder;
+use media::{AccessUnit, AccessUnitKind, EncoderSettings, H264Profile, Layout, ParameterSets, VideoEncoder};
+use receiver::{Coding, Decoder, read_configuration};
 
 use crate::camera::{Camera, HEIGHT, WIDTH, kinds};
 
-const RATE: u32 = 30;
+pub(crate) const RATE: u32 = 30;
 pub(crate) const SETTINGS: EncoderSettings = EncoderSettings {
     width: WIDTH,
     height: HEIGHT,
@@ -83,6 +83,14 @@ pub(crate) fn a_stream_is_what_was_asked_for(config: &EncoderConfig) {
             assert_eq!(complaints, [""; 0], "{config} {settings:?}");
         }
     }
+}
+
+/// What the parameter sets of a stream say.
+pub(crate) fn coding(config: &EncoderConfig) -> Coding {
+    let mut unit = Bench::new(config, SETTINGS).encode(true);
+    let mut sets = ParameterSets::default();
+    sets.extract(&mut unit.bytes);
+    read_configuration(&sets.decoder_configuration().unwrap()).unwrap()
 }
 
 /// A decoder shows the pictures that went in, one by one and in their size.

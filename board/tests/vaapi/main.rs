@@ -91,6 +91,12 @@ fn idr_pictures_come_on_demand_with_parameter_sets() {
 #[test]
 fn a_stream_is_what_was_asked_for() {
     conforms(conformance::a_stream_is_what_was_asked_for);
+    for headers in [Headers::Taken, Headers::Missing] {
+        let session = testdriver::session();
+        session.faults(|faults| faults.headers = headers);
+        let coding = conformance::coding(&config());
+        assert_eq!((coding.fps, coding.level), (Some(conformance::RATE.into()), 20), "{headers:?}");
+    }
 }
 
 #[test]
@@ -178,9 +184,10 @@ fn pictures_made_in_the_encoder_s_memory_are_not_copied() {
 #[test]
 fn two_pictures_are_under_way_and_come_out_in_their_order() {
     let mut bench = Bench::new(SETTINGS);
-    bench.session.faults(|faults| faults.delay = Duration::from_millis(50));
+    bench.session.faults(|faults| faults.delay = Duration::from_secs(3));
     bench.submit(true);
     assert!(bench.encoder.has_room().unwrap());
+    bench.session.faults(|faults| faults.delay = Duration::ZERO);
     bench.submit(false);
     assert!(!bench.encoder.has_room().unwrap());
     assert!(bench.encoder.next(Duration::ZERO).unwrap().is_none(), "nobody waits");

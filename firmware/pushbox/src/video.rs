@@ -390,8 +390,10 @@ impl Worker {
             let settings = EncoderSettings { width, height, fps, bitrate, gop, profile, source };
             encoders.open(settings, has_other_size, |config, error| {
                 warn!(%error, %config, "given up for this session");
-                let params = Map::from_iter([("reason".to_owned(), json!(error.to_string()))]);
-                stage.notice(Code::HardwareEncoderFailed, params);
+                if config.is_hardware() {
+                    let params = Map::from_iter([("reason".to_owned(), json!(error.to_string()))]);
+                    stage.notice(Code::HardwareEncoderFailed, params);
+                }
             })
         };
         let (size, encoder) = match open(plan.size, fallback != plan.size) {

@@ -26,7 +26,7 @@ pub struct Coding {
 }
 
 /// Reads an AVCDecoderConfigurationRecord (ISO/IEC 14496-15, 5.3.3.1), or says what a publisher may not do.
-pub(crate) fn read(record: &[u8]) -> Result<Coding, String> {
+pub fn read(record: &[u8]) -> Result<Coding, String> {
     let [sps, pps] = parameter_sets(record).ok_or("an AVC header that can't be read")?;
     let coding = read_sets(sps, pps)?;
     if record[1..4] != sps[1..4] {

@@ -13,7 +13,7 @@ mod server;
 mod snapshot;
 mod video;
 
-pub use coding::Coding;
+pub use coding::{Coding, read as read_configuration};
 pub use conformance::{complaints, complaints_of_recording};
 pub use flv::{FlvWriter, read as read_flv};
 pub use measure::Measure;
