@@ -1,5 +1,6 @@
 //! Pictures on their way into an encoder: its `OUTPUT` queue.
 
+use std::array;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -151,9 +152,13 @@ impl Pictures {
 
     /// Queues a picture; returns the number of its buffer.
     fn fill(&self, frame: &Frame) -> io::Result<u32> {
-        if frame.buffer().belongs_to(&self.home) {
+        let is_own = frame.buffer().belongs_to(&self.home);
+        if is_own {
             self.exported(&***frame.buffer()).for_each(dma_buf::end_access);
         }
+        // Drivers take no picture that is shorter than their format, with the rows that are cropped.
+        let used =
+            if is_own { array::from_fn(|plane| frame.buffer().plane(plane).len()) } else { frame.used() };
         let dma_bufs = self.dma_bufs(frame);
         let index = if dma_bufs.is_some() {
             let free = || self.slots.iter().enumerate().filter(|(_, slot)| slot.frame.is_none());
@@ -164,7 +169,7 @@ impl Pictures {
         } else {
             frame.buffer().index()
         };
-        let filled = Filled { index, timestamp: frame.captured.micros(), used: frame.used(), dma_bufs };
+        let filled = Filled { index, timestamp: frame.captured.micros(), used, dma_bufs };
         self.queue.fill(&filled)?;
         Ok(index)
     }

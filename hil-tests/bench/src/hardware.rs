@@ -139,13 +139,12 @@ fn cost(bench: &mut Bench, contestant: &Contestant, seconds: u64) -> Result<Cost
         .into_iter()
         .map(|Instructions { user, kernel }| Instructions { user: full(user), kernel: full(kernel) })
         .collect();
-    let report = if contestant.command.is_some() {
+    if contestant.command.is_some() {
         bench.run(&format!("kill -INT {pid}; while kill -0 {pid} 2>/dev/null; do sleep 0.1; done"))?;
-        bench.server().report()
     } else {
-        bench.stop()?
-    };
-    ensure!(report.faults.is_empty(), "{name}: {:?}", report.faults);
+        let report = bench.stop()?;
+        ensure!(report.faults.is_empty(), "{name}: {:?}", report.faults);
+    }
     rounds.sort_unstable_by(|one, other| one.sum().total_cmp(&other.sum()));
     Ok(Cost { name, what, rounds, fps })
 }

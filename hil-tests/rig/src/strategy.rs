@@ -1,7 +1,7 @@
 //! From power off to live, one stage after the other, whatever the board.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -188,6 +188,11 @@ impl Bench {
     /// All that came over the serial line.
     pub fn log(&self) -> String {
         self.console.as_ref().map(Console::log).unwrap_or_default()
+    }
+
+    /// The last stream as FLV, whole once its publisher has gone.
+    pub fn recording(&self) -> Result<&Path> {
+        self.recording.as_deref().context("nothing is recorded")
     }
 
     pub fn server(&self) -> &Receiver {

@@ -71,7 +71,9 @@ struct context {
 	struct pcm264_stream stream;
 	/* Of the raw pictures; the stream has their colours. */
 	struct v4l2_pix_format_mplane raw;
-	u32 coded_size, sequence;
+	u32 coded_size;
+	/* Of pictures, and of access units. */
+	u32 sequences[2];
 	/* Pictures since the last IDR picture. */
 	u32 since_idr;
 	u16 idr_pic_id;
@@ -124,7 +126,6 @@ static void encode(struct context *context, struct vb2_v4l2_buffer *source, stru
 						     vb2_plane_vaddr(coded, 0)));
 	context->since_idr++;
 	target->flags |= idr ? V4L2_BUF_FLAG_KEYFRAME : V4L2_BUF_FLAG_PFRAME;
-	target->sequence = context->sequence++;
 }
 
 static void finish(struct work_struct *work)
@@ -140,6 +141,8 @@ static void finish(struct work_struct *work)
 	source = v4l2_m2m_src_buf_remove(m2m);
 	target = v4l2_m2m_dst_buf_remove(m2m);
 	v4l2_m2m_buf_copy_metadata(source, target, false);
+	source->sequence = context->sequences[0]++;
+	target->sequence = context->sequences[1]++;
 	target->flags &= ~(V4L2_BUF_FLAG_LAST | V4L2_BUF_FLAG_KEYFRAME | V4L2_BUF_FLAG_PFRAME);
 	if (take(&empty))
 		vb2_set_plane_payload(&target->vb2_buf, 0, 0);
@@ -255,7 +258,7 @@ static int start_streaming(struct vb2_queue *queue, unsigned int count)
 	struct context *context = vb2_get_drv_priv(queue);
 
 	v4l2_m2m_update_start_streaming_state(context->fh.m2m_ctx, queue);
-	context->sequence = 0;
+	context->sequences[V4L2_TYPE_IS_CAPTURE(queue->type)] = 0;
 	if (V4L2_TYPE_IS_OUTPUT(queue->type))
 		return 0;
 	set_stream(context);

@@ -1,8 +1,11 @@
 //! Encoders of the kernel's memory-to-memory interface: FWHT by its own test driver, H.264 by ours, with faults on command.
 
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use media::{EncoderSettings, H264Profile};
 use rig::{Bench, Part, Stage};
 
 use crate::Test;
@@ -11,10 +14,22 @@ use crate::media::{Colour, SOON, expect_colour, paint};
 const NEEDS: &[Part] = &[Part::TestEncoder, Part::TestPicture];
 
 pub(crate) const TESTS: &[&Test] = &[
+    &Test { name: "our_encoder_is_one_to_the_kernel_s_own_test", needs: NEEDS, run: compliant },
     &Test { name: "an_encoder_of_either_planar_api_gives_what_it_got", needs: NEEDS, run: protocol },
     &Test { name: "the_selftest_tries_each_encoder", needs: NEEDS, run: selftest },
     &Test { name: "a_cameras_buffers_reach_the_encoder_uncopied", needs: NEEDS, run: uncopied },
     &Test { name: "what_an_encoder_can_not_take_is_copied_once", needs: NEEDS, run: copied_once },
+    &Test {
+        name: "an_encoder_that_imports_nothing_or_wants_more_rows_gets_copies",
+        needs: NEEDS,
+        run: copies,
+    },
+    &Test {
+        name: "a_size_that_the_encoder_refuses_gives_way_to_the_mode_s",
+        needs: NEEDS,
+        run: refused_size,
+    },
+    &Test { name: "a_bitrate_that_the_encoder_refuses_breaks_nothing", needs: NEEDS, run: refused_bitrate },
     &Test { name: "an_encoder_that_is_busy_gives_way_to_software", needs: NEEDS, run: busy },
     &Test { name: "an_encoder_that_breaks_while_live_gives_way_to_software", needs: NEEDS, run: broken },
     &Test { name: "an_encoder_that_stalls_is_opened_anew", needs: NEEDS, run: stalled },
@@ -38,11 +53,23 @@ END
 sed -i 's/exec pushbox/exec env RUST_LOG=debug pushbox/' /usr/sbin/pushbox-service
 killall pushbox-service";
 
+/// Bytes of a picture.
+const PICTURE: u64 = 320 * 180 * 3 / 2;
+
 const LIVE: &str = "mode = 'QVGA'\norientation = 'horizontal'";
 
 /// Says what it did, on one line.
 fn encode(bench: &mut Bench, arguments: &str) -> Result<String> {
     bench.run(&format!("encode {arguments} 2>&1 >/tmp/encoded"))
+}
+
+/// Our encoder keeps to the kernel's interface by the word of its own test, so that what suits it suits others.
+fn compliant(bench: &mut Bench) -> Result<()> {
+    bench.reach(Stage::System, "")?;
+    let told = bench.run("v4l2-compliance -d /dev/video4 -s 2>&1 | tail -n 40")?;
+    ensure!(told.contains("Failed: 0, Warnings: 0"), "{told}");
+    // It tries what is deprecated too, of which the kernel warns.
+    bench.run("dmesg -c >/dev/null").map(|_| ())
 }
 
 fn protocol(bench: &mut Bench) -> Result<()> {
@@ -128,12 +155,96 @@ fn uncopied(bench: &mut Bench) -> Result<()> {
     ensure!(is_told, "{coding:?}");
     let (copied, encoded) = copied(bench)?;
     ensure!(copied == 0 && encoded > 30, "{copied} bytes of {encoded} pictures copied");
-    bench.stop().map(|_| ())
+    bench.stop()?;
+    conforms(bench.recording()?)
+}
+
+/// By our own checker and by FFmpeg's.
+fn conforms(recording: &Path) -> Result<()> {
+    let settings = EncoderSettings {
+        width: 320,
+        height: 180,
+        fps: 15,
+        bitrate: 100_000,
+        // Three seconds, and what jitter may add.
+        gop: 47,
+        profile: H264Profile::ConstrainedBaseline,
+        source: None,
+    };
+    let complaints = receiver::complaints_of_recording(&settings, recording)?;
+    ensure!(complaints.is_empty(), "{complaints:?}");
+    let output = Command::new("ffmpeg")
+        .args(["-nostdin", "-v", "warning", "-xerror", "-i"])
+        .arg(recording)
+        // In the stream's own milliseconds: at its rate two pictures of a busy machine would fall on one tick.
+        .args(["-enc_time_base", "-1", "-f", "null", "-"])
+        .output()
+        .context("ffmpeg")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success() && said.is_empty(), "ffmpeg: {}, {said}", output.status);
+    Ok(())
+}
+
+/// Another memory than the camera's, or more rows than are seen: each picture is copied, and seen as it is.
+fn copies(bench: &mut Bench) -> Result<()> {
+    bench.reach(Stage::System, "")?;
+    bench.run(BOARD)?;
+    paint(bench)?;
+    for (parameter, value, usual) in [("imports", 0, 1), ("alignment", 128, 2)] {
+        let set = |value| format!("echo {value} >/sys/module/pcm264/parameters/{parameter}");
+        bench.run(&set(value))?;
+        bench.run("rm -f /run/pushbox.log")?;
+        bench.reach(Stage::Live, LIVE)?;
+        bench.wait(SOON, |report| report.frames > 20)?;
+        expect_stream(bench, 1, 1).with_context(|| parameter.to_owned())?;
+        let (copied, encoded) = copied(bench)?;
+        ensure!(
+            copied > 0 && copied <= PICTURE * (encoded + 4),
+            "{parameter}: {copied} bytes of {encoded} pictures"
+        );
+        bench.stop()?;
+        conforms(bench.recording()?).with_context(|| parameter.to_owned())?;
+        bench.run(&set(usual))?;
+    }
+    Ok(())
+}
+
+/// Hardware that works makes a smaller picture rather than software a large one (spec 4.28).
+fn refused_size(bench: &mut Bench) -> Result<()> {
+    live(bench)?;
+    expect_stream(bench, 1, 1)?;
+    bench.run("echo 640 >/sys/module/pcm264/parameters/max_side")?;
+    bench.run("pushbox ctl set video-width=1280 video-height=720")?;
+    bench.expect_log("code=-1305.*1280", 1)?;
+    expect_stream(bench, 1, 2)?;
+    bench.run("pushbox ctl set video-width=640 video-height=360")?;
+    bench.wait(SOON, |report| report.width == 640)?;
+    bench.expect_log("code=1008.*\"type\":1", 3)?;
+    bench.run("! grep -e code=1103 -e code=1104 /run/pushbox.log").map(|_| ())
+}
+
+/// First only while coded pictures stream, then for good.
+fn refused_bitrate(bench: &mut Bench) -> Result<()> {
+    let now_has =
+        |bitrate: u32| format!("dmesg | grep 'pcm264: bitrate' | tail -n 1 | grep -q ' {bitrate}000$'");
+    live(bench)?;
+    expect_stream(bench, 1, 1)?;
+    bench.run("echo 1 >/sys/module/pcm264/parameters/fixed")?;
+    bench.run("pushbox ctl set min-bitrate=300 max-bitrate=300")?;
+    bench.until(&now_has(300))?;
+    expect_stream(bench, 1, 1)?;
+    bench.run("echo 1 >/sys/module/pcm264/parameters/refuses")?;
+    bench.run("pushbox ctl set min-bitrate=400 max-bitrate=400")?;
+    bench.expect_log("it keeps the bitrate that it has", 1)?;
+    bench.run("pushbox ctl set max-bitrate=500 min-bitrate=500")?;
+    expect_stream(bench, 1, 1)?;
+    bench.run("! grep -e code=1103 -e code=1104 /run/pushbox.log")?;
+    bench.run("[ $(grep -c 'it keeps the bitrate that it has' /run/pushbox.log) = 1 ]")?;
+    bench.until(&now_has(300))
 }
 
 /// A mirror, a placeholder, another size.
 fn copied_once(bench: &mut Bench) -> Result<()> {
-    const PICTURE: u64 = 320 * 180 * 3 / 2;
     live(bench)?;
     expect_stream(bench, 1, 1)?;
     let start = copied(bench)?;
