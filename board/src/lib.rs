@@ -7,6 +7,8 @@ mod alsa;
 mod config;
 mod error;
 mod file;
+mod inputs;
+mod keys;
 mod lines;
 mod openh264;
 mod panel;
@@ -29,7 +31,8 @@ pub use config::{
     V4l2EncoderConfig, V4l2Source, WatchdogConfig,
 };
 pub use error::OpenError;
-pub use lines::{Edge, Inputs, Lamp};
+pub use inputs::{ButtonConfig, Edge, Inputs, KeyConfig};
+pub use lines::Lamp;
 pub use openh264::OpenH264;
 pub use panel::{
     OledConfig, OledController, Opened, Panel, Pixels, ScreenConfig, SteadyPanel, TftConfig, TftController,
