@@ -75,7 +75,8 @@ enum Said {
     Key(Key),
     Status(Code),
     Answer(Result<(), i32>),
-    Shot(SyncSender<Shot>),
+    /// Of the display of that number, or the first that works.
+    Shot(Option<usize>, SyncSender<Shot>),
     End(SyncSender<()>),
 }
 
@@ -83,6 +84,8 @@ enum Said {
 pub(crate) struct Display {
     scene: Mutex<Scene>,
     said: DropOldest<Said>,
+    /// Their tables in the board file.
+    tables: Vec<&'static str>,
     /// Whether keys mean something else than at home.
     in_menu: AtomicBool,
 }
@@ -100,7 +103,12 @@ impl Display {
             return Ok(None);
         }
         let scene = Mutex::new(Scene::new(store));
-        let display = Arc::new(Self { scene, said: DropOldest::new(SAID), in_menu: AtomicBool::new(false) });
+        let display = Arc::new(Self {
+            scene,
+            said: DropOldest::new(SAID),
+            tables: panels.iter().map(SteadyPanel::table).collect(),
+            in_menu: AtomicBool::new(false),
+        });
         let worker = Worker {
             display: Arc::clone(&display),
             panels: panels.into_iter().map(|panel| (panel, None)).collect(),
@@ -141,10 +149,15 @@ impl Display {
         self.in_menu.load(Relaxed)
     }
 
-    /// What the first display shows. Waits for its thread; none where no display works.
-    pub(crate) fn shot(&self, limit: Duration) -> Option<Shot> {
+    /// The number of the display of that table in the board file.
+    pub(crate) fn number(&self, table: &str) -> Option<usize> {
+        self.tables.iter().position(|known| *known == table)
+    }
+
+    /// What the display of that number shows, or the first that works. Waits for its thread; none where it does not work.
+    pub(crate) fn shot(&self, number: Option<usize>, limit: Duration) -> Option<Shot> {
         let (sender, shot) = sync_channel(1);
-        self.said.push(Said::Shot(sender));
+        self.said.push(Said::Shot(number, sender));
         shot.recv_timeout(limit).ok()
     }
 
@@ -189,9 +202,11 @@ impl Worker {
                 }
                 Some(Said::Status(code)) => self.interface.tell(self.born.elapsed(), code),
                 Some(Said::Answer(result)) => self.interface.answered(self.born.elapsed(), result),
-                Some(Said::Shot(sender)) => {
+                Some(Said::Shot(number, sender)) => {
                     self.draw(&scene);
-                    if let Some(shot) = self.panels.iter().find_map(|(_, canvas)| shot(canvas.as_ref()?)) {
+                    let panels = self.panels.iter().enumerate();
+                    let mut panels = panels.filter(|(at, _)| number.is_none_or(|number| number == *at));
+                    if let Some(shot) = panels.find_map(|(_, (_, canvas))| shot(canvas.as_ref()?)) {
                         let _ = sender.try_send(shot);
                     }
                 }
