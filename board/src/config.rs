@@ -8,6 +8,7 @@ use media::PixelFormat;
 use serde::Deserialize;
 
 use crate::encoder_config::{EncoderConfig, SoftwareEncoderConfig};
+use crate::inputs::ButtonConfig;
 use crate::panel::{OledConfig, ScreenConfig, SimDisplayConfig, TftConfig};
 use crate::toml_file::{ConfigError, read_toml};
 
@@ -24,7 +25,7 @@ pub struct Board {
     #[serde(default, rename = "encoder")]
     pub encoders: Vec<EncoderConfig>,
     #[serde(default)]
-    pub buttons: BTreeMap<String, LineConfig>,
+    pub buttons: BTreeMap<String, ButtonConfig>,
     pub privacy_switch: Option<LineConfig>,
     #[serde(default)]
     pub lamps: LampsConfig,
@@ -433,6 +434,21 @@ mod tests {
                 "board file FILE: camera 0: width = 5: give an even number from 96 to 8192",
             ),
         ];
+        let buttons = [
+            ("{ key = 'KEY_CAMERA' }", "give line (and active-low), or key and device"),
+            (
+                "{ line = 'a', key = 'KEY_CAMERA', device = 'b' }",
+                "give line (and active-low), or key and device",
+            ),
+            (
+                "{ key = 'KEY_CAMRA', device = 'keypad' }",
+                "there is no key KEY_CAMRA: give a name of linux/input-event-codes.h, as KEY_CAMERA",
+            ),
+        ];
+        for (button, message) in buttons {
+            let wrong = read(&format!("name = 'x'\n[buttons]\ncamera = {button}")).unwrap_err();
+            assert_eq!(wrong, format!("board file FILE, line 3, camera: {message}"));
+        }
         for (text, message) in cases {
             assert_eq!(read(text).unwrap_err(), message);
         }

@@ -9,6 +9,8 @@ mod dma_buf;
 mod encoder_config;
 mod error;
 mod file;
+mod inputs;
+mod keys;
 mod lines;
 mod openh264;
 mod panel;
@@ -38,7 +40,8 @@ pub use encoder_config::{
     X264Config,
 };
 pub use error::OpenError;
-pub use lines::{Edge, Inputs, Lamp};
+pub use inputs::{ButtonConfig, Edge, Inputs, KeyConfig};
+pub use lines::Lamp;
 pub use openh264::OpenH264;
 pub use panel::{
     OledConfig, OledController, Opened, Panel, Pixels, ScreenConfig, SimDisplayConfig, SteadyPanel,

@@ -1,7 +1,6 @@
 //! GPIO lines by name (kernel: Documentation/userspace-api/gpio/chardev.rst).
 
-use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
 
 use gpiocdev::line::{EdgeDetection, EdgeKind, Value};
@@ -26,7 +25,7 @@ impl Line {
     }
 
     /// The same, with its edges. The kernel takes as one what comes within `debounce`; without it each edge is told.
-    fn watched(config: &LineConfig, debounce: Option<Duration>) -> Result<Self, OpenError> {
+    pub(crate) fn watched(config: &LineConfig, debounce: Option<Duration>) -> Result<Self, OpenError> {
         Self::open(config, |builder| {
             builder.as_input().with_edge_detection(EdgeDetection::BothEdges);
             if let Some(period) = debounce {
@@ -65,6 +64,18 @@ impl Line {
         self.request.set_lone_value(active.into()).map_err(|error| self.failed(error))
     }
 
+    /// What tells that an edge can be read.
+    pub(crate) fn descriptor(&self) -> RawFd {
+        self.request.as_raw_fd()
+    }
+
+    /// The next edge of a watched line, and when the kernel saw it. Waits for it.
+    pub(crate) fn next_edge(&self) -> Result<(bool, Timestamp), OpenError> {
+        let event = self.request.read_edge_event().map_err(|error| self.failed(error))?;
+        let at = Timestamp::from_micros((event.timestamp_ns / 1000) as i64);
+        Ok((event.kind == EdgeKind::Rising, at))
+    }
+
     fn failed(&self, error: gpiocdev::Error) -> OpenError {
         OpenError::failed(&self.name, error, "check its wiring")
     }
@@ -80,54 +91,6 @@ impl Lamp {
 
     pub fn light(&self, lit: bool) -> Result<(), OpenError> {
         self.0.set(lit)
-    }
-}
-
-/// A button that was pressed or let go, or a switch that was closed or opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Edge {
-    /// Which of the inputs, in the order in which they were added.
-    pub input: usize,
-    pub active: bool,
-    /// When the kernel saw it.
-    pub at: Timestamp,
-}
-
-/// Buttons and switches that are watched together.
-#[derive(Default)]
-pub struct Inputs {
-    lines: Vec<Line>,
-    polled: Vec<libc::pollfd>,
-}
-
-impl Inputs {
-    /// Watches one more; tells whether it is active now.
-    pub fn add(&mut self, config: &LineConfig, debounce: Option<Duration>) -> Result<bool, OpenError> {
-        let line = Line::watched(config, debounce)?;
-        let active = line.is_active()?;
-        self.polled.push(libc::pollfd { fd: line.request.as_raw_fd(), events: libc::POLLIN, revents: 0 });
-        self.lines.push(line);
-        Ok(active)
-    }
-
-    /// The next edge, waiting up to `limit` for one; without it for as long as it takes.
-    pub fn next(&mut self, limit: Option<Duration>) -> Result<Option<Edge>, OpenError> {
-        // Rounded up, so that nobody wakes before the time.
-        let wait = limit.map_or(-1, |limit| limit.as_micros().div_ceil(1000).min(i32::MAX as u128) as i32);
-        // SAFETY: the pointer and the length are those of a vector, which lives through the call.
-        let ready = unsafe { libc::poll(self.polled.as_mut_ptr(), self.polled.len() as libc::nfds_t, wait) };
-        if ready < 0 {
-            let error = io::Error::last_os_error();
-            let is_harmless = error.kind() == io::ErrorKind::Interrupted;
-            return if is_harmless { Ok(None) } else { Err(OpenError::failed("poll", error, "start anew")) };
-        }
-        let Some(input) = self.polled.iter().position(|polled| polled.revents != 0) else {
-            return Ok(None);
-        };
-        let line = &self.lines[input];
-        let event = line.request.read_edge_event().map_err(|error| line.failed(error))?;
-        let at = Timestamp::from_micros((event.timestamp_ns / 1000) as i64);
-        Ok(Some(Edge { input, active: event.kind == EdgeKind::Rising, at }))
     }
 }
 

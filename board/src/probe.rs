@@ -9,12 +9,14 @@ use std::time::{Duration, Instant};
 
 use media::{AudioBlock, Camera, EncodeError, EncoderSettings, H264Profile, Microphone};
 
+use crate::keys::Key;
 use crate::lines::Line;
 use crate::panel::{self, OledPanel, ScreenPanel, TftConfig};
 use crate::sim::SimulatedCamera;
 use crate::{
-    Board, CameraConfig, EncoderConfig, LineConfig, MicrophoneConfig, MicrophoneSource, OledConfig,
-    OpenError, ScreenConfig, SimCamera, Torch, TorchConfig, open_camera, open_encoder, open_microphone,
+    Board, ButtonConfig, CameraConfig, EncoderConfig, LineConfig, MicrophoneConfig, MicrophoneSource,
+    OledConfig, OpenError, ScreenConfig, SimCamera, Torch, TorchConfig, open_camera, open_encoder,
+    open_microphone,
 };
 
 /// How long a device is watched, and a screen can be looked at.
@@ -40,9 +42,8 @@ pub fn probe(board: &Board) -> Vec<Finding> {
     for encoder in &board.encoders() {
         findings.add(encoder.to_string(), probe_encoder(encoder));
     }
-    for (name, line) in &board.buttons {
-        findings
-            .add(format!("button {name}, line {}", line.line), probe_switch(line, ["released", "pressed"]));
+    for (name, button) in &board.buttons {
+        findings.add(format!("button {name}, {button}"), probe_button(button));
     }
     let closed = |line: &_| probe_switch(line, ["open", "closed"]);
     findings.each(board.privacy_switch.as_ref(), |it| format!("privacy switch, line {}", it.line), closed);
@@ -96,6 +97,14 @@ fn microphone_name(config: &MicrophoneConfig) -> String {
     match &config.source {
         MicrophoneSource::Alsa(source) => format!("microphone {}", source.device),
         MicrophoneSource::Sim(_) => "microphone simulated".into(),
+    }
+}
+
+fn probe_button(config: &ButtonConfig) -> Probed {
+    let states = ["released", "pressed"];
+    match config {
+        ButtonConfig::Line(line) => probe_switch(line, states),
+        ButtonConfig::Key(key) => Ok(states[usize::from(Key::open(key)?.is_pressed()?)].into()),
     }
 }
 

@@ -59,18 +59,21 @@ impl<'a> Pixels<'a> {
 /// All displays of a board, none of which is open yet.
 pub fn panels(board: &Board) -> Vec<SteadyPanel> {
     let oled = board.oled.clone().map(|config| {
-        SteadyPanel::new(config.to_string(), move || {
+        SteadyPanel::new("oled", config.to_string(), move || {
             OledPanel::open(&config).map(|panel| Box::new(panel) as Box<dyn Panel>)
         })
     });
-    let tft = board.tft.clone().map(|config| SteadyPanel::new(config.to_string(), move || open_tft(&config)));
+    let tft = board
+        .tft
+        .clone()
+        .map(|config| SteadyPanel::new("tft", config.to_string(), move || open_tft(&config)));
     let screen = board.screen.clone().map(|config| {
-        SteadyPanel::new(config.to_string(), move || {
+        SteadyPanel::new("screen", config.to_string(), move || {
             ScreenPanel::open(&config).map(|panel| Box::new(panel) as Box<dyn Panel>)
         })
     });
     let sim = board.sim_display.map(|config| {
-        SteadyPanel::new(config.to_string(), move || {
+        SteadyPanel::new("sim-display", config.to_string(), move || {
             Ok(Box::new(SimulatedDisplay::new(config)) as Box<dyn Panel>)
         })
     });

@@ -17,6 +17,7 @@ type Open = Box<dyn Fn() -> Result<Box<dyn Panel>, OpenError> + Send>;
 
 /// A display, whether it is there or not. Its failures are told once, and never its user's.
 pub struct SteadyPanel {
+    table: &'static str,
     name: String,
     open: Open,
     panel: Option<Box<dyn Panel>>,
@@ -37,10 +38,16 @@ pub struct Opened {
 
 impl SteadyPanel {
     pub(super) fn new(
+        table: &'static str,
         name: String,
         open: impl Fn() -> Result<Box<dyn Panel>, OpenError> + Send + 'static,
     ) -> Self {
-        Self { name, open: Box::new(open), panel: None, pause: PAUSE, next: None, told: false }
+        Self { table, name, open: Box::new(open), panel: None, pause: PAUSE, next: None, told: false }
+    }
+
+    /// Its table in the board file: `oled`, `tft` or `screen`.
+    pub fn table(&self) -> &'static str {
+        self.table
     }
 
     /// Opens it where that is due. None while it can't be used.
@@ -119,7 +126,7 @@ mod tests {
     /// When a display is opened, in seconds, that is shown to once a second.
     fn opened(opens_fail: u32, shows_fail: u32, seconds: u64) -> Vec<u64> {
         let (opens, shows) = (AtomicU32::new(opens_fail), Arc::new(AtomicU32::new(shows_fail)));
-        let mut panel = SteadyPanel::new("panel".into(), move || {
+        let mut panel = SteadyPanel::new("oled", "panel".into(), move || {
             let fails = opens.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok();
             if fails { Err(failure()) } else { Ok(Box::new(Shaky(Arc::clone(&shows))) as Box<dyn Panel>) }
         });

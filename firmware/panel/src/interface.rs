@@ -233,7 +233,7 @@ impl Interface {
                 self.places.pop();
                 return Some(set(property, number(value)));
             }
-            Page::Text(_) => self.open(Page::SetUp, 0),
+            Page::Text(_) if view.about.has_code() => self.open(Page::SetUp, 0),
             _ => {}
         }
         match place.page.items(view).nth(place.line)? {

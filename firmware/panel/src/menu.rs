@@ -113,6 +113,9 @@ impl Page {
             ],
             _ => &[],
         };
+        // A page without a code would lead nowhere.
+        let has_code = view.about.has_code();
+        let pages = pages.iter().filter(move |page| has_code || **page != Self::SetUp);
         let languages: &'static [Language] = if self == Self::Language { &Language::ALL } else { &[] };
         let facts: &'static [Fact] = if self == Self::About { &FACTS } else { &[] };
         let is_list = matches!(self, Self::Camera | Self::Picture | Self::Sound | Self::Network | Self::More);
@@ -124,7 +127,7 @@ impl Page {
         first
             .into_iter()
             .flatten()
-            .chain(pages.iter().map(|page| Item::Page(*page)))
+            .chain(pages.map(|page| Item::Page(*page)))
             .chain(properties.map(Item::Property))
             .chain(choices)
             .chain(languages.iter().map(|language| Item::Language(*language)))

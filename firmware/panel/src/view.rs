@@ -100,8 +100,15 @@ pub struct About {
     pub serial: String,
     /// Where the box is reached in the network; empty without one.
     pub address: String,
-    /// What the code on the set-up screen says, usually an address; at most 100 bytes. Empty: there is no code.
+    /// What the code on the set-up screen says, usually an address; at most 100 bytes. Empty: there is no code, and the menu has
+    /// no such screen.
     pub set_up: String,
+}
+
+impl About {
+    pub(crate) fn has_code(&self) -> bool {
+        !self.set_up.is_empty()
+    }
 }
 
 /// A picture in RGB565, rows from the top.

@@ -78,6 +78,22 @@ fn a_property_is_set_by_going_to_it() {
 }
 
 #[test]
+fn a_box_without_a_code_has_no_page_to_set_it_up_by() {
+    let mut world = World::new(Colours::Many);
+    let marked = |world: &World, lines: &[usize]| {
+        let (view, mut person) = (world.view(State::Idle), Person::new());
+        walk(&mut person.interface, &view, lines);
+        person.sees(&view)
+    };
+    let (set_up, about) = (marked(&world, &[7, 0]), marked(&world, &[8, 1]));
+    let address = marked(&world, &[5, 0, 0]);
+    world.about.set_up.clear();
+    assert!(marked(&world, &[7, 1]) == about && marked(&world, &[7, 0]) != set_up);
+    assert!(marked(&world, &[5, 0, 0]) != address, "it tells to change the address by that page");
+    assert!(marked(&world, &[5, 0, 0, 0]) == marked(&world, &[5, 0, 0]), "nothing lies behind it");
+}
+
+#[test]
 fn back_leaves_without_a_change_and_a_display_that_nobody_touches_goes_home() {
     let world = World::new(Colours::Many);
     let mut view = world.view(State::Pushing);

@@ -1,5 +1,6 @@
 //! The client of the control socket.
 
+use std::fs;
 use std::io::{self, BufRead, BufReader, ErrorKind, IsTerminal, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -7,6 +8,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use rustix::termios::tcgetwinsize;
 use serde_json::{Value, json};
 
@@ -19,6 +22,11 @@ pub(crate) fn run(socket: &Path, command: &[String], as_json: bool) -> Result<Ex
     let watches = command.first().is_some_and(|word| word == "watch");
     if watches && !as_json && io::stdout().is_terminal() {
         return watch(lines);
+    }
+    if let Some(("panel", words)) = command.split_first().map(|(word, words)| (word.as_str(), words))
+        && words.iter().any(|word| word.starts_with("--png"))
+    {
+        return save_panel(lines, words);
     }
     let request = if as_json { request(command)? } else { text(command) };
     lines.get_mut().write_all(request.as_bytes())?;
@@ -80,6 +88,39 @@ fn request(command: &[String]) -> Result<String> {
     };
     let request = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
     Ok(format!("{request}\n"))
+}
+
+/// Writes what a display shows as PNG: `panel [display=NAME] --png FILE`, where `-` stands for standard output.
+fn save_panel(mut lines: BufReader<UnixStream>, words: &[String]) -> Result<ExitCode> {
+    let (mut file, mut params) = (None, json!({"inline": true}));
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        match word.split_once('=') {
+            None if word == "--png" => file = words.next().map(String::as_str),
+            Some(("--png", name)) => file = Some(name),
+            Some(("display", name)) => params["display"] = name.into(),
+            _ => bail!("{word}: give panel [display=NAME] --png FILE"),
+        }
+    }
+    let file =
+        file.filter(|file| !file.is_empty()).context("--png wants a file, or - for standard output")?;
+    let mut out = io::stdout();
+    if file == "-" && out.is_terminal() {
+        bail!("a terminal shows no PNG: give a file, or send it to one");
+    }
+    ask(&lines, "panel", params)?;
+    let mut line = String::new();
+    lines.read_line(&mut line).context("the box hung up")?;
+    let answer: Value = serde_json::from_str(&line).context("the box hung up")?;
+    if let Some(message) = answer["error"]["message"].as_str() {
+        bail!("{message}");
+    }
+    let png = BASE64_STANDARD.decode(answer["result"]["png"].as_str().unwrap_or_default())?;
+    match file {
+        "-" => out.write_all(&png).and_then(|()| out.flush()).context("standard output")?,
+        file => fs::write(file, &png).with_context(|| file.to_owned())?,
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Events as they come, and below them the last line tells what goes out now, or the state while nothing does.
@@ -196,6 +237,51 @@ fn measures(info: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A box that has this answer for one request; what it was asked comes back.
+    fn answering(path: &Path, answer: Value) -> std::thread::JoinHandle<Value> {
+        let listener = std::os::unix::net::UnixListener::bind(path).unwrap();
+        std::thread::spawn(move || {
+            let mut lines = BufReader::new(listener.accept().unwrap().0);
+            let mut line = String::new();
+            lines.read_line(&mut line).unwrap();
+            lines.get_mut().write_all(format!("{answer}\n").as_bytes()).unwrap();
+            serde_json::from_str(&line).unwrap()
+        })
+    }
+
+    #[test]
+    fn a_display_is_written_to_a_file_whatever_the_order_of_the_words() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("panel.png");
+        let file = file.to_str().unwrap();
+        for (number, words) in
+            [["display=screen", "--png", file].as_slice(), &["--png", file, "display=screen"]]
+                .iter()
+                .enumerate()
+        {
+            let socket = folder.path().join(number.to_string());
+            let asked = answering(&socket, json!({"id": "panel", "result": {"png": "iVBORw=="}}));
+            let words: Vec<String> = ["panel"].iter().chain(*words).map(|word| (*word).to_owned()).collect();
+            run(&socket, &words, false).unwrap();
+            let asked = asked.join().unwrap();
+            assert_eq!(asked["params"], json!({"inline": true, "display": "screen"}));
+            assert_eq!(fs::read(file).unwrap(), b"\x89PNG");
+            fs::remove_file(file).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_display_that_is_not_there_leaves_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let (socket, file) = (folder.path().join("control"), folder.path().join("panel.png"));
+        let asked =
+            answering(&socket, json!({"id": "panel", "error": {"code": -4, "message": "not supported"}}));
+        let words = ["panel".to_owned(), format!("--png={}", file.display())];
+        assert_eq!(run(&socket, &words, false).unwrap_err().to_string(), "not supported");
+        assert!(!file.exists());
+        asked.join().unwrap();
+    }
 
     #[test]
     fn the_last_line_tells_measures_only_while_they_hold_and_fits_the_terminal() {

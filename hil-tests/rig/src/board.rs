@@ -36,6 +36,10 @@ pub enum Part {
     /// A second serial line, for provisioning.
     SerialLine,
     BadNetwork,
+    /// A keyboard whose keys the rig presses.
+    Keyboard,
+    /// A network cable that the rig can pull.
+    Cable,
 }
 
 impl fmt::Display for Part {
@@ -86,6 +90,14 @@ pub trait Board: Send {
     }
     /// The picture on its screen as PNG, where the rig can see it.
     fn screen(&self) -> Option<Result<Vec<u8>>> {
+        None
+    }
+    /// Presses a key of its keyboard, by QEMU's name of it, or lets it go, where the rig can.
+    fn drive_key(&self, _key: &str, _down: bool) -> Option<Result<()>> {
+        None
+    }
+    /// Pulls the network cable or plugs it in, where the rig can.
+    fn plug_cable(&self, _is_in: bool) -> Option<Result<()>> {
         None
     }
     /// The other end of its second serial line. Only while it is on.

@@ -10,15 +10,15 @@ use serde_json::{Value, json};
 
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// The picture on the machine's first screen, written to `file` as PNG.
-pub(crate) fn screendump(socket: &Path, file: &Path) -> Result<()> {
+/// Has QEMU carry out one command.
+pub(crate) fn execute(socket: &Path, command: &str, arguments: Value) -> Result<()> {
     let mut lines = BufReader::new(UnixStream::connect(socket).context("QEMU's monitor")?);
     lines.get_ref().set_read_timeout(Some(LIMIT))?;
-    execute(&mut lines, "qmp_capabilities", json!({}))?;
-    execute(&mut lines, "screendump", json!({ "filename": file, "format": "png" }))
+    ask(&mut lines, "qmp_capabilities", json!({}))?;
+    ask(&mut lines, command, arguments)
 }
 
-fn execute(lines: &mut BufReader<UnixStream>, command: &str, arguments: Value) -> Result<()> {
+fn ask(lines: &mut BufReader<UnixStream>, command: &str, arguments: Value) -> Result<()> {
     let request = json!({ "execute": command, "arguments": arguments });
     writeln!(lines.get_mut(), "{request}")?;
     let mut line = String::new();

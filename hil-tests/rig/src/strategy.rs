@@ -207,6 +207,12 @@ impl Bench {
         Ok(())
     }
 
+    /// Hangs up on a publisher that may be gone without a word, and listens for the next.
+    pub fn serve_anew(&mut self) -> Result<()> {
+        self.server.finish();
+        self.serve_next()
+    }
+
     /// Waits until the server has seen what is wanted.
     pub fn wait(&self, limit: Duration, wanted: impl FnMut(&Report) -> bool) -> Result<Report> {
         self.server.wait(limit, wanted)

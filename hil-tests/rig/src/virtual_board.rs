@@ -9,11 +9,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::board::{Flash, Markers};
 use crate::devices::{Bus, I2cDevice, Lines, Ssd1306, lock, serve};
-use crate::qmp::screendump;
+use crate::qmp::execute;
 use crate::{Board, Console, Part};
 
 /// Has this process killed when the one that started it ends, however that ends.
@@ -78,6 +79,10 @@ impl VirtualBoard {
         self.folder.path().join(name)
     }
 
+    fn tell_qemu(&self, command: &str, arguments: Value) -> Result<()> {
+        execute(&self.path("qmp"), command, arguments)
+    }
+
     /// `sockets` is where its devices listen.
     fn command(&self, sockets: &Path) -> Command {
         let mut command = Command::new("qemu-system-aarch64");
@@ -102,7 +107,7 @@ impl VirtualBoard {
             .args(["-blockdev", "driver=blklogwrites,node-name=flash,file=flash-file,log=flash-log"])
             .args(["-device", "virtio-blk-pci,drive=flash"])
             .args(["-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile="])
-            .args(["-device", "virtio-gpu-pci,xres=640,yres=480"])
+            .args(["-device", "virtio-gpu-pci,xres=640,yres=480", "-device", "virtio-keyboard-pci"])
             .args(["-device", "i6300esb", "-watchdog-action", "reset"]);
         if self.boot_loader {
             command.args(["-bios", &image("u-boot.bin")]);
@@ -184,7 +189,18 @@ impl Board for VirtualBoard {
 
     fn screen(&self) -> Option<Result<Vec<u8>>> {
         let file = self.path("screen.png");
-        Some(screendump(&self.path("qmp"), &file).and_then(|()| Ok(fs::read(file)?)))
+        let dumped = self.tell_qemu("screendump", json!({ "filename": file, "format": "png" }));
+        Some(dumped.and_then(|()| Ok(fs::read(file)?)))
+    }
+
+    fn drive_key(&self, key: &str, down: bool) -> Option<Result<()>> {
+        let key = json!({ "type": "qcode", "data": key });
+        let event = json!({ "type": "key", "data": { "down": down, "key": key } });
+        Some(self.tell_qemu("input-send-event", json!({ "events": [event] })))
+    }
+
+    fn plug_cable(&self, is_in: bool) -> Option<Result<()>> {
+        Some(self.tell_qemu("set_link", json!({ "name": "net", "up": is_in })))
     }
 
     fn serial_line(&self) -> Option<Result<Console>> {

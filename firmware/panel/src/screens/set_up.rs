@@ -32,7 +32,7 @@ impl Scene<'_, '_> {
             true,
         );
         match code {
-            Ok(code) if !about.set_up.is_empty() => self.set_up_by_code(&code, words),
+            Ok(code) if about.has_code() => self.set_up_by_code(&code, words),
             _ => self.sign(
                 Icon::SetUp,
                 words,

@@ -15,7 +15,8 @@ impl Scene<'_, '_> {
         let free = self.beside_window();
         let body = area(free.left() + gap, body.top() + gap, free.width() - 2 * gap, body.height() - 2 * gap);
         let value = Setting::of(self.view.store, property).long(property, self.words);
-        let hint = font.lines(self.words.by_set_up, body.width()).count() as i32 * font.line();
+        let advice = if self.view.about.has_code() { self.words.by_set_up } else { "" };
+        let hint = font.lines(advice, body.width()).count() as i32 * font.line();
         let rows = ((body.height() - hint) / font.line()).max(0) as usize;
         for (number, line) in font.lines(value.as_str(), body.width()).take(rows).enumerate() {
             let top = body.top() + number as i32 * font.line();
@@ -28,6 +29,6 @@ impl Scene<'_, '_> {
             );
         }
         let below = area(body.left(), body.bottom() - hint, body.width(), hint);
-        self.canvas.paragraph(below, Align::Left, font, colours.accent, self.words.by_set_up);
+        self.canvas.paragraph(below, Align::Left, font, colours.accent, advice);
     }
 }

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use live_pusher::{Failure, Input, Method, Property, Reason, Refusal, Reply, TABLE, schema};
 use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
@@ -228,7 +230,7 @@ impl Client {
                 let holds = method == "appHide";
                 self.give(Input::Condition { reason: Reason::Background, holds }).await
             }
-            "panel" => self.panel().await,
+            "panel" => self.panel(&params).await,
             "props.save" => {
                 let saved = self.handle.ask(|engine| engine.save()).await;
                 return saved.map(Outcome::Later).ok_or_else(Fault::ends);
@@ -267,14 +269,29 @@ impl Client {
         Ok(result)
     }
 
-    /// What the display shows.
-    async fn panel(&self) -> Result<Value, Fault> {
+    /// What a display shows: in a file, or in the answer.
+    async fn panel(&self, params: &Map<String, Value>) -> Result<Value, Fault> {
         let display = self.handle.ask(|engine| engine.display().cloned()).await.ok_or_else(Fault::ends)?;
         let display = display.ok_or(Failure::NotSupported)?;
-        let shot = tokio::task::spawn_blocking(move || display.shot(SHOT)).await;
+        let number =
+            match params.get("display") {
+                None => None,
+                Some(table) => {
+                    let number = table.as_str().and_then(|table| display.number(table));
+                    Some(number.ok_or(Failure::InvalidArgument(
+                        "display is oled, tft or screen, as the board has",
+                    ))?)
+                }
+            };
+        let shot = tokio::task::spawn_blocking(move || display.shot(number, SHOT)).await;
         let shot = shot.ok().flatten().ok_or(Failure::Timeout)?;
-        let path = snapshot::keep(&shot.png, "png").map_err(|_| Failure::Internal)?;
-        Ok(json!({"tempImagePath": path, "width": shot.size.0, "height": shot.size.1}))
+        let (name, picture) = if params.get("inline") == Some(&Value::Bool(true)) {
+            ("png", BASE64_STANDARD.encode(&shot.png).into())
+        } else {
+            let path = snapshot::keep(&shot.png, "png").map_err(|_| Failure::Internal)?;
+            ("tempImagePath", json!(path))
+        };
+        Ok(json!({name: picture, "width": shot.size.0, "height": shot.size.1}))
     }
 
     async fn call(&self, name: &str, params: &Map<String, Value>) -> Result<Outcome, Fault> {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use std::{fs, io, thread};
 
 use ::panel::{About, History, Interface, Key, Language, Phase, View};
-use board::Board;
+use board::{Board, SteadyPanel};
 use live_pusher::{Code, DevicePosition, Input, PreviewFit, Reasons, State, Store, Transition, WindowEvent};
 use media::{DropOldest, Frame, Tap};
 use tracing::debug;
@@ -91,7 +91,8 @@ enum Said {
     Key(Key),
     Status(Code),
     Answer(Result<(), i32>),
-    Shot(SyncSender<Shot>),
+    /// Of the display of that number, or the first that works.
+    Shot(Option<usize>, SyncSender<Shot>),
     Snapshot(SyncSender<Frame>),
     CloseWindow,
     End(SyncSender<()>),
@@ -102,6 +103,8 @@ pub(crate) struct Display {
     scene: Mutex<Scene>,
     said: Arc<DropOldest<Said>>,
     preview: Option<Arc<PreviewTap>>,
+    /// Their tables in the board file.
+    tables: Vec<&'static str>,
     /// Whether keys mean something else than at home.
     in_menu: AtomicBool,
 }
@@ -127,7 +130,8 @@ impl Display {
             Tap::new(move || said.wake())
         });
         let source = preview.clone().map(Source::new);
-        let display = Arc::new(Self { scene, said, preview, in_menu: AtomicBool::new(false) });
+        let tables = panels.iter().map(SteadyPanel::table).collect();
+        let display = Arc::new(Self { scene, said, preview, tables, in_menu: AtomicBool::new(false) });
         let worker = Worker {
             display: Arc::clone(&display),
             shown: panels.into_iter().map(Shown::new).collect(),
@@ -179,10 +183,15 @@ impl Display {
         self.in_menu.load(Relaxed)
     }
 
-    /// What the first display shows. Waits for its thread; none where no display works.
-    pub(crate) fn shot(&self, limit: Duration) -> Option<Shot> {
+    /// The number of the display of that table in the board file.
+    pub(crate) fn number(&self, table: &str) -> Option<usize> {
+        self.tables.iter().position(|known| *known == table)
+    }
+
+    /// What the display of that number shows, or the first that works. Waits for its thread; none where it does not work.
+    pub(crate) fn shot(&self, number: Option<usize>, limit: Duration) -> Option<Shot> {
         let (sender, shot) = sync_channel(1);
-        self.said.push(Said::Shot(sender));
+        self.said.push(Said::Shot(number, sender));
         shot.recv_timeout(limit).ok()
     }
 
@@ -250,9 +259,11 @@ impl Worker {
                 }
                 Some(Said::Status(code)) => self.interface.tell(self.born.elapsed(), code),
                 Some(Said::Answer(result)) => self.interface.answered(self.born.elapsed(), result),
-                Some(Said::Shot(sender)) => {
+                Some(Said::Shot(number, sender)) => {
                     self.draw(&scene);
-                    if let Some(shot) = self.shown.iter().find_map(Shown::shot) {
+                    let shown = self.shown.iter().enumerate();
+                    let mut shown = shown.filter(|(at, _)| number.is_none_or(|number| number == *at));
+                    if let Some(shot) = shown.find_map(|(_, shown)| shown.shot()) {
                         let _ = sender.try_send(shot);
                     }
                 }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::Duration;
 
-use board::{Board, Inputs};
+use board::{Board, ButtonConfig, Inputs};
 use media::{Timestamp, now};
 use tracing::{info, warn};
 
@@ -61,7 +61,7 @@ pub(crate) fn start(
     let mut watch =
         Watch { inputs: Inputs::default(), buttons: Vec::new(), opening: None, privacy, reporter };
     if let Some(line) = &board.privacy_switch {
-        match watch.inputs.add(line, None) {
+        match watch.inputs.add_line(line, None) {
             Ok(closed) => {
                 watch.buttons.push(None);
                 watch.privacy.set(closed);
@@ -72,14 +72,18 @@ pub(crate) fn start(
             }
         }
     }
-    for (name, line) in &board.buttons {
-        match watch.inputs.add(line, Some(DEBOUNCE)) {
-            Ok(_) => {
-                let bindings = bindings.get(name).copied().unwrap_or_else(|| default_bindings(name));
-                watch.buttons.push(Some(Button::new(bindings)));
+    for (name, config) in &board.buttons {
+        match config {
+            ButtonConfig::Line(line) => {
+                if let Err(error) = watch.inputs.add_line(line, Some(DEBOUNCE)) {
+                    warn!(%error, "button {name}");
+                    continue;
+                }
             }
-            Err(error) => warn!(%error, "button {name}"),
+            ButtonConfig::Key(key) => watch.inputs.add_key(key),
         }
+        let bindings = bindings.get(name).copied().unwrap_or_else(|| default_bindings(name));
+        watch.buttons.push(Some(Button::new(bindings)));
     }
     if !watch.buttons.is_empty() {
         thread::Builder::new().name("buttons".into()).spawn(move || watch.run())?;

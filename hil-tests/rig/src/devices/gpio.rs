@@ -97,6 +97,28 @@ impl Lines {
         controller.lines.iter().map(state).collect()
     }
 
+    /// Waits until the guest lets a lamp blink: until it was lit and out, twice.
+    pub fn wait_for_blinking(&self, name: &str, limit: Duration) -> Result<()> {
+        let deadline = Instant::now() + limit;
+        for high in [true, false, true, false] {
+            let left = deadline.saturating_duration_since(Instant::now());
+            self.wait_for(name, high, left).context("it does not blink")?;
+        }
+        Ok(())
+    }
+
+    /// Waits until the guest drives a line so, and has let it be for `length`.
+    pub fn wait_for_steady(&self, name: &str, high: bool, length: Duration, limit: Duration) -> Result<()> {
+        let deadline = Instant::now() + limit;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            self.wait_for(name, high, left)?;
+            if self.wait_for(name, !high, length).is_err() {
+                return Ok(());
+            }
+        }
+    }
+
     /// Waits until the guest drives a line so.
     pub fn wait_for(&self, name: &str, high: bool, limit: Duration) -> Result<()> {
         let deadline = Instant::now() + limit;
@@ -243,6 +265,27 @@ mod tests {
         assert_eq!(ask(&lines, 4, 0, 0), [0, 0]);
         assert!(lines.drive("no such", true).is_err());
         assert!(lines.wait_for("lamp", false, Duration::from_millis(5)).is_err());
+    }
+
+    #[test]
+    fn a_lamp_that_blinks_is_told_from_one_that_is_lit_or_out() {
+        const SHORT: Duration = Duration::from_millis(50);
+        let lines = Lines::new(&["lamp"]);
+        ask(&lines, 3, 0, 1);
+        lines.wait_for_steady("lamp", true, SHORT, 10 * SHORT).unwrap();
+        assert!(lines.wait_for_blinking("lamp", SHORT).is_err(), "it is lit");
+        let (blinking, stop) = (lines.clone(), Arc::<std::sync::atomic::AtomicBool>::default());
+        let stopped = Arc::clone(&stop);
+        let thread = std::thread::spawn(move || {
+            for phase in (0..).take_while(|_| !stopped.load(std::sync::atomic::Ordering::Relaxed)) {
+                ask(&blinking, 5, 0, phase % 2);
+                std::thread::sleep(SHORT / 5);
+            }
+        });
+        lines.wait_for_blinking("lamp", Duration::from_secs(30)).unwrap();
+        assert!(lines.wait_for_steady("lamp", true, Duration::from_secs(5), SHORT).is_err(), "it blinks");
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        thread.join().unwrap();
     }
 
     #[test]

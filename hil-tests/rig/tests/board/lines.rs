@@ -61,16 +61,7 @@ fn provisioning(bench: &mut Bench) -> Result<()> {
     bench.run("touch /data/properties.toml")?;
     bench.until("pidof pushbox")?;
     let url = bench.url();
-    let mut line = prompt(bench)?;
-    for (command, answer) in [
-        (format!("set url {url}"), "ok"),
-        ("set mode QVGA".into(), "ok"),
-        ("start".into(), "ok"),
-        ("save".into(), "ok"),
-    ] {
-        line.send(&format!("{command}\r"))?;
-        line.wait_for(answer, SOON)?;
-    }
+    type_in(bench, &[&format!("set url {url}"), "set mode QVGA", "start", "save"])?;
     bench.wait(SOON, |report| report.frames > 0 && report.width == 180)?;
     bench.power_off();
     bench.reach(Stage::System, "")?;
@@ -79,6 +70,16 @@ fn provisioning(bench: &mut Bench) -> Result<()> {
     let mut line = prompt(bench)?;
     line.send("get mode\r")?;
     line.wait_for("mode  QVGA", SOON)?;
+    Ok(())
+}
+
+/// A person's commands at the second serial line, all of which succeed.
+pub(crate) fn type_in(bench: &Bench, commands: &[&str]) -> Result<()> {
+    let mut line = prompt(bench)?;
+    for command in commands {
+        line.send(&format!("{command}\r"))?;
+        line.wait_for("ok\r", SOON).with_context(|| (*command).to_owned())?;
+    }
     Ok(())
 }
 

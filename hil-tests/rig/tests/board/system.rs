@@ -21,6 +21,7 @@ const ALL: &[Part] = &[
     Part::Camera,
     Part::Microphone,
     Part::Buttons,
+    Part::Keyboard,
     Part::PrivacySwitch,
     Part::Lamps,
     Part::Torch,
@@ -32,7 +33,7 @@ const ALL: &[Part] = &[
 ];
 
 /// In the words of the selftest.
-const DEVICES: [&str; 18] = [
+const DEVICES: [&str; 19] = [
     "front camera",
     "back camera",
     "microphone",
@@ -42,6 +43,7 @@ const DEVICES: [&str; 18] = [
     "button torch",
     "button mute",
     "button menu",
+    "button pause, key KEY_PLAYPAUSE",
     "privacy switch",
     "lamp camera",
     "lamp on air",

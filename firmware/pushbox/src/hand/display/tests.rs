@@ -55,7 +55,7 @@ impl Bench {
 
     /// Whether the display is white in its middle.
     fn is_seen(&self) -> bool {
-        let shot = self.display.shot(LIMIT).unwrap();
+        let shot = self.display.shot(None, LIMIT).unwrap();
         let mut reader = png::Decoder::new(io::Cursor::new(shot.png)).read_info().unwrap();
         let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
         reader.next_frame(&mut pixels).unwrap();
