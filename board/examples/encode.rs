@@ -11,7 +11,7 @@ use board::{
 };
 use media::{
     AccessUnit, AccessUnitKind, Camera, EncoderSettings, Frame, H264Profile, Layout, PixelFormat, Timestamp,
-    VideoEncoder,
+    VideoEncoder, patiently,
 };
 
 const PICTURES: usize = 60;
@@ -66,7 +66,8 @@ fn main() -> Result<()> {
     let (width, height) = (width.parse()?, height.parse()?);
     let codec = if codec == "fwht" { Codec::Fwht } else { Codec::H264 };
     let mut camera = open_camera(rest.first(), width, height)?;
-    let first = camera.next()?;
+    let mut next = || patiently(PATIENCE, || true, || camera.next());
+    let first = next()?;
     let config = V4l2EncoderConfig { device: node.into(), codec, min_bitrate: 0, latency: 0 };
     let settings = EncoderSettings {
         width,
@@ -85,7 +86,7 @@ fn main() -> Result<()> {
         if number == PICTURES / 2 {
             encoder.set_bitrate(500_000)?;
         }
-        account.submit(&mut *encoder, camera.next()?)?;
+        account.submit(&mut *encoder, next()?)?;
     }
     let before = account.finished.len();
     encoder.drain()?;

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use media::{AudioBlock, Camera, EncodeError, EncoderSettings, H264Profile, Microphone};
+use media::{AudioBlock, Camera, EncodeError, EncoderSettings, H264Profile, Microphone, patiently};
 
 use crate::keys::Key;
 use crate::lines::Line;
@@ -21,6 +21,8 @@ use crate::{
 
 /// How long a device is watched, and a screen can be looked at.
 const WATCH: Duration = Duration::from_secs(1);
+/// How long a camera or a microphone may deliver nothing.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// How long a lamp is lit.
 const LIT: Duration = Duration::from_millis(300);
 
@@ -191,13 +193,14 @@ fn probe_watchdog(device: &Path) -> Probed {
 fn probe_camera(config: &CameraConfig) -> Probed {
     let started = Instant::now();
     let mut camera: Box<dyn Camera> = open_camera(config)?;
-    let first = camera.next()?;
+    let mut next = || patiently(PATIENCE, || true, || camera.next());
+    let first = next()?;
     let (waited, mut last, mut count) = (started.elapsed(), first.captured, 0);
     let (start, sequence) = (first.captured, first.sequence);
     drop(first);
     let mut newest = sequence;
     while last.since(start) < WATCH.as_micros() as i64 {
-        let frame = camera.next()?;
+        let frame = next()?;
         (last, newest) = (frame.captured, frame.sequence);
         count += 1;
     }
@@ -256,7 +259,7 @@ fn probe_microphone(config: &MicrophoneConfig) -> Probed {
     let mut overruns = 0;
     let started = Instant::now();
     while started.elapsed() < WATCH {
-        microphone.read(&mut block)?;
+        patiently(PATIENCE, || true, || microphone.read(&mut block))?;
         energy += block.samples.iter().map(|sample| f64::from(sample * sample)).sum::<f64>();
         samples += block.samples.len() as u32;
         overruns += u32::from(block.overrun);

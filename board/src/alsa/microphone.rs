@@ -3,14 +3,12 @@ use std::time::Duration;
 
 use alsa::pcm::{Access, Format, Frames, HwParams, PCM, TstampType};
 use alsa::{Direction, ValueOr};
-use media::{AudioBlock, AudioFormat, CaptureError, Microphone, Timestamp};
+use media::{AudioBlock, AudioFormat, CAPTURE_WAIT, CaptureError, Microphone, Timestamp};
 
 use crate::OpenError;
 
 const PERIOD: Duration = Duration::from_millis(10);
 const BUFFER: Duration = Duration::from_millis(200);
-/// A device that delivers nothing for so long is silent for another reason than the room (spec 7.6, -1311).
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A capture PCM in its own format; rates and channels are converted later, in the pipeline.
 pub(crate) struct AlsaMicrophone {
@@ -55,7 +53,7 @@ impl AlsaMicrophone {
 
     /// Waits for a whole period; `false` where less than one is there, as after an overrun.
     fn wait(&mut self) -> Result<bool, alsa::Error> {
-        if !self.pcm.wait(Some(PATIENCE.as_millis() as u32))? {
+        if !self.pcm.wait(Some(CAPTURE_WAIT.as_millis() as u32))? {
             return Err(alsa::Error::new("snd_pcm_wait", libc::ETIMEDOUT));
         }
         Ok(self.pcm.avail_update()? >= self.period as Frames)
@@ -159,7 +157,7 @@ impl Microphone for AlsaMicrophone {
                     }
                 }
                 libc::ETIMEDOUT => {
-                    return Err(CaptureError::Timeout { device: self.name.clone(), waited: PATIENCE });
+                    return Err(CaptureError::Timeout { device: self.name.clone(), waited: CAPTURE_WAIT });
                 }
                 libc::ENODEV | libc::ENXIO | libc::EIO => {
                     return Err(CaptureError::Lost { device: self.name.clone(), cause: cause.to_string() });

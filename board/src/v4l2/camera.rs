@@ -2,7 +2,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use media::{Camera, CaptureError, Frame, Layout, PixelFormat, PlaneLayout, Timestamp, VideoFormat, now};
+use media::{
+    CAPTURE_WAIT, Camera, CaptureError, Frame, Layout, PixelFormat, PlaneLayout, Timestamp, VideoFormat, now,
+};
 use v4l::v4l_sys as sys;
 
 use super::device::Device;
@@ -13,8 +15,6 @@ use crate::{OpenError, V4l2Source};
 
 /// Two with the driver, two waiting, three in an encoder, one spare.
 const BUFFERS: u32 = 8;
-/// A camera that delivers nothing for so long is as good as gone.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A streaming camera. Its buffers go to the pipeline as frames and back to the driver when those are dropped.
 pub(crate) struct V4l2Camera {
@@ -124,7 +124,7 @@ impl Camera for V4l2Camera {
 
     fn next(&mut self) -> Result<Frame, CaptureError> {
         let started = Instant::now();
-        while let Some(left) = PATIENCE.checked_sub(started.elapsed()) {
+        while let Some(left) = CAPTURE_WAIT.checked_sub(started.elapsed()) {
             match self.stream.queue.device.wait(libc::POLLIN, left) {
                 Ok(0) => break,
                 Ok(_) => {

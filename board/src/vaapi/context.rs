@@ -6,8 +6,8 @@ use media::EncoderSettings;
 use vaapi_sys as va;
 use vaapi_sys::{VABufferID, VACodedBufferSegment, VAContextID, VAStatus, VASurfaceID};
 
-use super::DEPTH;
 use super::display::{Config, Display, Surfaces, check};
+use super::{DEPTH, Refusal};
 
 /// Pictures as they are decoded: those that are encoded, and the one that the first of them refers to.
 const DECODED: usize = DEPTH + 1;
@@ -24,7 +24,7 @@ pub(super) struct Context {
 }
 
 impl Context {
-    pub(super) fn new(display: &Arc<Display>, settings: &EncoderSettings) -> Result<Self, String> {
+    pub(super) fn new(display: &Arc<Display>, settings: &EncoderSettings) -> Result<Self, Refusal> {
         let config = Config::new(display, settings)?;
         let (width, height) = (settings.width.next_multiple_of(16), settings.height.next_multiple_of(16));
         let mut decoded = Surfaces::new(display, (width, height), &[])?;

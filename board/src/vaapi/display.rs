@@ -10,6 +10,8 @@ use media::{EncoderSettings, H264Profile};
 use vaapi_sys as va;
 use vaapi_sys::{VAConfigAttrib, VAConfigID, VADisplay, VAEntrypoint, VAProfile, VAStatus, VASurfaceID};
 
+use super::Refusal;
+
 /// A driver, opened for a render node. Calls may come from any thread.
 pub(super) struct Display {
     handle: VADisplay,
@@ -92,7 +94,7 @@ pub(super) struct Config {
 const PACKED_HEADERS: u32 = va::VA_ENC_PACKED_HEADER_SEQUENCE | va::VA_ENC_PACKED_HEADER_SLICE;
 
 impl Config {
-    pub(super) fn new(display: &Arc<Display>, settings: &EncoderSettings) -> Result<Self, String> {
+    pub(super) fn new(display: &Arc<Display>, settings: &EncoderSettings) -> Result<Self, Refusal> {
         let profile = match settings.profile {
             H264Profile::ConstrainedBaseline => va::VAProfileH264ConstrainedBaseline,
             H264Profile::Main => va::VAProfileH264Main,
@@ -107,7 +109,7 @@ impl Config {
         if let (Some(most), Some(highest)) = (max_width, max_height)
             && (width > most || height > highest)
         {
-            return Err(format!("{width}x{height} is above its {most}x{highest}"));
+            return Err(Refusal::Size);
         }
         let rate_control = [va::VA_RC_CBR, va::VA_RC_VBR]
             .into_iter()

@@ -29,6 +29,18 @@ use parameters::{Parameters, Places, Rates};
 
 use crate::VaapiConfig;
 
+/// Why no encoder can be had.
+enum Refusal {
+    Size,
+    Other(String),
+}
+
+impl<T: Into<String>> From<T> for Refusal {
+    fn from(cause: T) -> Self {
+        Self::Other(cause.into())
+    }
+}
+
 /// Pictures that may be with the hardware: one that it works on, and the next.
 const DEPTH: usize = 2;
 /// Pictures in a row that the hardware may fail on.
@@ -82,13 +94,17 @@ impl Vaapi {
     /// Opens the hardware. Pictures are `settings.width` by `settings.height` pixels, both even.
     pub(crate) fn open(config: &VaapiConfig, settings: EncoderSettings) -> Result<Self, EncodeError> {
         let name = format!("VA-API {}", config.device.display());
-        Self::try_open(config, &name, settings).map_err(|cause| EncodeError::Open { encoder: name, cause })
+        let EncoderSettings { width, height, .. } = settings;
+        Self::try_open(config, &name, settings).map_err(|refusal| match refusal {
+            Refusal::Size => EncodeError::Size { encoder: name, width, height },
+            Refusal::Other(cause) => EncodeError::Open { encoder: name, cause },
+        })
     }
 
-    fn try_open(config: &VaapiConfig, name: &str, settings: EncoderSettings) -> Result<Self, String> {
+    fn try_open(config: &VaapiConfig, name: &str, settings: EncoderSettings) -> Result<Self, Refusal> {
         let EncoderSettings { width, height, fps, bitrate, .. } = settings;
         if width == 0 || height == 0 {
-            return Err(format!("{width}x{height} is no size of a picture"));
+            return Err(Refusal::Size);
         }
         let display = Display::open(&config.device)?;
         let context = Context::new(&display, &settings)?;

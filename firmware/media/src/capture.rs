@@ -1,5 +1,5 @@
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::{Frame, PixelFormat, Timestamp};
 
@@ -49,12 +49,35 @@ pub enum CaptureError {
     Device { device: String, call: &'static str, source: std::io::Error },
 }
 
+/// No device is waited for longer without a look at whether it is still wanted.
+pub const CAPTURE_WAIT: Duration = Duration::from_millis(100);
+
+/// Asks a device again while nothing comes, up to `patience`, and for no longer than it `is_wanted`.
+pub fn patiently<T>(
+    patience: Duration,
+    is_wanted: impl Fn() -> bool,
+    mut next: impl FnMut() -> Result<T, CaptureError>,
+) -> Result<T, CaptureError> {
+    let started = Instant::now();
+    loop {
+        match next() {
+            Err(CaptureError::Timeout { device, .. }) => {
+                let waited = started.elapsed();
+                if waited >= patience || !is_wanted() {
+                    return Err(CaptureError::Timeout { device, waited });
+                }
+            }
+            result => return result,
+        }
+    }
+}
+
 /// A running camera. Dropping it ends the stream and closes the device; frames on loan stay valid.
 pub trait Camera: Send {
     fn format(&self) -> VideoFormat;
 
-    /// Waits for the next whole picture, two seconds at the most. Corrupt and short pictures are counted and
-    /// passed over.
+    /// Waits for the next whole picture, [`CAPTURE_WAIT`] at the most; [`patiently`] asks again. Corrupt and short pictures
+    /// are counted and passed over.
     fn next(&mut self) -> Result<Frame, CaptureError>;
 
     /// Pictures that the driver marked as corrupt or that were shorter than their format.
@@ -76,7 +99,7 @@ pub struct AudioBlock {
 pub trait Microphone: Send {
     fn format(&self) -> AudioFormat;
 
-    /// Waits for the next period, one second at the most, and puts it into `block`, whose memory is reused.
+    /// Waits for the next period, [`CAPTURE_WAIT`] at the most, and puts it into `block`, whose memory is reused.
     /// An overrun is recovered inside and marked on the next block; its timestamp tells how long the gap is.
     fn read(&mut self, block: &mut AudioBlock) -> Result<(), CaptureError>;
 }

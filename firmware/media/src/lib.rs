@@ -25,7 +25,9 @@ mod tap;
 mod video;
 
 pub use audio::{AacEncoder, AacError, AudioControl, AudioPipeline, AudioSettings, FRAME, Timeline};
-pub use capture::{AudioBlock, AudioFormat, Camera, CaptureError, Microphone, VideoFormat};
+pub use capture::{
+    AudioBlock, AudioFormat, CAPTURE_WAIT, Camera, CaptureError, Microphone, VideoFormat, patiently,
+};
 pub use clock::{Timestamp, now};
 pub use encode::{
     AccessUnit, AccessUnitKind, EncodeError, EncoderInput, EncoderSettings, H264Profile, VideoEncoder,

@@ -1,6 +1,7 @@
 //! The camera thread: pictures from one camera into the queue before the video thread.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use board::CameraConfig;
 use live_pusher::{Device, DeviceEvent, DevicePosition};
@@ -13,6 +14,10 @@ use crate::engine::position;
 use crate::hand::Lamps;
 use crate::news::Reporter;
 use crate::privacy::Privacy;
+
+/// A camera that delivers nothing for so long is as good as gone. How long the first picture may take, the machine decides
+/// (spec 7.1).
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A picture, how it is turned to stand upright, and whose it is.
 pub(crate) struct Captured {
@@ -48,7 +53,7 @@ fn capture(config: &CameraConfig, reports: &Reports, frames: &DropOldest<Capture
     let (quarter_turns, position) = (config.mount_rotation.quarter_turns(), position(config.position));
     let mut first = true;
     while !reports.is_closing() {
-        match camera.next() {
+        match reports.wait(PATIENCE, || camera.next()) {
             Ok(frame) => {
                 if std::mem::take(&mut first) {
                     let size = [
@@ -59,8 +64,7 @@ fn capture(config: &CameraConfig, reports: &Reports, frames: &DropOldest<Capture
                 }
                 frames.push(Captured { frame, quarter_turns, position });
             }
-            // How long the first one may take, the machine decides (7.1).
-            Err(CaptureError::Timeout { .. }) if first => {}
+            Err(CaptureError::Timeout { .. }) if first || reports.is_closing() => {}
             Err(error) => {
                 // Its node is let go first: whoever hears of it may plug it in again, and it should get the same name.
                 drop(camera);
@@ -84,7 +88,7 @@ fn description(config: &CameraConfig, format: &VideoFormat) -> Map<String, Value
 #[cfg(test)]
 mod tests {
     use std::path::Path;
-    use std::time::{Duration, Instant};
+    use std::time::Instant;
 
     use board::{Board, LampsConfig};
 

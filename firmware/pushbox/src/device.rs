@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use board::OpenError;
 use live_pusher::{Device, DeviceEvent};
-use media::CaptureError;
+use media::{CaptureError, patiently};
 
 use crate::news::{News, Reporter};
 use crate::privacy::Privacy;
@@ -69,6 +70,15 @@ impl Run {
 impl Reports {
     pub(crate) fn is_closing(&self) -> bool {
         self.closing.load(Relaxed) || self.privacy.is_closed()
+    }
+
+    /// What the device delivers next, unless it is to close.
+    pub(crate) fn wait<T>(
+        &self,
+        patience: Duration,
+        next: impl FnMut() -> Result<T, CaptureError>,
+    ) -> Result<T, CaptureError> {
+        patiently(patience, || !self.is_closing(), next)
     }
 
     pub(crate) fn tell(&self, event: DeviceEvent) {

@@ -1,6 +1,7 @@
 //! The microphone thread: sound from one microphone into the queue before the audio thread.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use board::MicrophoneConfig;
 use live_pusher::{Device, DeviceEvent};
@@ -12,6 +13,8 @@ use crate::device::{Reports, Run};
 use crate::news::Reporter;
 use crate::privacy::Privacy;
 
+/// A device that delivers nothing for so long is silent for another reason than the room (spec 7.6, -1311).
+const PATIENCE: Duration = Duration::from_secs(1);
 /// Blocks on loan between the threads.
 const BLOCKS: usize = 40;
 
@@ -47,7 +50,7 @@ fn capture(config: &MicrophoneConfig, rate: u32, reports: &Reports, blocks: &Dro
     let mut heard = false;
     while !reports.is_closing() {
         let mut block = pool.take();
-        match microphone.read(&mut block) {
+        match reports.wait(PATIENCE, || microphone.read(&mut block)) {
             Ok(()) => {
                 heard = true;
                 if block.overrun {
@@ -55,7 +58,7 @@ fn capture(config: &MicrophoneConfig, rate: u32, reports: &Reports, blocks: &Dro
                 }
                 blocks.push(Captured { format, block });
             }
-            // A second without a period (7.6, -1311).
+            Err(CaptureError::Timeout { .. }) if reports.is_closing() => {}
             Err(CaptureError::Timeout { .. }) if !heard => return reports.tell(DeviceEvent::Silent),
             Err(error) => {
                 drop(microphone);
