@@ -45,7 +45,7 @@ impl SteadyPanel {
         Self { table, name, open: Box::new(open), panel: None, pause: PAUSE, next: None, told: false }
     }
 
-    /// Its table in the board file: `oled`, `tft` or `screen`.
+    /// Its table in the board file: `oled`, `tft`, `screen` or `sim-display`.
     pub fn table(&self) -> &'static str {
         self.table
     }

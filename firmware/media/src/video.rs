@@ -191,6 +191,8 @@ impl<S: PacketSink> VideoPipeline<S> {
     /// Encodes a picture of the published size as it is, in place of the camera's: the placeholder.
     pub fn place(&mut self, picture: &Frame) -> Result<usize, EncodeError> {
         self.set_paused(true);
+        // The camera has all of its buffers back, and nothing of it is seen again.
+        self.last_good = None;
         let bitrate = self.control.bitrate.load(Relaxed).min(PAUSED_BITRATE);
         self.set_rates(bitrate, PAUSED_FPS)?;
         let (sent, has_room) = self.collect_for_room()?;

@@ -195,6 +195,18 @@ fn the_placeholder_goes_out_in_place_of_the_camera_and_both_begin_with_an_idr_pi
 }
 
 #[test]
+fn nothing_from_before_a_pause_is_seen_after_it() {
+    let mut bench = Bench::new();
+    let mut still = picture(77);
+    bench.process(0, jpeg(80));
+    still.captured = Timestamp::from_micros(100_000);
+    bench.pipeline.place(&still).unwrap();
+    bench.process(12, vec![0; 10]);
+    let shades: Vec<u8> = bench.seen.0.lock().unwrap().iter().map(|(.., shade)| *shade).collect();
+    assert_eq!(shades, [85, 77]);
+}
+
+#[test]
 fn who_asks_gets_a_copy_of_the_next_picture_without_an_encoder_too() {
     let mut bench = Bench::new();
     let (asks, waits) = std::sync::mpsc::sync_channel(1);

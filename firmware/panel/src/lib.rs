@@ -23,5 +23,6 @@ mod words;
 
 pub use canvas::{Canvas, Colours};
 pub use interface::{Action, Interface, Key};
+pub use screens::has_preview;
 pub use view::{About, History, Phase, Picture, View};
 pub use words::{Advice, Language, Words};

@@ -18,7 +18,10 @@ pub(crate) enum News {
     Input(Input),
     /// The uplink was found to take less than it is given.
     Narrow,
-    Button(Action),
+    Button {
+        action: Action,
+        is_held: bool,
+    },
     Screen(::panel::Action),
     /// What became of the load of that number.
     WaitingImage {
@@ -53,8 +56,9 @@ impl Reporter {
     }
 
     /// From one that can't wait: what there is no room for is told by something else, or again.
-    pub(crate) fn try_tell(&self, news: News) {
-        let _ = self.0.try_send(news);
+    /// Returns whether there was.
+    pub(crate) fn try_tell(&self, news: News) -> bool {
+        self.0.try_send(news).is_ok()
     }
 
     pub(crate) fn fail(&self, error: anyhow::Error) {

@@ -200,7 +200,7 @@ impl Machine {
 
     /// Always wins: over attempts, timers and devices that are waited for (5.2, rule 3).
     fn stop(&mut self, id: CallId) {
-        self.leave_window(false);
+        self.close_window(false);
         self.end();
         self.reply(id, Ok(Reply::new()));
     }

@@ -21,21 +21,27 @@ impl Machine {
             return Err(Failure::NotSupported);
         }
         self.window.ok_or(Failure::InvalidState("no small window"))?;
-        self.outputs.push(Output::CloseWindow);
-        self.leave_window(true);
+        self.close_window(true);
         Ok(Reply::new())
     }
 
     /// The property was emptied: the window goes, whatever it stands for goes on (4.32).
     pub(super) fn settle_window(&mut self) {
-        if self.window.is_some() && self.store.properties().picture_in_picture_mode.is_empty() {
+        if self.store.properties().picture_in_picture_mode.is_empty() {
+            self.close_window(false);
+        }
+    }
+
+    /// The display takes it away.
+    pub(super) fn close_window(&mut self, on_purpose: bool) {
+        if self.window.is_some() {
             self.outputs.push(Output::CloseWindow);
-            self.leave_window(false);
+            self.leave_window(on_purpose);
         }
     }
 
     /// Closed on purpose, one that stands for a page that was left takes its session with it.
-    pub(super) fn leave_window(&mut self, on_purpose: bool) {
+    fn leave_window(&mut self, on_purpose: bool) {
         let Some(transition) = self.window.take() else {
             return;
         };

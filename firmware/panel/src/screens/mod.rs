@@ -30,6 +30,7 @@ struct Scene<'a, 'b> {
     interface: &'a Interface,
 }
 
+pub use preview::has_preview;
 pub(crate) use preview::preview_place;
 
 pub(crate) fn draw(interface: &Interface, view: &View<'_>, canvas: &mut Canvas) {

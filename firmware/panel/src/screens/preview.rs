@@ -6,10 +6,17 @@ use live_pusher::PreviewFit;
 
 use super::window;
 use crate::brush::{Sides, area};
+use crate::canvas::{Canvas, Colours};
 use crate::interface::Interface;
+use crate::style::Style;
 use crate::view::{Phase, View};
 
-/// The place of the preview on a display with colours; none where it is hidden.
+/// Whether a display has the colours and the room for it.
+pub fn has_preview(display: &Canvas) -> bool {
+    display.colours() == Colours::Many && !Style::of(display.size(), Colours::Many).is_small
+}
+
+/// The place of the preview on a display that has one; none where it is hidden.
 pub(crate) fn preview_place(interface: &Interface, view: &View<'_>, display: Size) -> Option<Rectangle> {
     if view.phase != Phase::Running || !view.shows_preview {
         return None;

@@ -4,6 +4,7 @@ use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
 
 use super::Scene;
+use super::preview::has_preview;
 use crate::brush::{Sides, area};
 use crate::canvas::Colours;
 use crate::icon::Icon;
@@ -45,9 +46,8 @@ impl Scene<'_, '_> {
         }
     }
 
-    /// A display of two colours has no preview.
     pub(super) fn has_window(&self) -> bool {
-        self.canvas.colours() == Colours::Many && self.interface.window(self.view).is_some()
+        has_preview(self.canvas) && self.interface.window(self.view).is_some()
     }
 
     pub(super) fn window(&mut self) {

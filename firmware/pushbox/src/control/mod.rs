@@ -57,10 +57,11 @@ async fn serve(
 ) -> std::io::Result<()> {
     let (mut lines, mut buffer) = (Lines::default(), vec![0; 4096]);
     let mut client =
-        Client { handle: handle.clone(), manner, listener: None, is_person: false, leaves: false };
+        Client { handle: handle.clone(), manner, listener: None, unsent: 0, is_person: false, leaves: false };
     let mut answers = VecDeque::<Answer>::new();
     loop {
         let unsent: usize = answers.iter().map(|answer| answer.size).sum();
+        client.unsent = unsent;
         let has_room = answers.len() < ANSWERS && unsent < UNSENT;
         let answer = async {
             match answers.front_mut() {
@@ -111,11 +112,16 @@ async fn serve(
     Ok(())
 }
 
-/// One who does not read for so long is hung up on.
+/// One who does not read so many bytes for so long is hung up on.
 const PATIENCE: Duration = Duration::from_secs(10);
+const PART: usize = 4096;
 
 async fn send(writer: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> std::io::Result<()> {
-    timeout(PATIENCE, writer.write_all(bytes)).await?
+    // A serial line takes its time.
+    for part in bytes.chunks(PART) {
+        timeout(PATIENCE, writer.write_all(part)).await??;
+    }
+    Ok(())
 }
 
 /// One who speaks with the box.
@@ -123,6 +129,8 @@ struct Client {
     handle: Handle,
     manner: Manner,
     listener: Option<Arc<Listener>>,
+    /// Bytes of answers that wait, as far as they are large.
+    unsent: usize,
     /// Whether the last line was a person's.
     is_person: bool,
     /// Whether it has said goodbye.

@@ -10,7 +10,7 @@ use live_pusher::{Failure, Input, Method, Property, Reason, Refusal, Reply, TABL
 use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
 
-use super::{Answer, Client, at_once, view};
+use super::{Answer, Client, UNSENT, at_once, view};
 use crate::config::unpublishable;
 use crate::engine::Engine;
 use crate::snapshot;
@@ -270,28 +270,40 @@ impl Client {
     }
 
     /// What a display shows: in a file, or in the answer.
-    async fn panel(&self, params: &Map<String, Value>) -> Result<Value, Fault> {
+    async fn panel(&mut self, params: &Map<String, Value>) -> Result<Value, Fault> {
         let display = self.handle.ask(|engine| engine.display().cloned()).await.ok_or_else(Fault::ends)?;
         let display = display.ok_or(Failure::NotSupported)?;
-        let number =
-            match params.get("display") {
-                None => None,
-                Some(table) => {
-                    let number = table.as_str().and_then(|table| display.number(table));
-                    Some(number.ok_or(Failure::InvalidArgument(
-                        "display is oled, tft or screen, as the board has",
-                    ))?)
-                }
-            };
-        let shot = tokio::task::spawn_blocking(move || display.shot(number, SHOT)).await;
-        let shot = shot.ok().flatten().ok_or(Failure::Timeout)?;
-        let (name, picture) = if params.get("inline") == Some(&Value::Bool(true)) {
-            ("png", BASE64_STANDARD.encode(&shot.png).into())
-        } else {
-            let path = snapshot::keep(&shot.png, "png").map_err(|_| Failure::Internal)?;
-            ("tempImagePath", json!(path))
+        let number = match params.get("display") {
+            None => None,
+            Some(table) => {
+                let number = table.as_str().and_then(|table| display.number(table));
+                Some(number.ok_or(Failure::InvalidArgument(
+                    "display is oled, tft, screen or sim-display, as the board has",
+                ))?)
+            }
         };
-        Ok(json!({name: picture, "width": shot.size.0, "height": shot.size.1}))
+        let is_inline = match params.get("inline") {
+            None | Some(Value::Bool(false)) => false,
+            Some(Value::Bool(true)) => true,
+            Some(_) => return Err(Failure::InvalidArgument("inline is true or false").into()),
+        };
+        if is_inline && self.unsent > UNSENT {
+            return Err(Failure::Busy.into());
+        }
+        let picture = tokio::task::spawn_blocking(move || {
+            let shot = display.shot(number, SHOT).ok_or(Failure::Timeout)?;
+            let png = shot.png().map_err(|_| Failure::Internal)?;
+            let (width, height) = shot.size();
+            Ok(if is_inline {
+                json!({"png": BASE64_STANDARD.encode(&png), "width": width, "height": height})
+            } else {
+                let path = snapshot::keep(&png, "png").map_err(|_| Failure::Internal)?;
+                json!({"tempImagePath": path, "width": width, "height": height})
+            })
+        });
+        let answer: Value = picture.await.unwrap_or(Err(Failure::Internal))?;
+        self.unsent += answer.get("png").and_then(Value::as_str).map_or(0, str::len);
+        Ok(answer)
     }
 
     async fn call(&self, name: &str, params: &Map<String, Value>) -> Result<Outcome, Fault> {

@@ -154,7 +154,7 @@ impl Engine {
         let hardware = Hardware {
             cameras: board.cameras.iter().map(|camera| position(camera.position)).collect(),
             torch: torch.as_ref().map(|(_, camera)| *camera),
-            preview: board::has_colours(&board),
+            preview: board::has_colours(&board) && !passes,
             ..Hardware::default()
         };
         let check_address = |url: &str| ::uplink::Address::parse(url).map(drop).map_err(AddressError::text);
@@ -284,8 +284,8 @@ impl Engine {
                 self.act_on_screen(action);
                 Ok(())
             }
-            News::Button(action) => {
-                self.act_on(action);
+            News::Button { action, is_held } => {
+                self.act_on(action, is_held);
                 Ok(())
             }
             News::WaitingImage { number, result } => self.hear_waiting_image(number, result),

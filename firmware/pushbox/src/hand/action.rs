@@ -40,9 +40,9 @@ pub(crate) enum Action {
 const ZOOM_STEP: f64 = 0.5;
 
 impl Engine {
-    pub(crate) fn act_on(&mut self, action: Action) {
+    pub(crate) fn act_on(&mut self, action: Action, is_held: bool) {
         if let Some((display, key)) = self.display().zip(self.key(action)) {
-            return display.press(key);
+            return display.press(key, is_held);
         }
         let state = self.machine().state();
         let zoom = f64::from(self.video.control.zoom.load(Relaxed)) / 10.0;

@@ -18,7 +18,7 @@ use live_pusher::{Code, DevicePosition, Input, PreviewFit, Reasons, State, Store
 use media::{DropOldest, Frame, Tap};
 use tracing::debug;
 
-use shown::Shown;
+use shown::{Shot, Shown};
 use viewfinder::Source;
 pub(crate) use viewfinder::{PreviewTap, Seen};
 
@@ -81,14 +81,9 @@ impl Scene {
     }
 }
 
-/// A picture of a display, as PNG, and its size.
-pub(crate) struct Shot {
-    pub(crate) png: Vec<u8>,
-    pub(crate) size: (u32, u32),
-}
-
 enum Said {
-    Key(Key),
+    /// Whether it is held, too.
+    Key(Key, bool),
     Status(Code),
     Answer(Result<(), i32>),
     /// Of the display of that number, or the first that works.
@@ -166,8 +161,8 @@ impl Display {
         self.scene.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn press(&self, key: Key) {
-        self.said.push(Said::Key(key));
+    pub(crate) fn press(&self, key: Key, is_held: bool) {
+        self.said.push(Said::Key(key, is_held));
     }
 
     pub(crate) fn tell(&self, code: Code) {
@@ -251,9 +246,9 @@ impl Worker {
             }
             match said {
                 None => {}
-                Some(Said::Key(key)) => {
+                Some(Said::Key(key, is_held)) => {
                     let view = view(&scene, &self.about, self.born, self.phase, self.temperature, self.fit);
-                    if let Some(action) = self.interface.press(key, false, &view) {
+                    if let Some(action) = self.interface.press(key, is_held, &view) {
                         self.reporter.tell(News::Screen(action));
                     }
                 }
@@ -327,7 +322,7 @@ impl Worker {
         if !self.is_live {
             self.snapshot = None;
         }
-        let is_seen = self.shown.iter().any(Shown::has_colours);
+        let is_seen = self.shown.iter().any(Shown::has_preview);
         let window = self.interface.window(&view).filter(|_| is_seen);
         self.tell_window(window);
         self.display.in_menu.store(self.interface.is_in_menu(), Relaxed);
@@ -335,14 +330,20 @@ impl Worker {
 
     /// Tells when the small window appears and vanishes.
     fn tell_window(&mut self, window: Option<Transition>) {
-        let before = std::mem::replace(&mut self.window, window);
-        if before == window {
-            return;
+        let tell = |event| self.reporter.try_tell(News::Input(Input::Window(event)));
+        // One that hangs is told when it looks again: the display goes on, and goes dark when it must.
+        if self.window != window && self.window.is_some() {
+            let by_hand = self.interface.is_window_closed();
+            if !tell(WindowEvent::Left { by_hand }) {
+                return;
+            }
+            self.window = None;
         }
-        let by_hand = self.interface.is_window_closed();
-        let left = before.map(|_| WindowEvent::Left { by_hand });
-        for event in left.into_iter().chain(window.map(WindowEvent::Entered)) {
-            self.reporter.tell(News::Input(Input::Window(event)));
+        if let Some(transition) = window
+            && self.window.is_none()
+            && tell(WindowEvent::Entered(transition))
+        {
+            self.window = Some(transition);
         }
     }
 }

@@ -82,17 +82,17 @@ impl Button {
         }
     }
 
-    pub(crate) fn timer(&mut self, now: Timestamp) -> Option<Action> {
+    /// What has come due, and whether because the button is held.
+    pub(crate) fn timer(&mut self, now: Timestamp) -> Option<(Action, bool)> {
         let due = self.deadline().filter(|due| now.since(*due) >= 0)?;
-        let (phase, action) = match (&self.phase, self.bindings.hold) {
-            (Phase::Down { .. }, Some(hold)) => {
-                (Phase::Down { due: Some(due + REPEAT), done: true }, Some(hold))
-            }
-            (Phase::Down { .. }, None) => (Phase::Down { due: None, done: true }, self.bindings.long),
+        let is_held = matches!(self.phase, Phase::Down { .. });
+        let (phase, action) = match self.bindings.hold {
+            Some(hold) if is_held => (Phase::Down { due: Some(due + REPEAT), done: true }, Some(hold)),
+            None if is_held => (Phase::Down { due: None, done: true }, self.bindings.long),
             _ => (Phase::Up, self.bindings.short),
         };
         self.phase = phase;
-        action
+        action.map(|action| (action, is_held))
     }
 }
 
@@ -117,7 +117,10 @@ mod tests {
                 pressed = !pressed;
                 seen.extend(button.edge(pressed, ms(time)).map(|action| (time, action)));
             }
-            seen.extend(button.timer(ms(time)).map(|action| (time, action)));
+            seen.extend(button.timer(ms(time)).map(|(action, is_held)| {
+                assert_eq!(is_held, pressed);
+                (time, action)
+            }));
         }
         seen
     }

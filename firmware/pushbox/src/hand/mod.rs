@@ -41,7 +41,7 @@ fn default_bindings(name: &str) -> Bindings {
         "menu" => (bindings.short, bindings.long) = (Some(Action::Menu), Some(Action::Back)),
         "up" => (bindings.short, bindings.hold) = (Some(Action::Up), Some(Action::Up)),
         "down" => (bindings.short, bindings.hold) = (Some(Action::Down), Some(Action::Down)),
-        "back" => bindings.short = Some(Action::Back),
+        "back" => (bindings.short, bindings.long) = (Some(Action::Back), Some(Action::Back)),
         "mute" => bindings.short = Some(Action::Mute),
         "zoom-in" => (bindings.short, bindings.hold) = (Some(Action::ZoomIn), Some(Action::ZoomIn)),
         "zoom-out" => (bindings.short, bindings.hold) = (Some(Action::ZoomOut), Some(Action::ZoomOut)),
@@ -111,7 +111,7 @@ impl Watch {
                 Ok(Some(edge)) => match self.buttons.get_mut(edge.input) {
                     Some(Some(button)) => {
                         let action = button.edge(edge.active, edge.at);
-                        self.tell(action);
+                        self.tell(action, false);
                     }
                     Some(None) if edge.active => {
                         info!("privacy switch closed");
@@ -137,15 +137,17 @@ impl Watch {
             self.privacy.set(false);
         }
         for index in 0..self.buttons.len() {
-            let action = self.buttons[index].as_mut().and_then(|button| button.timer(now));
-            self.tell(action);
+            if let Some((action, is_held)) = self.buttons[index].as_mut().and_then(|button| button.timer(now))
+            {
+                self.tell(Some(action), is_held);
+            }
         }
     }
 
     /// Never waits: the privacy switch must not wait for anybody.
-    fn tell(&self, action: Option<Action>) {
+    fn tell(&self, action: Option<Action>, is_held: bool) {
         if let Some(action) = action {
-            self.reporter.try_tell(News::Button(action));
+            self.reporter.try_tell(News::Button { action, is_held });
         }
     }
 }

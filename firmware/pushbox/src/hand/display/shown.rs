@@ -2,12 +2,11 @@
 
 use std::time::Instant;
 
-use ::panel::{Canvas, Colours, Interface, View};
+use ::panel::{Canvas, Colours, Interface, View, has_preview};
 use board::{Pixels, SteadyPanel};
 use embedded_graphics::pixelcolor::{Rgb565, Rgb888};
 use embedded_graphics::prelude::*;
 
-use super::Shot;
 use super::viewfinder::Viewfinder;
 
 pub(super) struct Shown {
@@ -29,22 +28,23 @@ impl Shown {
         let Some(opened) = opened else {
             return;
         };
-        let canvas = self.canvas.get_or_insert_with(|| {
-            let colours = if opened.has_colours { Colours::Many } else { Colours::Two };
-            Canvas::new(opened.size.width, opened.size.height, colours)
-        });
+        let colours = if opened.has_colours { Colours::Many } else { Colours::Two };
+        // Another screen may have been plugged in.
+        self.canvas.take_if(|canvas| (canvas.size(), canvas.colours()) != (opened.size, colours));
+        let canvas =
+            self.canvas.get_or_insert_with(|| Canvas::new(opened.size.width, opened.size.height, colours));
         if opened.is_new {
             canvas.forget();
         }
     }
 
-    pub(super) fn has_colours(&self) -> bool {
-        self.is_open && self.canvas.as_ref().is_some_and(|canvas| canvas.colours() == Colours::Many)
+    pub(super) fn has_preview(&self) -> bool {
+        self.is_open && self.canvas.as_ref().is_some_and(has_preview)
     }
 
     /// Where the preview is seen on it.
     pub(super) fn preview_size(&self, interface: &Interface, view: &View<'_>) -> Option<Size> {
-        let canvas = self.canvas.as_ref().filter(|_| self.has_colours())?;
+        let canvas = self.canvas.as_ref().filter(|_| self.has_preview())?;
         interface.preview_size(view, canvas.size())
     }
 
@@ -57,17 +57,32 @@ impl Shown {
         self.panel.show(now, &picture, &mut canvas.changes());
     }
 
-    /// What it shows.
+    /// What it shows; none where it is not open.
     pub(super) fn shot(&self) -> Option<Shot> {
-        let canvas = self.canvas.as_ref()?;
-        let width = canvas.row(0).len() as u32;
-        let height = (canvas.pixels().len() as u32).checked_div(width)?;
+        let canvas = self.canvas.as_ref().filter(|_| self.is_open)?;
+        Some(Shot { pixels: canvas.pixels().to_vec(), size: canvas.size() })
+    }
+}
+
+/// A picture of a display.
+pub(crate) struct Shot {
+    pixels: Vec<Rgb565>,
+    size: Size,
+}
+
+impl Shot {
+    pub(crate) fn size(&self) -> (u32, u32) {
+        (self.size.width, self.size.height)
+    }
+
+    /// Takes its time: not for threads that others wait for.
+    pub(crate) fn png(&self) -> Result<Vec<u8>, png::EncodingError> {
         let mut png = Vec::new();
-        let mut encoder = png::Encoder::new(&mut png, width, height);
+        let mut encoder = png::Encoder::new(&mut png, self.size.width, self.size.height);
         encoder.set_color(png::ColorType::Rgb);
-        let bytes: Vec<u8> = canvas.pixels().iter().flat_map(|pixel| rgb(*pixel)).collect();
-        encoder.write_header().ok()?.write_image_data(&bytes).ok()?;
-        Some(Shot { png, size: (width, height) })
+        let bytes: Vec<u8> = self.pixels.iter().flat_map(|pixel| rgb(*pixel)).collect();
+        encoder.write_header()?.write_image_data(&bytes)?;
+        Ok(png)
     }
 }
 

@@ -56,7 +56,7 @@ impl Bench {
     /// Whether the display is white in its middle.
     fn is_seen(&self) -> bool {
         let shot = self.display.shot(None, LIMIT).unwrap();
-        let mut reader = png::Decoder::new(io::Cursor::new(shot.png)).read_info().unwrap();
+        let mut reader = png::Decoder::new(io::Cursor::new(shot.png().unwrap())).read_info().unwrap();
         let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
         reader.next_frame(&mut pixels).unwrap();
         pixels[(120 * 240 + 20) * 3..][..200 * 3].iter().all(|part| *part > 200)
@@ -89,9 +89,9 @@ fn pictures_are_wanted_while_they_are_seen_and_never_in_private() {
         bench.passes();
         bench.is_seen()
     });
-    bench.display.press(Key::Ok);
+    bench.display.press(Key::Ok, false);
     until("a menu before it, and pictures are wanted", || !bench.passes() && !bench.is_seen());
-    bench.display.press(Key::Back);
+    bench.display.press(Key::Back, false);
     until("no picture at home again", || {
         bench.passes();
         bench.is_seen()
@@ -119,18 +119,23 @@ fn m7_the_engine_hears_of_the_small_window() {
     let mut bench = Bench::new();
     bench.set(json!({"picture-in-picture-mode": ["push", "pop"]}));
     for (key, transition) in [(Key::Ok, Transition::Push), (Key::Back, Transition::Pop)] {
-        bench.display.press(key);
+        bench.display.press(key, false);
         assert_eq!(bench.hear(), WindowEvent::Entered(transition));
         until("no pictures for the window", || bench.passes());
-        bench.display.press(Key::Back);
+        bench.display.press(Key::Back, false);
         assert_eq!(bench.hear(), WindowEvent::Left { by_hand: false });
-        bench.display.press(key);
+        bench.display.press(key, false);
         assert_eq!(bench.hear(), WindowEvent::Entered(transition));
         bench.display.close_window();
         assert_eq!(bench.hear(), WindowEvent::Left { by_hand: true });
-        bench.display.press(Key::Back);
+        bench.display.press(Key::Back, false);
+        bench.display.press(key, false);
+        assert_eq!(bench.hear(), WindowEvent::Entered(transition));
+        bench.display.press(Key::Back, true);
+        assert_eq!(bench.hear(), WindowEvent::Left { by_hand: true }, "held, it closes the window");
+        bench.display.press(Key::Back, true);
     }
-    bench.display.press(Key::Ok);
+    bench.display.press(Key::Ok, false);
     assert_eq!(bench.hear(), WindowEvent::Entered(Transition::Push));
     bench.set(json!({"picture-in-picture-mode": []}));
     assert_eq!(bench.hear(), WindowEvent::Left { by_hand: false });
@@ -155,7 +160,7 @@ fn m2_a_snapshot_is_of_the_place_that_the_preview_has() {
     };
     until("it is starting", || bench.passes());
     assert_eq!(snapshot(&bench), Some((240, 240)));
-    bench.display.press(Key::Ok);
+    bench.display.press(Key::Ok, false);
     bench.hear();
     assert_eq!(snapshot(&bench), Some((60, 106)));
     bench.display.close_window();

@@ -7,12 +7,12 @@ use ::panel::{Picture, View};
 use embedded_graphics::geometry::Size;
 use embedded_graphics::pixelcolor::Rgb565;
 use live_pusher::DevicePosition;
-use media::{Frame, Geometry, GeometryError, GeometrySettings, Tap, now, rgb};
+use media::{Frame, Geometry, GeometryError, GeometrySettings, Tap, Timestamp, now, rgb};
 use tracing::debug;
 
-/// From one picture to the next at the least, and of the time of making and showing one so many times: a slow display or
-/// processor gets fewer.
-const INTERVAL: Duration = Duration::from_millis(66);
+/// From one picture to the next at the least, so that a camera of 30 pictures a second gives each second one; and of the time of
+/// making and showing one so many times: a slow display or processor gets fewer.
+const INTERVAL: Duration = Duration::from_millis(60);
 const SHARE: u32 = 4;
 /// What is older is not what the camera sees now: as long as a switch of cameras may take (spec 6.4).
 const FRESH: Duration = Duration::from_secs(1);
@@ -33,8 +33,8 @@ pub(crate) type PreviewTap = Tap<Seen>;
 /// Asks the video thread for pictures, no more than are needed.
 pub(super) struct Source {
     tap: Arc<PreviewTap>,
-    /// When the last picture came, and how long it took to be shown.
-    last: Option<Instant>,
+    /// When the last picture was taken, when it came, and how long it took to be shown.
+    last: Option<(Timestamp, Instant)>,
     cost: Duration,
 }
 
@@ -46,8 +46,8 @@ impl Source {
     /// The picture that was asked for, if it is there.
     pub(super) fn take(&mut self) -> Option<(Frame, Seen)> {
         let taken = self.tap.take();
-        if taken.is_some() {
-            self.last = Some(Instant::now());
+        if let Some((frame, _)) = &taken {
+            self.last = Some((frame.captured, Instant::now()));
         }
         taken
     }
@@ -57,12 +57,15 @@ impl Source {
         if !wanted {
             return self.tap.cancel();
         }
-        let since = self.last.map_or(FRESH, |last| last.elapsed());
+        let Some((captured, arrived)) = self.last else {
+            return self.tap.request(now());
+        };
+        let since = arrived.elapsed();
         if came {
             self.cost = since;
         }
-        let pause = INTERVAL.max(self.cost * SHARE).min(FRESH / 2);
-        self.tap.request(now() + pause.saturating_sub(since));
+        let pause = (self.cost * SHARE).min(FRESH / 2).saturating_sub(since);
+        self.tap.request((captured + INTERVAL).max(now() + pause));
     }
 }
 
@@ -73,12 +76,16 @@ pub(super) struct Viewfinder {
     bytes: Vec<u8>,
     pixels: Vec<Rgb565>,
     size: Size,
-    taken: Option<Instant>,
+    taken: Option<Timestamp>,
 }
 
 impl Viewfinder {
     /// Makes the picture for a place of `size`.
     pub(super) fn see(&mut self, frame: &Frame, seen: &Seen, view: &View<'_>, size: Size) -> Option<Frame> {
+        // It may have waited for long in an encoder that stalled.
+        if !is_fresh(frame.captured) {
+            return None;
+        }
         let made = self.make(frame, seen, view, size).and_then(|picture| {
             rgb(&picture, &mut self.bytes)?;
             Ok(picture)
@@ -134,7 +141,7 @@ impl Viewfinder {
         let pixels = self.bytes.as_chunks::<3>().0;
         self.pixels.extend(pixels.iter().map(|[r, g, b]| Rgb565::new(r >> 3, g >> 2, b >> 3)));
         self.size = Size::new(picture.layout.width, picture.layout.height);
-        self.taken = Some(Instant::now());
+        self.taken = Some(picture.captured);
     }
 
     /// Nothing is to be seen any longer.
@@ -144,9 +151,13 @@ impl Viewfinder {
 
     /// The picture, while it is what the camera sees.
     pub(super) fn picture(&self) -> Option<Picture<'_>> {
-        let is_fresh = self.taken.is_some_and(|taken| taken.elapsed() < FRESH);
+        let is_fresh = self.taken.is_some_and(is_fresh);
         is_fresh.then(|| Picture::new(self.size.width, self.size.height, &self.pixels)).flatten()
     }
+}
+
+fn is_fresh(captured: Timestamp) -> bool {
+    now().since(captured) < FRESH.as_micros() as i64
 }
 
 #[cfg(test)]
@@ -154,7 +165,7 @@ mod tests {
     use ::panel::{About, History};
     use embedded_graphics::pixelcolor::RgbColor;
     use live_pusher::Store;
-    use media::{Buffer, EncoderInput, Layout, PixelFormat, Pool, Timestamp};
+    use media::{Buffer, EncoderInput, Layout, PixelFormat, Pool};
     use serde_json::{Value, json};
 
     use super::*;
@@ -167,7 +178,7 @@ mod tests {
             *sample = if at % 64 < 32 { 230 } else { 20 };
         }
         let pool = Pool::new(0, move || -> Box<dyn Buffer> { Box::new(bytes.clone()) });
-        Frame::new(layout, Timestamp::default(), 0, [layout.size(), 0, 0], pool.take()).unwrap()
+        Frame::new(layout, now(), 0, [layout.size(), 0, 0], pool.take()).unwrap()
     }
 
     fn store(values: Value) -> Store {
@@ -220,5 +231,8 @@ mod tests {
         assert_eq!(viewfinder.size, Size::new(10, 20));
         viewfinder.close();
         assert!(viewfinder.picture().is_none());
+        let mut old = chart();
+        old.captured = old.captured - FRESH;
+        assert!(viewfinder.see(&old, &seen, &view, Size::new(10, 20)).is_none());
     }
 }

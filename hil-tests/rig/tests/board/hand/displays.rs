@@ -67,7 +67,7 @@ pub(super) fn screen(bench: &mut Bench) -> Result<()> {
         Ok(())
     })?;
     let nothing = bench.run("pushbox ctl panel display=tft --png /tmp/tft.png 2>&1 || true")?;
-    ensure!(nothing.contains("display is oled, tft or screen, as the board has"), "{nothing}");
+    ensure!(nothing.contains("display is oled, tft, screen or sim-display, as the board has"), "{nothing}");
     Ok(())
 }
 
