@@ -18,9 +18,12 @@ const SLACK: Duration = Duration::from_millis(200);
 const WINDOW: Duration = Duration::from_millis(500);
 /// How long half of what counts for the smallest delay lasts.
 const HALF_MEMORY: Duration = Duration::from_secs(15);
-/// A delay that stays so long in spite of all that was done against it is a mistake of the numbers.
+/// A delay that stays so long in spite of all that was done against it, without getting smaller by that share, is a mistake
+/// of the numbers. They are tried again later: a path may have been too narrow for the least bitrate.
 const LONG: Duration = Duration::from_secs(1);
-const REFUTED: Duration = Duration::from_secs(8);
+const SHRUNK: f64 = 0.9;
+const PATIENCE: Duration = Duration::from_secs(8);
+const REFUTED: Duration = Duration::from_secs(60);
 /// From one point to the next, and how many are kept.
 const SPACING: Duration = Duration::from_millis(40);
 const POINTS: usize = 256;
@@ -50,8 +53,9 @@ pub(super) struct Server {
     /// The smallest delays of an acknowledgement: of the half that is under way, and of the one before.
     smallest: [Duration; 2],
     half_ends: Time,
-    late_since: Option<Time>,
-    is_refuted: bool,
+    /// Since when the delay is long and does not get smaller, and the most that waited since.
+    late: Option<(Time, u64)>,
+    refuted_until: Time,
 }
 
 impl Default for Server {
@@ -64,8 +68,8 @@ impl Default for Server {
             arrivals: VecDeque::with_capacity(POINTS),
             smallest: [Duration::MAX; 2],
             half_ends: Time::ZERO,
-            late_since: None,
-            is_refuted: false,
+            late: None,
+            refuted_until: Time::ZERO,
         }
     }
 }
@@ -73,7 +77,7 @@ impl Default for Server {
 impl Server {
     /// None where nothing waits, or nothing is known.
     pub(super) fn observe(&mut self, now: Time, sample: &Sample) -> Option<Behind> {
-        let number = sample.server.number.filter(|_| !self.is_refuted)?;
+        let number = sample.server.number?;
         let reached = sample.server.written.saturating_sub(sample.socket.unacknowledged);
         if self.reached.back().is_none_or(|(time, _)| now >= *time + SPACING) {
             push(&mut self.reached, (now, reached));
@@ -83,10 +87,22 @@ impl Server {
             self.acknowledge(now);
         }
         let behind = self.behind(now).filter(|_| self.counted >= TRUST);
-        let is_late = |behind: &Behind| behind.backlog as f64 * 8.0 > behind.capacity * LONG.as_secs_f64();
-        self.late_since = self.late_since.or(Some(now)).filter(|_| behind.as_ref().is_some_and(is_late));
-        self.is_refuted = self.late_since.is_some_and(|since| now >= since + REFUTED);
+        // What is refuted is counted on, so that all is known when it is believed again.
+        let behind = behind.filter(|_| now >= self.refuted_until);
+        self.judge(now, behind.as_ref());
         behind
+    }
+
+    fn judge(&mut self, now: Time, behind: Option<&Behind>) {
+        let is_late = |behind: &&Behind| behind.backlog as f64 * 8.0 > behind.capacity * LONG.as_secs_f64();
+        self.late = behind.filter(is_late).map(|behind| {
+            let is_stuck = |late: &(Time, u64)| behind.backlog as f64 > SHRUNK * late.1 as f64;
+            let (since, most) = self.late.filter(is_stuck).unwrap_or((now, 0));
+            (since, most.max(behind.backlog))
+        });
+        if self.late.is_some_and(|(since, _)| now >= since + PATIENCE) {
+            self.refuted_until = now + REFUTED;
+        }
     }
 
     fn count(&mut self, number: u32, written: u64) {
