@@ -150,6 +150,18 @@ fn what_drains_slowly_behind_a_proxy_is_no_mistake_of_the_server() {
 }
 
 #[test]
+fn a_path_behind_a_proxy_that_stops_is_noticed_by_the_silence_of_the_server() {
+    for policy in POLICIES {
+        let behind = Trace::steps(&[(30_000, 6e6), (5000, 0.0), (55_000, 6e6)]);
+        let server = Server { behind: Some(behind), ..Server::default() };
+        let outcome = Case { server, start: 4e6, ..Case::new(policy, steady(50e6), 90) }.run();
+        assert!(outcome.targets[32_000..35_000].iter().all(|target| *target < 250e3), "{policy:?}");
+        let back = outcome.back(35_000, 0.9 * 4e6);
+        assert!(back.is_some_and(|back| back < 3000), "{policy:?}: {back:?}");
+    }
+}
+
+#[test]
 fn servers_that_count_in_their_own_way_or_not_at_all_do_no_harm() {
     let numbers: [(&str, Numbers); 8] = [
         ("none", |_| None),
