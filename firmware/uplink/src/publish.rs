@@ -118,6 +118,7 @@ pub(crate) struct Connection<'a, P> {
     begun: Instant,
     written: u64,
     losses: Losses,
+    disregards_losses: bool,
     /// When bytes that wait must have moved.
     deadline: Instant,
 }
@@ -163,6 +164,7 @@ impl<'a, P: Payload + Send> Connection<'a, P> {
             begun: Instant::now(),
             written: 0,
             losses: Losses::default(),
+            disregards_losses: false,
         })
     }
 
@@ -215,7 +217,9 @@ impl<'a, P: Payload + Send> Connection<'a, P> {
         };
         let server = Acknowledged { written: self.written, number: self.session.acknowledged() };
         let sample = Sample { queue: self.queue.what_waits(), socket, server };
-        if self.losses.observe(now - self.begun, &sample) {
+        // Once: a kernel without BBR may look for its module each time, and lets this thread wait.
+        if !self.disregards_losses && self.losses.observe(now - self.begun, &sample) {
+            self.disregards_losses = true;
             kernel::disregard_losses(self.socket.tcp());
         }
         now + observe(&sample)

@@ -133,6 +133,35 @@ fn a_narrow_path_behind_a_proxy_that_takes_all_is_followed_by_what_the_server_ac
 }
 
 #[test]
+fn what_drains_slowly_behind_a_proxy_is_no_mistake_of_the_server() {
+    for policy in POLICIES {
+        for rate in [0.5e6, 0.6e6] {
+            let behind = Trace::steps(&[(30_000, 6e6), (60_000, rate)]);
+            let server = Server { behind: Some(behind), ..Server::default() };
+            let outcome = Case { server, start: 4e6, ..Case::new(policy, steady(50e6), 90) }.run();
+            let narrow = &outcome.targets[35_000..];
+            let highest = narrow.iter().fold(0.0_f64, |most, target| most.max(*target));
+            assert!(highest < 2.0 * rate, "{policy:?}, {rate}: {highest}");
+            let late = outcome.delays.iter().filter(|(captured, _)| *captured > 60_000);
+            let longest = late.fold(0.0_f64, |most, (_, delay)| most.max(*delay));
+            assert!(longest < 3000.0, "{policy:?}, {rate}: {longest}");
+        }
+    }
+}
+
+#[test]
+fn a_path_behind_a_proxy_that_stops_is_noticed_by_the_silence_of_the_server() {
+    for policy in POLICIES {
+        let behind = Trace::steps(&[(30_000, 6e6), (5000, 0.0), (55_000, 6e6)]);
+        let server = Server { behind: Some(behind), ..Server::default() };
+        let outcome = Case { server, start: 4e6, ..Case::new(policy, steady(50e6), 90) }.run();
+        assert!(outcome.targets[32_000..35_000].iter().all(|target| *target < 250e3), "{policy:?}");
+        let back = outcome.back(35_000, 0.9 * 4e6);
+        assert!(back.is_some_and(|back| back < 3000), "{policy:?}: {back:?}");
+    }
+}
+
+#[test]
 fn servers_that_count_in_their_own_way_or_not_at_all_do_no_harm() {
     let numbers: [(&str, Numbers); 8] = [
         ("none", |_| None),
@@ -148,8 +177,8 @@ fn servers_that_count_in_their_own_way_or_not_at_all_do_no_harm() {
         let server = Server { numbers, ..Server::default() };
         let outcome = Case { server, ..Case::new(Policy::Live, steps(), 90) }.run();
         assert!(outcome.delay(0.95) < 350.0, "{name}: {}", outcome.delay(0.95));
-        // One that says what can't be told from a narrow path is believed for a while.
-        let least = if name == "the half of them" { 0.8 } else { 0.93 };
+        // One that says what can't be told from a narrow path is believed for a while, and again after a minute.
+        let least = if name == "the half of them" { 0.7 } else { 0.93 };
         assert!(outcome.used > least, "{name}: {}", outcome.used);
     }
 }

@@ -14,13 +14,19 @@ const STEP: u64 = 16 << 20;
 const ENDS: [u64; 3] = [1 << 32, 1 << 31, 0xf000_0000];
 /// How late an acknowledgement may be: it is seen with a sample, and servers send them when they come to it.
 const SLACK: Duration = Duration::from_millis(200);
-/// Over which the rate is measured at the least.
+/// So many of the longest steps that are due and do not come are silence: one may be a little longer than all before.
+const MISSED: u64 = 2;
+/// Over which the rate is measured at the least; after a silence, so many acknowledgements suffice.
 const WINDOW: Duration = Duration::from_millis(500);
+const AGAIN: usize = 3;
 /// How long half of what counts for the smallest delay lasts.
 const HALF_MEMORY: Duration = Duration::from_secs(15);
-/// A delay that stays so long in spite of all that was done against it is a mistake of the numbers.
+/// A delay that stays so long in spite of all that was done against it, without getting smaller by that share, is a mistake
+/// of the numbers. They are tried again later: a path may have been too narrow for the least bitrate.
 const LONG: Duration = Duration::from_secs(1);
-const REFUTED: Duration = Duration::from_secs(8);
+const SHRUNK: f64 = 0.9;
+const PATIENCE: Duration = Duration::from_secs(8);
+const REFUTED: Duration = Duration::from_secs(60);
 /// From one point to the next, and how many are kept.
 const SPACING: Duration = Duration::from_millis(40);
 const POINTS: usize = 256;
@@ -47,11 +53,14 @@ pub(super) struct Server {
     counted: u64,
     /// Acknowledgements since something waits.
     arrivals: VecDeque<Point>,
-    /// The smallest delays of an acknowledgement: of the half that is under way, and of the one before.
+    /// The smallest delays of an acknowledgement, and the bytes of the longest steps from one to the next: of the half that
+    /// is under way, and of the one before.
     smallest: [Duration; 2],
+    longest: [u64; 2],
     half_ends: Time,
-    late_since: Option<Time>,
-    is_refuted: bool,
+    /// Since when the delay is long and does not get smaller, and the most that waited since.
+    late: Option<(Time, u64)>,
+    refuted_until: Time,
 }
 
 impl Default for Server {
@@ -63,9 +72,10 @@ impl Default for Server {
             counted: 0,
             arrivals: VecDeque::with_capacity(POINTS),
             smallest: [Duration::MAX; 2],
+            longest: [0; 2],
             half_ends: Time::ZERO,
-            late_since: None,
-            is_refuted: false,
+            late: None,
+            refuted_until: Time::ZERO,
         }
     }
 }
@@ -73,7 +83,7 @@ impl Default for Server {
 impl Server {
     /// None where nothing waits, or nothing is known.
     pub(super) fn observe(&mut self, now: Time, sample: &Sample) -> Option<Behind> {
-        let number = sample.server.number.filter(|_| !self.is_refuted)?;
+        let number = sample.server.number?;
         let reached = sample.server.written.saturating_sub(sample.socket.unacknowledged);
         if self.reached.back().is_none_or(|(time, _)| now >= *time + SPACING) {
             push(&mut self.reached, (now, reached));
@@ -83,10 +93,22 @@ impl Server {
             self.acknowledge(now);
         }
         let behind = self.behind(now).filter(|_| self.counted >= TRUST);
-        let is_late = |behind: &Behind| behind.backlog as f64 * 8.0 > behind.capacity * LONG.as_secs_f64();
-        self.late_since = self.late_since.or(Some(now)).filter(|_| behind.as_ref().is_some_and(is_late));
-        self.is_refuted = self.late_since.is_some_and(|since| now >= since + REFUTED);
+        // What is refuted is counted on, so that all is known when it is believed again.
+        let behind = behind.filter(|_| now >= self.refuted_until);
+        self.judge(now, behind.as_ref());
         behind
+    }
+
+    fn judge(&mut self, now: Time, behind: Option<&Behind>) {
+        let is_late = |behind: &&Behind| behind.backlog as f64 * 8.0 > behind.capacity * LONG.as_secs_f64();
+        self.late = behind.filter(is_late).map(|behind| {
+            let is_stuck = |late: &(Time, u64)| behind.backlog as f64 > SHRUNK * late.1 as f64;
+            let (since, most) = self.late.filter(is_stuck).unwrap_or((now, 0));
+            (since, most.max(behind.backlog))
+        });
+        if self.late.is_some_and(|(since, _)| now >= since + PATIENCE) {
+            self.refuted_until = now + REFUTED;
+        }
     }
 
     fn count(&mut self, number: u32, written: u64) {
@@ -96,17 +118,19 @@ impl Server {
         });
         if let Some(step) = step {
             (self.total, self.counted) = (self.total + step, self.counted + step);
+            self.longest[0] = self.longest[0].max(step);
         } else {
             // The first, or one that makes no sense: as if all had come.
             (self.total, self.counted) = (written, 0);
             self.arrivals.clear();
-            self.smallest = [Duration::MAX; 2];
+            (self.smallest, self.longest) = ([Duration::MAX; 2], [0; 2]);
         }
     }
 
     fn acknowledge(&mut self, now: Time) {
         if now >= self.half_ends {
-            (self.smallest[1], self.smallest[0]) = (self.smallest[0], Duration::MAX);
+            self.smallest = [Duration::MAX, self.smallest[0]];
+            self.longest = [0, self.longest[0]];
             self.half_ends = now + HALF_MEMORY;
         }
         let index = self.reached.partition_point(|(_, bytes)| *bytes < self.total);
@@ -127,15 +151,27 @@ impl Server {
 
     fn behind(&self, now: Time) -> Option<Behind> {
         let (last, total) = *self.arrivals.back()?;
+        let silence = now.saturating_sub(last);
+        if self.arrivals.len() == 1 {
+            // All was well, and there is no rate but that of the stream: what is due twice should have come.
+            let backlog = self.due(now).saturating_sub(total);
+            let step = self.longest[0].max(self.longest[1]);
+            let capacity = step as f64 * 8.0 / silence.as_secs_f64();
+            let is_silent = step > 0 && backlog >= MISSED * step;
+            return is_silent.then_some(Behind { backlog, capacity });
+        }
         let since = last.saturating_sub(WINDOW);
-        let index = self.arrivals.partition_point(|(time, _)| *time <= since).saturating_sub(1);
+        let within = self.arrivals.partition_point(|(time, _)| *time <= since);
+        let earlier = within.saturating_sub(1);
+        let time = |index: usize| self.arrivals.get(index).map_or(last, |(time, _)| *time);
+        let was_silent = time(within) > time(earlier) + WINDOW && self.arrivals.len() >= within + AGAIN;
+        let index = if was_silent { within } else { earlier };
         let (first, before) = *self.arrivals.get(index)?;
         let (bytes, took) = ((total - before) as f64, last.saturating_sub(first));
         if bytes == 0.0 {
             return None;
         }
         // One that keeps silent for longer than it takes for as many bytes gets slower meanwhile.
-        let silence = now.saturating_sub(last);
         let came = bytes * (silence.as_secs_f64() / took.as_secs_f64()).min(1.0);
         let rate = bytes / took.max(silence).as_secs_f64();
         let backlog = self.due(now).saturating_sub(total + came as u64);
