@@ -39,7 +39,7 @@ pub(crate) struct X264 {
 }
 
 // SAFETY: the encoder is owned by this value alone and has no ties to the thread that made it; calls need
-// `&mut self`, so there is one at a time. The parameters hold pointers to nothing.
+// `&mut self`, so there is one at a time. The parameters hold pointers to constants only.
 unsafe impl Send for X264 {}
 
 impl X264 {

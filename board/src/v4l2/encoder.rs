@@ -224,9 +224,23 @@ impl Context {
     }
 }
 
-/// Whether a driver answers so that a control may not have a value, or not now (kernel: `VIDIOC_S_EXT_CTRLS`).
-fn is_refusal(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::EBUSY | libc::EINVAL | libc::ERANGE | libc::EACCES))
+/// What a driver refuses of a control (kernel: `VIDIOC_S_EXT_CTRLS`).
+#[derive(Debug, PartialEq, Eq)]
+enum Refused {
+    /// This value; it may take others.
+    Value,
+    /// That it changes at all. To try again would stop the coded pictures each time.
+    Change,
+}
+
+impl Refused {
+    fn of(error: &io::Error) -> Option<Self> {
+        match error.raw_os_error()? {
+            libc::EINVAL | libc::ERANGE => Some(Self::Value),
+            libc::EBUSY | libc::EACCES => Some(Self::Change),
+            _ => None,
+        }
+    }
 }
 
 /// The raw format that pictures have already, or else the first that can be made, and the stride that they have.
@@ -333,11 +347,15 @@ impl VideoEncoder for V4l2Encoder {
             return Err(unsupported(&self.name));
         }
         self.set(sys::V4L2_CID_MPEG_VIDEO_BITRATE, bitrate.into()).map_err(|error| {
-            if !is_refusal(&error) {
+            let Some(refused) = Refused::of(&error) else {
                 return self.failed(&error);
+            };
+            self.keeps_bitrate = refused == Refused::Change;
+            if self.keeps_bitrate {
+                tracing::warn!(encoder = self.name, bitrate, %error, "it keeps the bitrate that it has");
+            } else {
+                tracing::debug!(encoder = self.name, bitrate, %error, "it does not take this bitrate");
             }
-            tracing::warn!(encoder = self.name, bitrate, %error, "it keeps the bitrate that it has");
-            self.keeps_bitrate = true;
             unsupported(&self.name)
         })
     }
@@ -358,6 +376,14 @@ impl Drop for V4l2Encoder {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_value_that_is_refused_does_not_stand_for_others() {
+        let refused = |code| Refused::of(&io::Error::from_raw_os_error(code));
+        assert_eq!([libc::EINVAL, libc::ERANGE].map(refused), [const { Some(Refused::Value) }; 2]);
+        assert_eq!([libc::EBUSY, libc::EACCES].map(refused), [const { Some(Refused::Change) }; 2]);
+        assert_eq!(refused(libc::EIO), None);
+    }
 
     #[test]
     fn the_cameras_format_is_taken_before_any_that_must_be_made() {

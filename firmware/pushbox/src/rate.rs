@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use ::uplink::rate::{Bounds, Controller, Policy, Sample, SizeSteps, SocketState};
-use live_pusher::{Code, Input, Mode, Properties, Size};
+use live_pusher::{Code, Input, Mode, Properties};
 use serde_json::{Map, json};
 use tracing::debug;
 
@@ -106,7 +106,7 @@ impl RateControl {
         let mut state = self.state();
         state.controller.start(start);
         state.size = SizeSteps::default();
-        self.video.change(|order| order.steps = 0);
+        self.video.change(|order| (order.steps, order.most_steps) = (0, None));
         let bitrate = state.controller.bitrate();
         self.video.control.bitrate.store(bitrate, Relaxed);
         state.announced = Announced { bitrate, at: None, is_property: false };
@@ -186,11 +186,14 @@ impl RateControl {
         if state.policy == Policy::Live {
             return;
         }
+        let most = self.video.most_steps();
+        state.size.limit(most);
         let size = self.video.size();
         let pixels = f64::from(size.width) * f64::from(size.height);
         let fps = f64::from(self.video.control.fps.load(Relaxed).max(1));
         let bits_per_pixel = f64::from(bitrate) / (pixels * fps).max(1.0);
-        if state.size.evaluate(self.born.elapsed(), bits_per_pixel, Size::smaller(size).is_none()) {
+        let is_smallest = state.size.steps() >= most || size.smaller().is_none();
+        if state.size.evaluate(self.born.elapsed(), bits_per_pixel, is_smallest) {
             let steps = state.size.steps();
             self.video.change(|order| (order.steps, order.is_adapted) = (steps, true));
         }

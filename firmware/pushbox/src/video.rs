@@ -46,7 +46,9 @@ pub(crate) struct Order {
     /// By which it is smaller as yet, for want of bits, and whether it was that which changed last.
     pub(crate) steps: u8,
     pub(crate) is_adapted: bool,
-    /// Where the encoder refuses that size.
+    /// As many steps as the encoder takes, where it refused one.
+    pub(crate) most_steps: Option<u8>,
+    /// Where the encoder refuses the size that it would have without steps.
     pub(crate) fallback: Size,
     pub(crate) baseline: bool,
     /// The file that the placeholder shows; black without one.
@@ -55,7 +57,10 @@ pub(crate) struct Order {
 
 impl Order {
     pub(crate) fn follow(&mut self, properties: &Properties) {
-        self.size = Size::of(properties);
+        let before = std::mem::replace(&mut self.size, Size::of(properties));
+        if self.size != before {
+            self.most_steps = None;
+        }
         self.fallback = Size::of_mode(properties);
         self.baseline = properties.mode.is_baseline();
         self.is_adapted = false;
@@ -63,7 +68,34 @@ impl Order {
 
     /// What is published.
     fn published(&self) -> Size {
-        (0..self.steps).fold(self.size, |size, _| size.smaller().unwrap_or(size))
+        self.after(self.taken_steps())
+    }
+
+    fn taken_steps(&self) -> u8 {
+        self.steps.min(self.most_steps.unwrap_or(u8::MAX))
+    }
+
+    fn after(&self, steps: u8) -> Size {
+        (0..steps).fold(self.size, |size, _| size.smaller().unwrap_or(size))
+    }
+
+    /// Opens an encoder for what is published. Nobody asked for a step, so one that is refused is taken back: the size before
+    /// it has worked. Returns how many steps are left. `open` is told whether there is another size to try.
+    fn open<E>(
+        &self,
+        mut open: impl FnMut(Size, bool) -> Result<E, EncodeError>,
+    ) -> (u8, Result<E, EncodeError>) {
+        let mut steps = self.taken_steps();
+        loop {
+            let size = self.after(steps);
+            match open(size, steps > 0 || self.fallback != size) {
+                Err(error) if steps > 0 => {
+                    warn!(%error, %size, "step taken back");
+                    steps -= 1;
+                }
+                result => return (steps, result),
+            }
+        }
     }
 }
 
@@ -118,6 +150,11 @@ impl VideoStage {
     /// The size that is published.
     pub(crate) fn size(&self) -> Size {
         self.order().published()
+    }
+
+    /// By how many steps it may be smaller, as far as is known.
+    pub(crate) fn most_steps(&self) -> u8 {
+        self.order().most_steps.unwrap_or(u8::MAX)
     }
 
     /// A display may have the picture when everybody else is done with it.
@@ -283,6 +320,9 @@ impl Worker {
             Verdict::Next => {}
             Verdict::Exhausted => self.tell(Input::EncoderFailed(Code::VideoEncoderFailed)),
         }
+        if verdict == Verdict::Next {
+            self.stage.change(|order| order.most_steps = None);
+        }
         if verdict == Verdict::Exhausted {
             if let Some(line) = &mut self.line {
                 (line.pipeline, line.encoder) = (None, None);
@@ -331,7 +371,7 @@ impl Worker {
         passes: bool,
         source: Option<Layout>,
     ) -> Result<(), EncodeError> {
-        let plan = Plan { session: order.session, size, baseline: order.baseline, passes };
+        let mut plan = Plan { session: order.session, size, baseline: order.baseline, passes };
         let fits = |line: &Line| line.plan == plan && !source.is_some_and(|layout| line.misses(&layout));
         if self.line.as_ref().is_some_and(fits) {
             return Ok(());
@@ -343,10 +383,11 @@ impl Worker {
         {
             warn!(%error, "the last pictures stay inside");
         }
-        // One that fails is not tried again until something else is wanted.
-        self.line = Some(Line { plan, size, pipeline: None, encoder: None });
         let (size, encoder) = if plan.session.is_some() {
-            let (size, encoder) = self.open_encoder(&plan, order.fallback, source)?;
+            let opened = self.open_encoder(&mut plan, order, source);
+            // One that fails is not tried again until something else is wanted.
+            self.line = Some(Line { plan, size: plan.size, pipeline: None, encoder: None });
+            let (size, encoder) = opened?;
             (size, Some(encoder))
         } else {
             (size, None)
@@ -369,34 +410,47 @@ impl Worker {
         Ok(())
     }
 
-    /// For the size of the plan, or else for `fallback` (-1305).
+    /// For the size of the plan, or else for that before a step, to which the plan changes, or for the mode's (-1305).
     fn open_encoder(
         &mut self,
-        plan: &Plan,
-        fallback: Size,
+        plan: &mut Plan,
+        order: &Order,
         source: Option<Layout>,
     ) -> Result<(Size, Box<dyn VideoEncoder>), EncodeError> {
         let fps = self.stage.control.fps.load(Relaxed);
         let bitrate = self.stage.control.bitrate.load(Relaxed);
         let profile = if plan.baseline { H264Profile::ConstrainedBaseline } else { H264Profile::Main };
-        let passes = plan.passes;
+        let Order { fallback, size: wanted, .. } = *order;
         let (stage, encoders) = (&self.stage, &mut self.encoders);
         let mut open = |Size { width, height }: Size, has_other_size: bool| {
-            if passes {
-                return Ok(board::passthrough());
-            }
             let source = source.filter(|layout| (layout.width, layout.height) == (width, height));
             let gop = GOP.as_secs() as u32 * fps;
             let settings = EncoderSettings { width, height, fps, bitrate, gop, profile, source };
             encoders.open(settings, has_other_size, |config, error| {
                 warn!(%error, %config, "given up for this session");
+                stage.change(|order| order.most_steps = None);
                 if config.is_hardware() {
                     let params = Map::from_iter([("reason".to_owned(), json!(error.to_string()))]);
                     stage.notice(Code::HardwareEncoderFailed, params);
                 }
             })
         };
-        let (size, encoder) = match open(plan.size, fallback != plan.size) {
+        let opened = if plan.passes {
+            Ok(board::passthrough())
+        } else {
+            let (steps, opened) = order.open(&mut open);
+            if steps < order.taken_steps() {
+                plan.size = order.after(steps);
+                // Another size may be wanted by now.
+                stage.change(|order| {
+                    if order.size == wanted {
+                        (order.steps, order.most_steps) = (steps, Some(steps));
+                    }
+                });
+            }
+            opened
+        };
+        let (size, encoder) = match opened {
             Ok(encoder) => (plan.size, encoder),
             Err(error) if fallback == plan.size => return Err(error),
             Err(error) => {
@@ -469,5 +523,59 @@ fn same(one: Option<&Arc<[u8]>>, other: Option<&Arc<[u8]>>) -> bool {
     match (one, other) {
         (Some(one), Some(other)) => Arc::ptr_eq(one, other),
         (one, other) => one.is_none() && other.is_none(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn size(width: u32, height: u32) -> Size {
+        Size { width, height }
+    }
+
+    /// The sizes that are tried by an encoder that takes `taken` only, how many steps are left, and whether one was taken.
+    fn tried(order: &Order, taken: &[Size]) -> (Vec<(Size, bool)>, u8, bool) {
+        let mut tried = Vec::new();
+        let (steps, result) = order.open(|size, has_other| {
+            tried.push((size, has_other));
+            let Size { width, height } = size;
+            let refusal = EncodeError::Size { encoder: "test".into(), width, height };
+            taken.contains(&size).then_some(()).ok_or(refusal)
+        });
+        (tried, steps, result.is_ok())
+    }
+
+    #[test]
+    fn p5_a_step_that_the_encoder_refuses_is_taken_back() {
+        let wanted = size(320, 480);
+        let mut order = Order { size: wanted, steps: 1, fallback: size(360, 640), ..Order::default() };
+        let step = size(240, 360);
+        assert_eq!(tried(&order, &[wanted]), (vec![(step, true), (wanted, true)], 0, true));
+        order.most_steps = Some(0);
+        assert_eq!(order.published(), wanted, "it is not tried again");
+        assert_eq!(tried(&order, &[wanted]), (vec![(wanted, true)], 0, true));
+        (order.steps, order.most_steps, order.fallback) = (1, None, wanted);
+        assert_eq!(
+            tried(&order, &[]),
+            (vec![(step, true), (wanted, false)], 0, false),
+            "there is none but the mode's in the end"
+        );
+        order.size = size(480, 640);
+        order.steps = 2;
+        assert_eq!(tried(&order, &[size(360, 480)]).1, 1, "the step before it is kept");
+    }
+
+    #[test]
+    fn another_size_has_steps_of_its_own() {
+        let mut properties = Properties::default();
+        let mut order = Order::default();
+        order.follow(&properties);
+        order.most_steps = Some(0);
+        order.follow(&properties);
+        assert_eq!(order.most_steps, Some(0));
+        (properties.video_width, properties.video_height) = (Some(320), Some(480));
+        order.follow(&properties);
+        assert_eq!(order.most_steps, None);
     }
 }

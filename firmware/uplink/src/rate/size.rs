@@ -25,6 +25,11 @@ impl SizeSteps {
         self.steps
     }
 
+    /// Takes back what is more than the encoder takes.
+    pub fn limit(&mut self, most: u8) {
+        self.steps = self.steps.min(most);
+    }
+
     /// Takes the bits that a pixel of the present size has; `is_smallest` tells that there is no smaller one. True where
     /// [`SizeSteps::steps`] changed.
     pub fn evaluate(&mut self, now: Time, bits_per_pixel: f64, is_smallest: bool) -> bool {
@@ -78,6 +83,13 @@ mod tests {
         let mut size = SizeSteps { steps: 1, ..SizeSteps::default() };
         let bits: Vec<f64> = (0..100).map(|index| if index % 30 == 29 { 0.08 } else { 0.09 }).collect();
         assert_eq!(steps(&mut size, 0, &bits)[99], 1);
+    }
+
+    #[test]
+    fn a_step_that_is_taken_back_counts_no_more() {
+        let mut size = SizeSteps { steps: 2, ..SizeSteps::default() };
+        size.limit(1);
+        assert_eq!(steps(&mut size, 0, &[0.09; 41])[40], 0, "it is larger after one wait");
     }
 
     #[test]
