@@ -14,11 +14,14 @@ use crate::rate::SocketState;
 const NOT_SENT: u32 = 16 << 10;
 
 /// Tells the kernel to hold little, and to begin with Cubic, whatever is usual there: without losses BBR leaves more of a
-/// path unused. One that does not know how goes without.
+/// path unused. One that does not know how goes without; so does one whose own choice is BBR where this program lacks
+/// CAP_NET_ADMIN, since it allows its own choice and Reno only (`tcp_allowed_congestion_control`, tcp(7)).
 pub(crate) fn set_up(socket: &impl AsFd) {
     let socket = SockRef::from(socket);
     let _ = socket.set_tcp_notsent_lowat(NOT_SENT);
-    let _ = socket.set_tcp_congestion(b"cubic");
+    if let Err(error) = socket.set_tcp_congestion(b"cubic") {
+        tracing::debug!(%error, "Cubic can't be set, the kernel's own congestion control stays");
+    }
 }
 
 /// Has the kernel go by what arrives rather than by what gets lost, with BBR. One that does not have it goes on as before.

@@ -13,7 +13,7 @@ use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recv, socket_with};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 /// RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV4_ROUTE, RTMGRP_IPV6_IFADDR and RTMGRP_IPV6_ROUTE (rtnetlink(7)).
 const GROUPS: u32 = 0x1 | 0x10 | 0x40 | 0x100 | 0x400;
@@ -51,15 +51,21 @@ impl Routes {
         Ok(())
     }
 
-    /// Waits until no interface that is up has the address `own`, while another way leads to `peer`: what goes on from that
-    /// address will not arrive. Without another way it is better to wait, since the address may come back.
+    /// Waits until no interface that is up has the address `own` for a while, and another way leads to `peer`: what goes on
+    /// from that address will not arrive. Without another way it is better to wait, since the address may come back.
     pub(crate) async fn lost(&mut self, own: IpAddr, peer: SocketAddr) -> io::Result<()> {
         // The kernel can be told to use addresses that no interface has.
         let was_there = has(own)?;
-        while !was_there || has(own)? || !leads_to(peer) {
-            self.receive().await?;
+        loop {
+            while !was_there || has(own)? || !leads_to(peer) {
+                self.receive().await?;
+            }
+            // Whoever sets addresses may take one away and give it back at once.
+            sleep(DEBOUNCE).await;
+            if !has(own)? && leads_to(peer) {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     /// Whether the next messages tell of something new.
@@ -241,8 +247,12 @@ mod tests {
         }
     }
 
+    fn try_ip(arguments: &str) -> bool {
+        Command::new("ip").args(arguments.split(' ')).status().is_ok_and(|status| status.success())
+    }
+
     fn ip(arguments: &str) {
-        assert!(Command::new("ip").args(arguments.split(' ')).status().unwrap().success(), "ip {arguments}");
+        assert!(try_ip(arguments), "ip {arguments}");
     }
 
     /// In a network namespace of its own, which needs root.
@@ -254,11 +264,26 @@ mod tests {
                 eprintln!("skipped: no right to make a network namespace");
                 return;
             }
-            ip("link set lo up");
+            if !try_ip("link set lo up") {
+                eprintln!("skipped: no ip(8) here");
+                return;
+            }
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(test());
         });
         thread.join().unwrap();
+    }
+
+    /// Two interfaces, `one` and `two`; false where the kernel can't make them.
+    fn veth() -> bool {
+        if !try_ip("link add name one type veth peer name two") {
+            eprintln!("skipped: no veth in this kernel");
+            return false;
+        }
+        for end in ["one", "two"] {
+            ip(&format!("link set {end} up"));
+        }
+        true
     }
 
     const SOON: Duration = Duration::from_secs(30);
@@ -280,9 +305,8 @@ mod tests {
     fn an_address_is_lost_when_it_is_gone_or_its_interface_down_and_there_is_another_way() {
         alone(async || {
             let (own, peer) = ([192, 0, 2, 1].into(), ([198, 51, 100, 9], 1935).into());
-            ip("link add one type veth peer name two");
-            for end in ["one", "two"] {
-                ip(&format!("link set {end} up"));
+            if !veth() {
+                return;
             }
             for loss in ["address del 192.0.2.1/24 dev one", "link set one down"] {
                 ip("link set one up");
@@ -301,6 +325,28 @@ mod tests {
                 timeout(SOON, lost).await.expect(loss).unwrap();
                 ip("address del 192.0.3.1/24 dev two");
             }
+        });
+    }
+
+    #[test]
+    fn an_address_that_is_back_at_once_is_not_lost() {
+        alone(async || {
+            if !veth() {
+                return;
+            }
+            ip("address add 192.0.2.1/24 dev one");
+            ip("address add 192.0.3.1/24 dev two");
+            ip("route add default via 192.0.3.254");
+            let mut routes = Routes::watch().unwrap();
+            let mut lost =
+                std::pin::pin!(routes.lost([192, 0, 2, 1].into(), ([198, 51, 100, 9], 1935).into()));
+            assert!(timeout(Duration::from_millis(100), &mut lost).await.is_err(), "it is there");
+            ip("address flush dev one");
+            assert!(timeout(DEBOUNCE / 5, &mut lost).await.is_err(), "it may come back");
+            ip("address add 192.0.2.1/24 dev one");
+            assert!(timeout(2 * DEBOUNCE, &mut lost).await.is_err(), "it is back");
+            ip("address flush dev one");
+            timeout(SOON, lost).await.unwrap().unwrap();
         });
     }
 }

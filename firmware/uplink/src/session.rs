@@ -11,7 +11,8 @@ use crate::{Address, amf};
 
 /// Field experience: safe with every server.
 const CHUNK_SIZE: usize = 4096;
-/// Bytes after which the server is to say what it has: often enough for rate control, and known to be obeyed in the field.
+/// Bytes after which the server is asked to say what it has: often enough for rate control. Some servers have steps of
+/// their own.
 const WINDOW: u32 = 100_000;
 
 const CONTROL: u8 = 2;
