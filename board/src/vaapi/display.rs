@@ -56,6 +56,14 @@ impl Display {
     pub(super) fn handle(&self) -> VADisplay {
         self.handle
     }
+
+    /// Whether the driver is one of Mesa's.
+    pub(super) fn is_mesa(&self) -> bool {
+        // SAFETY: the display lives.
+        let vendor = unsafe { va::vaQueryVendorString(self.handle) };
+        // SAFETY: the driver's C string, which lives as long as the display.
+        !vendor.is_null() && unsafe { CStr::from_ptr(vendor) }.to_bytes().starts_with(b"Mesa")
+    }
 }
 
 impl Drop for Display {

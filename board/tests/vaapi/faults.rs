@@ -63,7 +63,14 @@ fn a_device_that_is_lost_is_an_error_wherever_it_happens() {
 
 #[test]
 fn hardware_that_stands_still_holds_nobody() {
-    let mut bench = Bench::new(SETTINGS);
+    stands_still(false);
+    stands_still(true);
+}
+
+fn stands_still(no_sync_buffer: bool) {
+    let session = testdriver::session();
+    session.faults(|faults| faults.no_sync_buffer = no_sync_buffer);
+    let mut bench = Bench::with(session, SETTINGS);
     bench.encode(true);
     bench.session.faults(|faults| faults.stuck = true);
     bench.submit(false);
@@ -80,6 +87,19 @@ fn hardware_that_stands_still_holds_nobody() {
     assert_eq!(bench.camera.returned(), 3, "the camera has its buffers back");
     assert_eq!(bench.session.live(), Live::default());
     assert_eq!(bench.session.misuses(), [""; 0]);
+}
+
+#[test]
+fn a_driver_that_tells_of_no_surface_is_waited_for() {
+    let session = testdriver::session();
+    session.faults(|faults| (faults.no_sync_buffer, faults.tells_no_status) = (true, true));
+    let mut bench = Bench::with(session, SETTINGS);
+    for idr in [true, false, false] {
+        bench.submit(idr);
+        assert!(bench.encoder.next(Duration::ZERO).unwrap().is_none());
+        bench.next();
+    }
+    bench.end();
 }
 
 #[test]

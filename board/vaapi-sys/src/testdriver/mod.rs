@@ -40,6 +40,8 @@ pub struct Faults {
     pub varies: bool,
     /// It has no vaSyncBuffer.
     pub no_sync_buffer: bool,
+    /// Of a surface it says that it is rendering until it was waited for, as Mesa's older ones do of those that it encodes.
+    pub tells_no_status: bool,
     /// It only decodes.
     pub decodes: bool,
     /// What its initialization gives.
