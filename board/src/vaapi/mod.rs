@@ -140,7 +140,8 @@ impl Vaapi {
         if let Some(surface) = self.memory.surface(picture.buffer())? {
             return Ok((picture, surface, None, 0));
         }
-        match import::import(&self.display, &picture).filter(|_| !self.refuses_imports) {
+        let import = if self.refuses_imports { None } else { import::import(&self.display, &picture) };
+        match import {
             Some(Ok(import)) => return Ok((picture, import.ids[0], Some(import), 0)),
             Some(Err(cause)) => {
                 tracing::warn!(cause, "the camera's memory can't be read in place, pictures are copied");

@@ -112,7 +112,8 @@ fn memory_that_can_not_be_imported_is_copied_from_then_on() {
     }
     assert!(!bench.encoder.input().imports);
     bench.session.faults(|faults| faults.import = None);
-    assert!(bench.submit(false) > 0, "it is not tried again");
+    assert!(bench.submit(false) > 0);
+    assert_eq!(bench.session.counts().imports, 0, "it is not tried again");
     bench.next();
     bench.end();
 }
