@@ -6,7 +6,7 @@ use media::EncoderSettings;
 use vaapi_sys as va;
 use vaapi_sys::{VABufferID, VACodedBufferSegment, VAContextID, VAStatus, VASurfaceID};
 
-use super::display::{Config, Display, Surfaces, check};
+use super::display::{Config, Display, Surfaces, check, check_size};
 use super::{DEPTH, Refusal};
 
 /// Pictures as they are decoded: those that are encoded, and the one that the first of them refers to.
@@ -37,7 +37,7 @@ impl Context {
             let (width, height, flag) = (width as i32, height as i32, va::VA_PROGRESSIVE as i32);
             va::vaCreateContext(display.handle(), config.id, width, height, flag, ids, count, id)
         };
-        check("vaCreateContext", status)?;
+        check_size("vaCreateContext", status)?;
         let coded = [va::VA_INVALID_ID; DEPTH];
         let display = Arc::clone(display);
         let mut this = Self { display, id, coded, decoded, config, waits_for_buffers: true };

@@ -11,6 +11,7 @@ mod memory;
 mod parameters;
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -33,6 +34,15 @@ use crate::VaapiConfig;
 enum Refusal {
     Size,
     Other(String),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Size => f.write_str("the driver does not support this size"),
+            Self::Other(cause) => f.write_str(cause),
+        }
+    }
 }
 
 impl<T: Into<String>> From<T> for Refusal {

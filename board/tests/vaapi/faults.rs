@@ -7,7 +7,7 @@ use media::{AccessUnitKind, EncodeError, EncoderSettings};
 use vaapi_sys::testdriver::{self, Faults, Live};
 use vaapi_sys::{
     VA_STATUS_ERROR_ALLOCATION_FAILED, VA_STATUS_ERROR_INVALID_PARAMETER, VA_STATUS_ERROR_OPERATION_FAILED,
-    VAStatus,
+    VA_STATUS_ERROR_RESOLUTION_NOT_SUPPORTED, VAStatus,
 };
 
 use crate::camera::nv12;
@@ -141,7 +141,19 @@ fn another_size_may_be_asked_for() {
             board::open_encoder(&config, EncoderSettings { width, height, ..SETTINGS }).err().unwrap();
         assert!(matches!(error, EncodeError::Size { .. }), "{error}");
     }
-    assert_eq!(session.live(), Live::default());
+    let refusal = Some(VA_STATUS_ERROR_RESOLUTION_NOT_SUPPORTED as VAStatus);
+    let faults = [
+        Faults { configure: refusal, ..Faults::default() },
+        Faults { context: refusal, ..Faults::default() },
+        Faults { allocate: refusal, ..Faults::default() },
+    ];
+    for fault in faults {
+        session.faults(|faults| *faults = fault);
+        let error = open(SETTINGS).err().unwrap();
+        assert!(matches!(error, EncodeError::Size { .. }), "{error}");
+        assert_eq!(session.live(), Live::default());
+    }
+    assert_eq!(session.misuses(), [""; 0]);
 }
 
 #[test]

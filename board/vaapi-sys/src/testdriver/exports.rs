@@ -122,6 +122,9 @@ unsafe extern "C" fn create_config(
     id: *mut VAConfigID,
 ) -> VAStatus {
     let mut state = state::lock();
+    if let Some(status) = state.faults.configure {
+        return status;
+    }
     // SAFETY: the caller has so many attributes there.
     let list = unsafe { slice::from_raw_parts(list, count as usize) };
     let value = |kind| list.iter().find(|it| it.type_ == kind).map(|it| it.value);
@@ -157,6 +160,9 @@ unsafe extern "C" fn create_context(
     id: *mut VAContextID,
 ) -> VAStatus {
     let mut state = state::lock();
+    if let Some(status) = state.faults.context {
+        return status;
+    }
     // SAFETY: the caller has so many there.
     let decoded = unsafe { slice::from_raw_parts(targets, count as usize) }.to_vec();
     let Some(config) = state.configs.get(&config).copied() else {

@@ -46,6 +46,10 @@ pub struct Faults {
     pub decodes: bool,
     /// What its initialization gives.
     pub initialize: Option<VAStatus>,
+    /// What a request for a configuration gives.
+    pub configure: Option<VAStatus>,
+    /// What a request for a context gives.
+    pub context: Option<VAStatus>,
     /// What the import of a DMA-BUF gives.
     pub import: Option<VAStatus>,
     /// What a request for surfaces of its own gives.
