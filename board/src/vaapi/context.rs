@@ -1,16 +1,18 @@
 use std::ptr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use media::EncoderSettings;
 use vaapi_sys as va;
 use vaapi_sys::{VABufferID, VACodedBufferSegment, VAContextID, VAStatus, VASurfaceID};
 
-use super::display::{Config, Display, Surfaces, check};
+use super::display::{Config, Display, Surfaces, check, check_size};
 use super::{DEPTH, Refusal};
 
 /// Pictures as they are decoded: those that are encoded, and the one that the first of them refers to.
 const DECODED: usize = DEPTH + 1;
+/// From one look at a surface to the next.
+const LOOK: Duration = Duration::from_millis(1);
 
 /// An encoder of the driver, with the memory that it works in.
 pub(super) struct Context {
@@ -35,7 +37,7 @@ impl Context {
             let (width, height, flag) = (width as i32, height as i32, va::VA_PROGRESSIVE as i32);
             va::vaCreateContext(display.handle(), config.id, width, height, flag, ids, count, id)
         };
-        check("vaCreateContext", status)?;
+        check_size("vaCreateContext", status)?;
         let coded = [va::VA_INVALID_ID; DEPTH];
         let display = Arc::clone(display);
         let mut this = Self { display, id, coded, decoded, config, waits_for_buffers: true };
@@ -57,8 +59,7 @@ impl Context {
         (self.decoded.ids[number % DECODED], self.decoded.ids[(number + DECODED - 1) % DECODED])
     }
 
-    /// Whether the picture on a surface is in its coded buffer. Waits up to `wait` for that, and with drivers that have no
-    /// vaSyncBuffer until it is, if at all.
+    /// Whether the picture on a surface is in its coded buffer. Waits up to `wait` for that.
     pub(super) fn is_done(
         &mut self,
         surface: VASurfaceID,
@@ -79,17 +80,28 @@ impl Context {
                 status => return check("vaSyncBuffer", status).map(|()| true),
             }
         }
-        let mut state = va::VASurfaceRendering;
-        // SAFETY: display and surface live; `state` is a place for the result.
-        let status = unsafe { va::vaQuerySurfaceStatus(handle, surface, &raw mut state) };
-        if status == va::VA_STATUS_SUCCESS as VAStatus && state == va::VASurfaceReady {
-            return Ok(true);
+        let start = Instant::now();
+        loop {
+            let mut state = va::VASurfaceRendering;
+            // SAFETY: display and surface live; `state` is a place for the result.
+            let status = unsafe { va::vaQuerySurfaceStatus(handle, surface, &raw mut state) };
+            if !BUSY.contains(&status) {
+                check("vaQuerySurfaceStatus", status)?;
+                if state & va::VASurfaceRendering == 0 {
+                    return Ok(true);
+                }
+            }
+            let left = wait.saturating_sub(start.elapsed());
+            if left.is_zero() {
+                return Ok(false);
+            }
+            if self.display.is_mesa() {
+                // Its older ones say that a surface is rendering until it was waited for; that has no limit.
+                // SAFETY: display and surface live.
+                return check("vaSyncSurface", unsafe { va::vaSyncSurface(handle, surface) }).map(|()| true);
+            }
+            std::thread::sleep(LOOK.min(left));
         }
-        if wait.is_zero() {
-            return Ok(false);
-        }
-        // SAFETY: display and surface live.
-        check("vaSyncSurface", unsafe { va::vaSyncSurface(handle, surface) }).map(|()| true)
     }
 
     /// Appends what is in a coded buffer to `out`. Returns whether the driver stands for it.

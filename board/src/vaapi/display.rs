@@ -56,6 +56,14 @@ impl Display {
     pub(super) fn handle(&self) -> VADisplay {
         self.handle
     }
+
+    /// Whether the driver is one of Mesa's.
+    pub(super) fn is_mesa(&self) -> bool {
+        // SAFETY: the display lives.
+        let vendor = unsafe { va::vaQueryVendorString(self.handle) };
+        // SAFETY: the driver's C string, which lives as long as the display.
+        !vendor.is_null() && unsafe { CStr::from_ptr(vendor) }.to_bytes().starts_with(b"Mesa")
+    }
 }
 
 impl Drop for Display {
@@ -79,6 +87,14 @@ pub(super) fn check(call: &str, status: VAStatus) -> Result<(), String> {
     // SAFETY: libva has a constant C string for any number.
     let meaning = unsafe { CStr::from_ptr(va::vaErrorStr(status)) };
     Err(format!("{call} gave {status:#x}, {}", meaning.to_string_lossy()))
+}
+
+/// As [`check`], of a call that the size of the pictures may be wrong for.
+pub(super) fn check_size(call: &str, status: VAStatus) -> Result<(), Refusal> {
+    if status == va::VA_STATUS_ERROR_RESOLUTION_NOT_SUPPORTED as VAStatus {
+        return Err(Refusal::Size);
+    }
+    Ok(check(call, status)?)
 }
 
 /// How the driver is to encode.
@@ -128,7 +144,7 @@ impl Config {
             let (attributes, id) = (attributes.as_mut_ptr(), &raw mut id);
             va::vaCreateConfig(display.handle, profile, entrypoint, attributes, count, id)
         };
-        check("vaCreateConfig", status)?;
+        check_size("vaCreateConfig", status)?;
         Ok(Self {
             display: Arc::clone(display),
             id,
@@ -197,7 +213,7 @@ impl<const N: usize> Surfaces<N> {
         display: &Arc<Display>,
         (width, height): (u32, u32),
         extra: &[va::VASurfaceAttrib],
-    ) -> Result<Self, String> {
+    ) -> Result<Self, Refusal> {
         let mut attributes = [integer(va::VASurfaceAttribPixelFormat, va::VA_FOURCC_NV12); 3];
         for (place, attribute) in attributes[1..].iter_mut().zip(extra) {
             *place = *attribute;
@@ -220,7 +236,7 @@ impl<const N: usize> Surfaces<N> {
                 count as u32,
             )
         };
-        check("vaCreateSurfaces", status)?;
+        check_size("vaCreateSurfaces", status)?;
         Ok(Self { display: Arc::clone(display), ids })
     }
 }

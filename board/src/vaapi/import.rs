@@ -36,5 +36,5 @@ pub(super) fn import(display: &Arc<Display>, picture: &Frame) -> Option<Result<S
         integer(va::VASurfaceAttribMemoryType, va::VA_SURFACE_ATTRIB_MEM_TYPE_DRM_PRIME_2),
         pointer(va::VASurfaceAttribExternalBufferDescriptor, (&raw mut descriptor).cast()),
     ];
-    Some(Surfaces::new(display, (width, height), &attributes))
+    Some(Surfaces::new(display, (width, height), &attributes).map_err(|refusal| refusal.to_string()))
 }

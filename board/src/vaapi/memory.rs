@@ -7,8 +7,8 @@ use media::{Buffer, Layout, PixelFormat, PlaneLayout, Pooled, Recycle};
 use vaapi_sys as va;
 use vaapi_sys::{VAImage, VASurfaceID};
 
-use super::DEPTH;
 use super::display::{Display, Surfaces, check};
+use super::{DEPTH, Refusal};
 
 /// Those that are encoded, one that is filled, and one that waits in between.
 const BUFFERS: usize = DEPTH + 2;
@@ -48,7 +48,7 @@ struct SurfaceBuffer {
 }
 
 impl InputMemory {
-    pub(super) fn new(display: &Arc<Display>, size: (u32, u32)) -> Result<Arc<Self>, String> {
+    pub(super) fn new(display: &Arc<Display>, size: (u32, u32)) -> Result<Arc<Self>, Refusal> {
         let slot = Slot::new(display, size)?;
         let layout = layout(&slot.map()?.image, size);
         slot.unmap()?;
@@ -61,7 +61,7 @@ impl InputMemory {
         let size = (self.layout.width, self.layout.height);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.free.is_empty() && state.all.len() < BUFFERS {
-            let slot = Slot::new(&self.display, size)?;
+            let slot = Slot::new(&self.display, size).map_err(|refusal| refusal.to_string())?;
             let buffer = SurfaceBuffer::boxed(&slot, state.all.len() as u32);
             state.all.push(slot);
             state.free.push(buffer);
@@ -120,7 +120,7 @@ fn layout(image: &VAImage, (width, height): (u32, u32)) -> Layout {
 }
 
 impl Slot {
-    fn new(display: &Arc<Display>, size: (u32, u32)) -> Result<Arc<Self>, String> {
+    fn new(display: &Arc<Display>, size: (u32, u32)) -> Result<Arc<Self>, Refusal> {
         let surface = Surfaces::new(display, size, &[])?;
         Ok(Arc::new(Self { display: Arc::clone(display), surface, mapping: Mutex::default() }))
     }

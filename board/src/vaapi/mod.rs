@@ -11,6 +11,7 @@ mod memory;
 mod parameters;
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -33,6 +34,15 @@ use crate::VaapiConfig;
 enum Refusal {
     Size,
     Other(String),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Size => f.write_str("the driver does not support this size"),
+            Self::Other(cause) => f.write_str(cause),
+        }
+    }
 }
 
 impl<T: Into<String>> From<T> for Refusal {
@@ -140,7 +150,8 @@ impl Vaapi {
         if let Some(surface) = self.memory.surface(picture.buffer())? {
             return Ok((picture, surface, None, 0));
         }
-        match import::import(&self.display, &picture).filter(|_| !self.refuses_imports) {
+        let import = if self.refuses_imports { None } else { import::import(&self.display, &picture) };
+        match import {
             Some(Ok(import)) => return Ok((picture, import.ids[0], Some(import), 0)),
             Some(Err(cause)) => {
                 tracing::warn!(cause, "the camera's memory can't be read in place, pictures are copied");

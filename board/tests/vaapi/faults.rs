@@ -7,7 +7,7 @@ use media::{AccessUnitKind, EncodeError, EncoderSettings};
 use vaapi_sys::testdriver::{self, Faults, Live};
 use vaapi_sys::{
     VA_STATUS_ERROR_ALLOCATION_FAILED, VA_STATUS_ERROR_INVALID_PARAMETER, VA_STATUS_ERROR_OPERATION_FAILED,
-    VAStatus,
+    VA_STATUS_ERROR_RESOLUTION_NOT_SUPPORTED, VAStatus,
 };
 
 use crate::camera::nv12;
@@ -63,7 +63,14 @@ fn a_device_that_is_lost_is_an_error_wherever_it_happens() {
 
 #[test]
 fn hardware_that_stands_still_holds_nobody() {
-    let mut bench = Bench::new(SETTINGS);
+    stands_still(false);
+    stands_still(true);
+}
+
+fn stands_still(no_sync_buffer: bool) {
+    let session = testdriver::session();
+    session.faults(|faults| faults.no_sync_buffer = no_sync_buffer);
+    let mut bench = Bench::with(session, SETTINGS);
     bench.encode(true);
     bench.session.faults(|faults| faults.stuck = true);
     bench.submit(false);
@@ -83,6 +90,19 @@ fn hardware_that_stands_still_holds_nobody() {
 }
 
 #[test]
+fn a_driver_that_tells_of_no_surface_is_waited_for() {
+    let session = testdriver::session();
+    session.faults(|faults| (faults.no_sync_buffer, faults.tells_no_status) = (true, true));
+    let mut bench = Bench::with(session, SETTINGS);
+    for idr in [true, false, false] {
+        bench.submit(idr);
+        assert!(bench.encoder.next(Duration::ZERO).unwrap().is_none());
+        bench.next();
+    }
+    bench.end();
+}
+
+#[test]
 fn memory_that_can_not_be_imported_is_copied_from_then_on() {
     let mut bench = Bench::new(SETTINGS);
     bench.session.faults(|faults| faults.import = Some(VA_STATUS_ERROR_INVALID_PARAMETER as VAStatus));
@@ -92,7 +112,8 @@ fn memory_that_can_not_be_imported_is_copied_from_then_on() {
     }
     assert!(!bench.encoder.input().imports);
     bench.session.faults(|faults| faults.import = None);
-    assert!(bench.submit(false) > 0, "it is not tried again");
+    assert!(bench.submit(false) > 0);
+    assert_eq!(bench.session.counts().imports, 0, "it is not tried again");
     bench.next();
     bench.end();
 }
@@ -120,7 +141,19 @@ fn another_size_may_be_asked_for() {
             board::open_encoder(&config, EncoderSettings { width, height, ..SETTINGS }).err().unwrap();
         assert!(matches!(error, EncodeError::Size { .. }), "{error}");
     }
-    assert_eq!(session.live(), Live::default());
+    let refusal = Some(VA_STATUS_ERROR_RESOLUTION_NOT_SUPPORTED as VAStatus);
+    let faults = [
+        Faults { configure: refusal, ..Faults::default() },
+        Faults { context: refusal, ..Faults::default() },
+        Faults { allocate: refusal, ..Faults::default() },
+    ];
+    for fault in faults {
+        session.faults(|faults| *faults = fault);
+        let error = open(SETTINGS).err().unwrap();
+        assert!(matches!(error, EncodeError::Size { .. }), "{error}");
+        assert_eq!(session.live(), Live::default());
+    }
+    assert_eq!(session.misuses(), [""; 0]);
 }
 
 #[test]

@@ -40,10 +40,16 @@ pub struct Faults {
     pub varies: bool,
     /// It has no vaSyncBuffer.
     pub no_sync_buffer: bool,
+    /// Of a surface it says that it is rendering until it was waited for, as Mesa's older ones do of those that it encodes.
+    pub tells_no_status: bool,
     /// It only decodes.
     pub decodes: bool,
     /// What its initialization gives.
     pub initialize: Option<VAStatus>,
+    /// What a request for a configuration gives.
+    pub configure: Option<VAStatus>,
+    /// What a request for a context gives.
+    pub context: Option<VAStatus>,
     /// What the import of a DMA-BUF gives.
     pub import: Option<VAStatus>,
     /// What a request for surfaces of its own gives.
