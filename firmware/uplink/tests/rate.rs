@@ -135,7 +135,8 @@ fn a_narrow_path_behind_a_proxy_that_takes_all_is_followed_by_what_the_server_ac
 #[test]
 fn what_drains_slowly_behind_a_proxy_is_no_mistake_of_the_server() {
     for policy in POLICIES {
-        for rate in [0.5e6, 0.6e6] {
+        // The first is hardly more than the least bitrate and sound: what waits goes away within minutes.
+        for (rate, most) in [(0.3e6, 10_000.0), (0.5e6, 3000.0), (0.6e6, 3000.0)] {
             let behind = Trace::steps(&[(30_000, 6e6), (60_000, rate)]);
             let server = Server { behind: Some(behind), ..Server::default() };
             let outcome = Case { server, start: 4e6, ..Case::new(policy, steady(50e6), 90) }.run();
@@ -144,7 +145,7 @@ fn what_drains_slowly_behind_a_proxy_is_no_mistake_of_the_server() {
             assert!(highest < 2.0 * rate, "{policy:?}, {rate}: {highest}");
             let late = outcome.delays.iter().filter(|(captured, _)| *captured > 60_000);
             let longest = late.fold(0.0_f64, |most, (_, delay)| most.max(*delay));
-            assert!(longest < 3000.0, "{policy:?}, {rate}: {longest}");
+            assert!(longest < most, "{policy:?}, {rate}: {longest}");
         }
     }
 }

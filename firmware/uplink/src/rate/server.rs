@@ -21,10 +21,10 @@ const WINDOW: Duration = Duration::from_millis(500);
 const AGAIN: usize = 3;
 /// How long half of what counts for the smallest delay lasts.
 const HALF_MEMORY: Duration = Duration::from_secs(15);
-/// A delay that stays so long in spite of all that was done against it, without getting smaller by that share, is a mistake
-/// of the numbers. They are tried again later: a path may have been too narrow for the least bitrate.
+/// A delay that stays so long in spite of all that was done against it, without shrinking to that share, is a mistake of the
+/// numbers. A path that takes little more than the least bitrate drains slowly; for one that takes less they are tried again.
 const LONG: Duration = Duration::from_secs(1);
-const SHRUNK: f64 = 0.9;
+const SHRUNK: f64 = 0.95;
 const PATIENCE: Duration = Duration::from_secs(8);
 const REFUTED: Duration = Duration::from_secs(60);
 /// From one point to the next, and how many are kept.
