@@ -102,8 +102,8 @@ impl VideoStage {
             return captured;
         };
         let Captured { frame, quarter_turns, position } = captured;
-        let zoom = || self.control.zoom.load(Relaxed);
-        let frame = preview.pass(frame, || Seen { position, quarter_turns, zoom: zoom() });
+        let zoom = self.control.zoom.load(Relaxed);
+        let frame = preview.pass(frame, || Seen { position, quarter_turns, zoom });
         Captured { frame, quarter_turns, position }
     }
 

@@ -172,6 +172,12 @@ impl Bench {
         output.success().with_context(|| command.to_owned())
     }
 
+    /// Starts the firmware without an address, and waits until it can be spoken to.
+    pub fn start_without_address(&mut self) -> Result<()> {
+        self.run("touch /data/properties.toml")?;
+        self.until("pushbox ctl status >/dev/null 2>&1")
+    }
+
     /// Waits until a line of shell succeeds; gives up after a minute and more.
     pub fn until(&mut self, condition: &str) -> Result<()> {
         // The board counts for itself, so that its shell is free again in any case.

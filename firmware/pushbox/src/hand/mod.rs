@@ -111,7 +111,7 @@ impl Watch {
                 Ok(Some(edge)) => match self.buttons.get_mut(edge.input) {
                     Some(Some(button)) => {
                         let action = button.edge(edge.active, edge.at);
-                        self.tell(action, false);
+                        self.tell(action.map(|action| (action, false)));
                     }
                     Some(None) if edge.active => {
                         info!("privacy switch closed");
@@ -137,16 +137,14 @@ impl Watch {
             self.privacy.set(false);
         }
         for index in 0..self.buttons.len() {
-            if let Some((action, is_held)) = self.buttons[index].as_mut().and_then(|button| button.timer(now))
-            {
-                self.tell(Some(action), is_held);
-            }
+            let press = self.buttons[index].as_mut().and_then(|button| button.timer(now));
+            self.tell(press);
         }
     }
 
-    /// Never waits: the privacy switch must not wait for anybody.
-    fn tell(&self, action: Option<Action>, is_held: bool) {
-        if let Some(action) = action {
+    /// An action, and whether its button is held. Never waits: the privacy switch must not wait for anybody.
+    fn tell(&self, press: Option<(Action, bool)>) {
+        if let Some((action, is_held)) = press {
             self.reporter.try_tell(News::Button { action, is_held });
         }
     }

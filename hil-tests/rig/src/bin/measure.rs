@@ -19,7 +19,6 @@ const LOST: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(400);
 /// The board has a screen besides, which a small box has not.
 const ONLY_OLED: &str = "sed -i '/^.screen.$/,/^$/d' /etc/pushbox/board.toml";
-const START: &str = "touch /data/properties.toml; until pushbox ctl status; do sleep 0.1; done";
 
 fn main() -> Result<()> {
     die_with_parent();
@@ -29,20 +28,22 @@ fn main() -> Result<()> {
     let lines = bench.board.lines().cloned().context("no lines")?;
 
     println!("| on the virtual board, ms | median | longest |\n|---|---|---|");
-    bench.run("mirror button-torch torch & until gpioinfo torch | grep -q output; do sleep 0.1; done")?;
+    bench.run("mirror button-torch torch &")?;
+    bench.until("gpioinfo torch | grep -q output")?;
     let mirror = presses(&lines, false)?;
     row("a button's line to the torch's, by a program that does nothing else", &mirror);
-    bench.run("killall mirror; while pidof mirror; do sleep 0.1; done")?;
+    bench.run("killall mirror")?;
+    bench.until("! pidof mirror")?;
 
     bench.run(ONLY_OLED)?;
-    bench.run(START)?;
+    bench.start_without_address()?;
     let with = at_rest()?;
     bench.run("killall -STOP pushbox")?;
     let without = at_rest()?;
     bench.run("killall -CONT pushbox")?;
     bench.run("pushbox ctl set device-position=back && pushbox ctl startPreview")?;
     // Until the camera runs there is nothing to be lit.
-    bench.run("until pushbox ctl toggleTorch; do sleep 0.1; done")?;
+    bench.until("pushbox ctl toggleTorch")?;
     let pushbox = presses(&lines, true)?;
     row("the same by pushbox, in preview (10 of them debounce)", &pushbox);
     let closings = closings(&lines)?;

@@ -58,15 +58,13 @@ fn privacy(bench: &mut Bench) -> Result<()> {
 /// A person types at the second serial line; what was set is there after a power cut.
 fn provisioning(bench: &mut Bench) -> Result<()> {
     bench.reach(Stage::System, "")?;
-    bench.run("touch /data/properties.toml")?;
-    bench.until("pidof pushbox")?;
+    bench.start_without_address()?;
     let url = bench.url();
     type_in(bench, &[&format!("set url {url}"), "set mode QVGA", "start", "save"])?;
     bench.wait(SOON, |report| report.frames > 0 && report.width == 180)?;
     bench.power_off();
     bench.reach(Stage::System, "")?;
-    bench.run("touch /data/properties.toml")?;
-    bench.until("pidof pushbox")?;
+    bench.start_without_address()?;
     let mut line = prompt(bench)?;
     line.send("get mode\r")?;
     line.wait_for("mode  QVGA", SOON)?;

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use rig::{Bench, Stage};
 
 use super::panel::Picture;
-use super::{SHORT, START, lines, live, until};
+use super::{SHORT, lines, live, until};
 use crate::media::{Colour, expect_colour};
 
 pub(super) fn oled(bench: &mut Bench) -> Result<()> {
@@ -50,7 +50,7 @@ pub(super) fn oled(bench: &mut Bench) -> Result<()> {
 /// QEMU takes the picture of the screen from outside.
 pub(super) fn screen(bench: &mut Bench) -> Result<()> {
     bench.reach(Stage::System, "")?;
-    bench.run(START)?;
+    bench.start_without_address()?;
     let screen = |bench: &Bench| pixels(&bench.board.screen().context("no screen")??);
     let home = until(|| {
         let home = pixels(&own(bench, "panel display=screen --png -")?)?;

@@ -65,8 +65,6 @@ pub(crate) const TESTS: &[&Test] = &[
 const SHORT: Duration = Duration::from_millis(150);
 const LONG: Duration = Duration::from_millis(1200);
 const PROPERTIES: &str = "mode = 'SD'\norientation = 'horizontal'\naudio-quality = 'low'";
-/// Starts the firmware without an address.
-const START: &str = "touch /data/properties.toml; until pushbox ctl status; do sleep 0.1; done";
 
 fn lines(bench: &Bench) -> Result<Lines> {
     bench.board.lines().cloned().context("no lines")
