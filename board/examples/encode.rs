@@ -6,8 +6,8 @@ use std::io::{Write, stdout};
 use std::time::Duration;
 
 use board::{
-    CameraConfig, CameraSource, Codec, EncoderConfig, MountRotation, Position, SimCamera, V4l2EncoderConfig,
-    V4l2Source,
+    BitrateChange, CameraConfig, CameraSource, Codec, EncoderConfig, MountRotation, Position, SimCamera,
+    V4l2EncoderConfig, V4l2Source,
 };
 use media::{
     AccessUnit, AccessUnitKind, Camera, EncoderSettings, Frame, H264Profile, Layout, PixelFormat, Timestamp,
@@ -68,12 +68,20 @@ fn main() -> Result<()> {
     let mut camera = open_camera(rest.first(), width, height)?;
     let mut next = || patiently(PATIENCE, || true, || camera.next());
     let first = next()?;
-    let config = V4l2EncoderConfig { device: node.into(), codec, min_bitrate: 0, latency: 0 };
+    let config = V4l2EncoderConfig {
+        device: node.into(),
+        codec,
+        min_bitrate: 0,
+        latency: 0,
+        bitrate_change: BitrateChange::Running,
+        max_size: None,
+    };
     let settings = EncoderSettings {
         width,
         height,
         fps: RATE,
         bitrate: 1_000_000,
+        vbv: Duration::from_secs(1),
         gop: 1000,
         profile: H264Profile::Main,
         source: Some(first.layout),

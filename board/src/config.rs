@@ -455,6 +455,18 @@ mod tests {
     }
 
     #[test]
+    fn an_encoder_has_its_quirks_from_the_file() {
+        let text = "name = 'x'\n[[encoder]]\nv4l2 = { device = '/dev/video11', min-bitrate = 100000, latency = 1, \
+                    bitrate-change = 'reopen', max-size = [1920, 1080] }";
+        let EncoderConfig::V4l2(config) = &read(text).unwrap().encoders()[0] else {
+            panic!("another encoder")
+        };
+        assert_eq!((config.min_bitrate, config.latency), (100_000, 1));
+        assert_eq!(config.bitrate_change, crate::BitrateChange::Reopen);
+        assert!(config.takes(1920, 1080) && config.takes(1080, 1920) && !config.takes(1920, 1088));
+    }
+
+    #[test]
     fn encoders_are_tried_in_the_file_s_order_and_software_where_it_names_none() {
         let software = EncoderConfig::Software(SoftwareEncoderConfig::default());
         assert_eq!(read("name = 'x'").unwrap().encoders(), vec![software.clone()]);

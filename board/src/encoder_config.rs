@@ -30,6 +30,27 @@ pub struct V4l2EncoderConfig {
     /// Pictures that it keeps until later ones come.
     #[serde(default)]
     pub latency: usize,
+    /// What it takes to change the bitrate.
+    #[serde(default)]
+    pub bitrate_change: BitrateChange,
+    /// The long and the short side of the largest picture that it encodes, where its driver takes larger ones.
+    pub max_size: Option<[u32; 2]>,
+}
+
+impl V4l2EncoderConfig {
+    pub(crate) fn takes(&self, width: u32, height: u32) -> bool {
+        self.max_size.is_none_or(|[long, short]| width.max(height) <= long && width.min(height) <= short)
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BitrateChange {
+    /// It is told while it runs, or with its coded pictures stopped where it wants that.
+    #[default]
+    Running,
+    /// It takes what it is told and goes on as before until it is opened anew.
+    Reopen,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]

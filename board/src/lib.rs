@@ -36,8 +36,8 @@ pub use config::{
     TorchConfig, TorchSource, V4l2Source, WatchdogConfig,
 };
 pub use encoder_config::{
-    Codec, EncoderConfig, RockchipMppConfig, SoftwareEncoderConfig, V4l2EncoderConfig, VaapiConfig,
-    X264Config,
+    BitrateChange, Codec, EncoderConfig, RockchipMppConfig, SoftwareEncoderConfig, V4l2EncoderConfig,
+    VaapiConfig, X264Config,
 };
 pub use error::OpenError;
 pub use inputs::{ButtonConfig, Edge, Inputs, KeyConfig};

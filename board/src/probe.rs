@@ -1,5 +1,6 @@
 //! Tries each device of a board.
 
+use std::collections::VecDeque;
 use std::error::Error;
 use std::fs::{self, File};
 use std::io::{self, IsTerminal, Write};
@@ -7,7 +8,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use media::{AudioBlock, Camera, EncodeError, EncoderSettings, H264Profile, Microphone, patiently};
+use media::{AudioBlock, Camera, EncoderSettings, H264Profile, Microphone, patiently};
 
 use crate::keys::Key;
 use crate::lines::Line;
@@ -23,6 +24,8 @@ use crate::{
 const WATCH: Duration = Duration::from_secs(1);
 /// How long a camera or a microphone may deliver nothing.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Pictures a second, and in a test of an encoder.
+const RATE: u32 = 30;
 /// How long a lamp is lit.
 const LIT: Duration = Duration::from_millis(300);
 
@@ -42,7 +45,7 @@ pub fn probe(board: &Board) -> Vec<Finding> {
     }
     findings.each(board.microphone.as_ref(), microphone_name, probe_microphone);
     for encoder in &board.encoders() {
-        findings.add(encoder.to_string(), probe_encoder(encoder));
+        findings.add(encoder.to_string(), probe_encoder(encoder, &board.cameras));
     }
     for (name, button) in &board.buttons {
         findings.add(format!("button {name}, {button}"), probe_button(button));
@@ -210,47 +213,78 @@ fn probe_camera(config: &CameraConfig) -> Probed {
     Ok(format!("{found}, {lost} lost, {} corrupt", camera.corrupt()))
 }
 
-/// Encodes drawn pictures, and tells how long one takes.
-fn probe_encoder(config: &EncoderConfig) -> Probed {
-    let (width, height, fps) = (1280, 720, 30);
-    let settings = EncoderSettings {
-        width,
-        height,
-        fps,
-        bitrate: 2_000_000,
-        gop: 3 * fps,
-        profile: H264Profile::Main,
-        source: None,
-    };
-    let mut encoder = open_encoder(config, settings)?;
+/// Encodes drawn pictures, and one of a camera: tells how long one takes, and whether it must be copied.
+fn probe_encoder(config: &EncoderConfig, cameras: &[CameraConfig]) -> Probed {
+    let (width, height) = (1280, 720);
+    let mut encoder = open_encoder(config, encoder_settings(width, height))?;
     let input = encoder.input();
-    let sim = SimCamera { width, height, rate: fps, pixels: input.layout.format };
+    let sim = SimCamera { width, height, rate: RATE, pixels: input.layout.format };
     let mut camera = SimulatedCamera::new(&sim);
-    let (mut took, mut bytes) = (Vec::new(), 0);
-    for number in 0..fps {
+    let (mut submitted, mut took, mut bytes) = (VecDeque::new(), Vec::new(), 0);
+    for number in 0..RATE {
         let picture = camera.next()?;
-        let started = Instant::now();
+        submitted.push_back(Instant::now());
         encoder.submit(picture, number == 0)?;
-        if let Some(unit) = encoder.next(WATCH)? {
-            took.push(started.elapsed());
+        let wait = if submitted.len() > input.latency { WATCH } else { Duration::ZERO };
+        if let Some(unit) = encoder.next(wait)? {
+            took.extend(submitted.pop_front().map(|then| then.elapsed()));
             bytes += unit.bytes.len();
         }
     }
-    let Some(longest) = took.iter().max() else {
-        return Err(EncodeError::Stalled { encoder: encoder.name().into(), waited: WATCH * fps }.into());
-    };
-    let mean = took.iter().sum::<Duration>() / took.len() as u32;
-    let ms = |time: Duration| time.as_secs_f64() * 1e3;
+    encoder.drain()?;
+    while let Some(unit) = encoder.next(WATCH)? {
+        took.extend(submitted.pop_front().map(|then| then.elapsed()));
+        bytes += unit.bytes.len();
+    }
     let kind = if encoder.is_hardware() { "hardware" } else { "software" };
-    let way = if input.imports { ", cameras' DMA-BUFs in place" } else { "" };
+    drop(encoder);
+    if !submitted.is_empty() {
+        return Err(format!("of {RATE} pictures {} did not come out", submitted.len()).into());
+    }
+    let way = cameras.iter().find_map(|camera| Some((camera, way_of_picture(config, camera)?)));
+    let way = way
+        .map_or(String::new(), |(camera, way)| format!(", pictures of the {} camera {way}", camera.position));
+    let mean = took.iter().sum::<Duration>() / RATE;
+    let longest = took.iter().max().copied().unwrap_or_default();
+    let ms = |time: Duration| time.as_secs_f64() * 1e3;
     Ok(format!(
-        "{kind}, {}{way}, {} of {fps} pictures of {width}x{height}, {:.1} ms each, {:.1} at most, {} kB",
+        "{kind}, {}{way}, {RATE} of {width}x{height}, {:.1} ms each, {:.1} at most, {} kB",
         input.layout.format,
-        took.len(),
         ms(mean),
-        ms(*longest),
+        ms(longest),
         bytes / 1000
     ))
+}
+
+/// Whether a camera's pictures go into the encoder as they are. None where the camera shows none, or encodes them.
+fn way_of_picture(config: &EncoderConfig, camera: &CameraConfig) -> Option<&'static str> {
+    let mut opened = open_camera(camera).ok()?;
+    let picture = patiently(PATIENCE, || true, || opened.next()).ok()?;
+    let layout = picture.layout;
+    let settings = EncoderSettings { source: Some(layout), ..encoder_settings(layout.width, layout.height) };
+    let mut encoder = open_encoder(config, settings).ok()?;
+    if camera.encodes() {
+        return None;
+    }
+    if !encoder.input().takes(&layout) {
+        return Some("are made anew");
+    }
+    let copied = encoder.submit(picture, true).ok()?;
+    encoder.next(WATCH).ok()?;
+    Some(if copied == 0 { "go in as they are" } else { "are copied" })
+}
+
+fn encoder_settings(width: u32, height: u32) -> EncoderSettings {
+    EncoderSettings {
+        width,
+        height,
+        fps: RATE,
+        bitrate: 2_000_000,
+        vbv: Duration::from_secs(1),
+        gop: 3 * RATE,
+        profile: H264Profile::Main,
+        source: None,
+    }
 }
 
 fn probe_microphone(config: &MicrophoneConfig) -> Probed {

@@ -23,12 +23,12 @@ const UNIT: usize = 32 << 10;
 const BT709: c_int = 1;
 const SMPTE170M: c_int = 6;
 
-/// An x264 encoder: NV12, NV21 or I420 in, no B-frames, one reference, one slice a picture, VBV of one second.
+/// An x264 encoder: NV12, NV21 or I420 in, no B-frames, one reference, one slice a picture.
 pub(crate) struct X264 {
     encoder: *mut sys::x264_t,
     parameters: Box<sys::x264_param_t>,
-    /// Pictures a second that it was opened for.
-    usual_fps: u32,
+    /// With which it was opened.
+    settings: EncoderSettings,
     bitrate: u32,
     fps: u32,
     input: EncoderInput,
@@ -58,22 +58,12 @@ impl X264 {
         let input = EncoderInput::in_memory(format.unwrap_or(PixelFormat::Nv12), width, height);
         let pool = Pool::new(UNITS, || Vec::with_capacity(UNIT));
         let EncoderSettings { fps, bitrate, .. } = settings;
-        Ok(Self {
-            encoder,
-            parameters,
-            usual_fps: fps,
-            bitrate,
-            fps,
-            input,
-            pictures: 0,
-            pool,
-            finished: None,
-        })
+        Ok(Self { encoder, parameters, settings, bitrate, fps, input, pictures: 0, pool, finished: None })
     }
 
     /// Hands the rates on, for the next picture.
     fn reconfigure(&mut self) -> Result<(), EncodeError> {
-        set_rates(&mut self.parameters, self.bitrate, self.fps, self.usual_fps);
+        set_rates(&mut self.parameters, &self.settings, self.bitrate, self.fps);
         // SAFETY: encoder and parameters live; the encoder copies what it takes over.
         match unsafe { sys::x264_encoder_reconfig(self.encoder, &raw mut *self.parameters) } {
             0 => Ok(()),
@@ -154,7 +144,7 @@ fn parameters(settings: &EncoderSettings) -> Option<Box<sys::x264_param_t>> {
     parameters.b_vfr_input = 0;
     (parameters.i_fps_num, parameters.i_fps_den) = (fps, 1);
     parameters.rc.i_rc_method = sys::X264_RC_ABR as c_int;
-    set_rates(&mut parameters, bitrate, fps, fps);
+    set_rates(&mut parameters, settings, bitrate, fps);
     // Without a word players take small pictures for BT.601 and large ones for BT.709. Cameras deliver BT.601.
     parameters.vui.b_fullrange = 0;
     parameters.vui.i_colorprim = BT709;
@@ -169,14 +159,14 @@ fn parameters(settings: &EncoderSettings) -> Option<Box<sys::x264_param_t>> {
     (code == 0).then_some(parameters)
 }
 
-/// A constant bitrate with a VBV of one second, for `fps` pictures a second that the encoder takes for `usual`: it can't be
-/// told another number later on, so that rates grow in proportion, and the VBV stays.
-fn set_rates(parameters: &mut sys::x264_param_t, bitrate: u32, fps: u32, usual: u32) {
+/// A constant bitrate for `fps` pictures a second that the encoder takes for those of `settings`: it can't be told another
+/// number later on, so that rates grow in proportion, and the VBV stays.
+fn set_rates(parameters: &mut sys::x264_param_t, settings: &EncoderSettings, bitrate: u32, fps: u32) {
     let kilobits = |bits: u64| c_int::try_from(bits / 1000).unwrap_or(c_int::MAX).max(1);
-    let rate = kilobits(u64::from(bitrate) * u64::from(usual) / u64::from(fps.max(1)));
+    let rate = kilobits(u64::from(bitrate) * u64::from(settings.fps) / u64::from(fps.max(1)));
     parameters.rc.i_bitrate = rate;
     parameters.rc.i_vbv_max_bitrate = rate;
-    parameters.rc.i_vbv_buffer_size = kilobits(bitrate.into());
+    parameters.rc.i_vbv_buffer_size = kilobits(settings.vbv_bits(bitrate));
 }
 
 /// A picture as the encoder takes it.

@@ -42,6 +42,11 @@ fn the_bitrate_follows_while_running_without_an_idr_picture() {
 }
 
 #[test]
+fn no_picture_floods_a_player_s_buffer() {
+    each(conformance::no_picture_floods_a_player_s_buffer);
+}
+
+#[test]
 fn a_picture_of_another_size_is_refused() {
     each(conformance::a_picture_of_another_size_is_refused);
 }

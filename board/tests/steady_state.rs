@@ -64,7 +64,8 @@ fn pictures(encoder: &EncoderConfig, pixels: PixelFormat) -> u64 {
     let mut camera = board::open_camera(&config).unwrap();
     let (width, height, fps, bitrate) = (320, 180, 240, 2_000_000);
     let profile = H264Profile::ConstrainedBaseline;
-    let settings = EncoderSettings { width, height, fps, bitrate, gop: 60, profile, source: None };
+    let vbv = Duration::from_secs(1);
+    let settings = EncoderSettings { width, height, fps, bitrate, vbv, gop: 60, profile, source: None };
     let encoder = board::open_encoder(encoder, settings).unwrap();
     let geometry = GeometrySettings { width, height, quarter_turns: 0, mirror: true };
     let control = Arc::new(VideoControl::new(bitrate, fps, true));

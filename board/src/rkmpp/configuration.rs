@@ -65,7 +65,11 @@ impl Configuration {
         self.set(c"h264:cabac_en", cabac)?;
         self.set(c"h264:cabac_idc", 0)?;
         self.set(c"h264:trans8x8", 0)?;
-        self.set(c"rc:mode", mpp::MPP_ENC_RC_MODE_CBR)
+        self.set(c"rc:mode", mpp::MPP_ENC_RC_MODE_CBR)?;
+        // Rate control looks back over whole seconds, three of its own accord. Old versions keep to these.
+        let seconds = settings.vbv.as_secs().max(1);
+        let _ = self.set(c"rc:stats_time", seconds as c_int);
+        Ok(())
     }
 
     /// The encoder goes by these strides, not by what a frame says of itself. A change makes the next picture an IDR

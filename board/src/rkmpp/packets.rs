@@ -127,7 +127,7 @@ impl Lender {
             *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(packet);
         }
         let home = Arc::clone(self) as Arc<dyn Recycle<Box<dyn Buffer>>>;
-        Bytes::of_driver(Pooled::new(buffer, home), length).unwrap_or_default()
+        Bytes::of_driver(Pooled::new(buffer, home), 0..length).unwrap_or_default()
     }
 }
 

@@ -1,7 +1,9 @@
 //! Cameras and encoders through V4L2 (kernel: userspace-api/media/v4l), in three levels: [`device`] and [`queue`] make the
 //! calls, [`format`] chooses, [`camera`] and [`encoder`] stream.
 
+mod bitrate;
 mod camera;
+mod context;
 mod device;
 mod encoder;
 mod flash;

@@ -16,8 +16,8 @@ pub(super) fn configure(device: &Device, settings: &EncoderSettings) {
         H264Profile::Main => sys::v4l2_mpeg_video_h264_profile_V4L2_MPEG_VIDEO_H264_PROFILE_MAIN,
     };
     let joined = sys::v4l2_mpeg_video_header_mode_V4L2_MPEG_VIDEO_HEADER_MODE_JOINED_WITH_1ST_FRAME;
-    // The pipeline asks for each IDR picture. Where the driver counts too, it must not come first.
-    let gop = i64::from(settings.gop) * 2;
+    // In kilobytes.
+    let vbv_size = (settings.vbv_bits(settings.bitrate) / 8000) as i64;
     let wanted = [
         (sys::V4L2_CID_MPEG_VIDEO_FRAME_RC_ENABLE, 1),
         (
@@ -25,8 +25,8 @@ pub(super) fn configure(device: &Device, settings: &EncoderSettings) {
             sys::v4l2_mpeg_video_bitrate_mode_V4L2_MPEG_VIDEO_BITRATE_MODE_CBR.into(),
         ),
         (sys::V4L2_CID_MPEG_VIDEO_BITRATE, settings.bitrate.into()),
-        (sys::V4L2_CID_MPEG_VIDEO_GOP_SIZE, gop),
-        (sys::V4L2_CID_MPEG_VIDEO_H264_I_PERIOD, gop),
+        (sys::V4L2_CID_MPEG_VIDEO_H264_CPB_SIZE, vbv_size),
+        (sys::V4L2_CID_MPEG_VIDEO_VBV_SIZE, vbv_size),
         (sys::V4L2_CID_MPEG_VIDEO_B_FRAMES, 0),
         (sys::V4L2_CID_MPEG_VIDEO_HEADER_MODE, joined.into()),
         (sys::V4L2_CID_MPEG_VIDEO_REPEAT_SEQ_HEADER, 1),
@@ -34,19 +34,45 @@ pub(super) fn configure(device: &Device, settings: &EncoderSettings) {
         (sys::V4L2_CID_MPEG_VIDEO_H264_PROFILE, profile.into()),
         (sys::V4L2_CID_MPEG_VIDEO_H264_LEVEL, level(settings).into()),
     ];
+    set_all(device, &wanted);
+    set_gop(device, settings, settings.fps);
+}
+
+/// The pipeline asks for each IDR picture. Where the driver counts too, in pictures, it must not come first.
+pub(super) fn set_gop(device: &Device, settings: &EncoderSettings, fps: u32) {
+    let gop = i64::from(settings.gop) * 2 * i64::from(fps) / i64::from(settings.fps.max(1));
+    set_all(
+        device,
+        &[(sys::V4L2_CID_MPEG_VIDEO_GOP_SIZE, gop), (sys::V4L2_CID_MPEG_VIDEO_H264_I_PERIOD, gop)],
+    );
+}
+
+fn set_all(device: &Device, wanted: &[(u32, i64)]) {
     for (control, value) in wanted {
-        if let Err(error) = set(device, control, value) {
+        if let Err(error) = set(device, *control, *value) {
             tracing::debug!(control = format_args!("{control:#x}"), value, %error, "not taken");
         }
     }
 }
 
 /// Sets a control, if the driver has it, to the nearest that it takes.
-pub(super) fn set(device: &Device, control: u32, value: i64) -> io::Result<()> {
+fn set(device: &Device, control: u32, value: i64) -> io::Result<()> {
     match device.control(control) {
         Some(range) => device.set_control(control, value.clamp(range.min, range.max.max(range.min)) as i32),
         None => Ok(()),
     }
+}
+
+pub(super) fn has_bitrate(device: &Device) -> bool {
+    device.control(sys::V4L2_CID_MPEG_VIDEO_BITRATE).is_some()
+}
+
+pub(super) fn set_bitrate(device: &Device, bitrate: u32) -> io::Result<()> {
+    set(device, sys::V4L2_CID_MPEG_VIDEO_BITRATE, bitrate.into())
+}
+
+pub(super) fn has_force_key_frame(device: &Device) -> bool {
+    device.control(sys::V4L2_CID_MPEG_VIDEO_FORCE_KEY_FRAME).is_some()
 }
 
 /// Asks for an IDR picture.
@@ -64,13 +90,15 @@ fn level(settings: &EncoderSettings) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
     fn levels_are_counted_as_the_kernel_does() {
         let level = |width, height, fps| {
-            let (bitrate, profile) = (2_000_000, H264Profile::Main);
-            level(&EncoderSettings { width, height, fps, bitrate, gop: 90, profile, source: None })
+            let (bitrate, profile, vbv) = (2_000_000, H264Profile::Main, Duration::from_secs(1));
+            level(&EncoderSettings { width, height, fps, bitrate, vbv, gop: 90, profile, source: None })
         };
         assert_eq!(level(360, 640, 15), sys::v4l2_mpeg_video_h264_level_V4L2_MPEG_VIDEO_H264_LEVEL_2_2);
         assert_eq!(level(1280, 720, 30), sys::v4l2_mpeg_video_h264_level_V4L2_MPEG_VIDEO_H264_LEVEL_3_1);

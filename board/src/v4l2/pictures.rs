@@ -135,7 +135,7 @@ impl Pictures {
                     return Ok(0);
                 }
                 // Memory that this device can't reach: its pages lie apart, or too high.
-                Err(error) if !is_own => {
+                Err(error) if !is_own && is_out_of_reach(&error) => {
                     tracing::info!(%error, "the camera's memory is not imported: pictures are copied");
                     self.imports = false;
                 }
@@ -206,6 +206,11 @@ impl Pictures {
             }
         }
     }
+}
+
+fn is_out_of_reach(error: &io::Error) -> bool {
+    let codes = [libc::EINVAL, libc::EFAULT, libc::ENOTTY, libc::ENOMEM];
+    error.raw_os_error().is_some_and(|code| codes.contains(&code))
 }
 
 fn allocate(queue: &Queue, count: u32) -> io::Result<Vec<Box<dyn Buffer>>> {

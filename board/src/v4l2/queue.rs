@@ -16,6 +16,22 @@ const S_SELECTION: vidioc::_IOC_TYPE =
     (3 << 30 | (size_of::<sys::v4l2_selection>() as u32) << 16 | (b'V' as u32) << 8 | 0x5f)
         as vidioc::_IOC_TYPE;
 
+/// What an encoder is told of its pictures (kernel: userspace-api/media/v4l/colorspaces). Without a word players take small
+/// ones for BT.601 and large ones for BT.709. Cameras deliver BT.601.
+const COLOURS: Colours = Colours {
+    colorspace: sys::v4l2_colorspace_V4L2_COLORSPACE_REC709,
+    ycbcr_enc: sys::v4l2_ycbcr_encoding_V4L2_YCBCR_ENC_601,
+    quantization: sys::v4l2_quantization_V4L2_QUANTIZATION_LIM_RANGE,
+    xfer_func: sys::v4l2_xfer_func_V4L2_XFER_FUNC_709,
+};
+
+struct Colours {
+    colorspace: u32,
+    ycbcr_enc: u32,
+    quantization: u32,
+    xfer_func: u32,
+}
+
 /// Memory planes that a picture may have here.
 pub(super) const PLANES: usize = 3;
 
@@ -74,6 +90,8 @@ pub(super) struct Dequeued {
     /// Microseconds of the clock that `flags` name.
     pub(super) timestamp: i64,
     pub(super) used: [usize; PLANES],
+    /// Of the used bytes of the first plane, those before the data.
+    pub(super) offset: usize,
 }
 
 /// A buffer's memory plane in this process.
@@ -127,6 +145,14 @@ impl Queue {
         Self { device: Arc::clone(device), kind, multiplanar }
     }
 
+    fn is_output(&self) -> bool {
+        let outputs = [
+            sys::v4l2_buf_type_V4L2_BUF_TYPE_VIDEO_OUTPUT,
+            sys::v4l2_buf_type_V4L2_BUF_TYPE_VIDEO_OUTPUT_MPLANE,
+        ];
+        outputs.contains(&self.kind)
+    }
+
     /// `VIDIOC_ENUM_FMT`: the four-character codes on offer.
     pub(super) fn formats(&self) -> Vec<u32> {
         super::device::enumerate(|index| {
@@ -156,6 +182,12 @@ impl Queue {
             let mut pix: sys::v4l2_pix_format_mplane = unsafe { zeroed() };
             (pix.width, pix.height, pix.pixelformat, pix.field) = (width, height, fourcc, field);
             pix.num_planes = 1;
+            if self.is_output() {
+                pix.colorspace = COLOURS.colorspace;
+                pix.__bindgen_anon_1.ycbcr_enc = COLOURS.ycbcr_enc as u8;
+                pix.quantization = COLOURS.quantization as u8;
+                pix.xfer_func = COLOURS.xfer_func as u8;
+            }
             let mut first = pix.plane_fmt[0];
             (first.bytesperline, first.sizeimage) = (stride as u32, size as u32);
             pix.plane_fmt[0] = first;
@@ -165,6 +197,12 @@ impl Queue {
             let mut pix: sys::v4l2_pix_format = unsafe { zeroed() };
             (pix.width, pix.height, pix.pixelformat, pix.field) = (width, height, fourcc, field);
             (pix.bytesperline, pix.sizeimage) = (stride as u32, size as u32);
+            if self.is_output() {
+                pix.colorspace = COLOURS.colorspace;
+                pix.__bindgen_anon_1.ycbcr_enc = COLOURS.ycbcr_enc;
+                pix.quantization = COLOURS.quantization;
+                pix.xfer_func = COLOURS.xfer_func;
+            }
             format.fmt.pix = pix;
         }
         self.device.ioctl(vidioc::VIDIOC_S_FMT, &mut format)?;
@@ -182,7 +220,7 @@ impl Queue {
         Ok(PixFormat { fourcc: pix.pixelformat, width: pix.width, height: pix.height, strides })
     }
 
-    /// `VIDIOC_S_PARM`: asks for a rate in thousandths of pictures a second; the rate that it will be, `None` where the
+    /// `VIDIOC_S_PARM`: asks for a rate in pictures a second, of which thousandths are told; the rate that it will be, `None` where the
     /// driver doesn't tell. For `OUTPUT` it is the rate of the coded stream too.
     pub(super) fn set_rate(&self, rate: f64) -> Option<f64> {
         // SAFETY: plain numbers.
@@ -288,8 +326,9 @@ impl Queue {
     pub(super) fn dequeue(&self, memory: Memory) -> io::Result<Dequeued> {
         let nothing = Filled { index: 0, timestamp: 0, used: [0; PLANES], dma_bufs: None };
         self.with_buffer(vidioc::VIDIOC_DQBUF, &nothing, memory, |buffer, planes| {
-            let mut used = [0; PLANES];
+            let (mut used, mut offset) = ([0; PLANES], 0);
             if self.multiplanar {
+                offset = planes[0].data_offset as usize;
                 for (used, plane) in used.iter_mut().zip(planes.iter()) {
                     *used = plane.bytesused as usize;
                 }
@@ -299,7 +338,8 @@ impl Queue {
             #[allow(clippy::useless_conversion)] // the fields are 32 bits wide on some targets
             let (seconds, micros) = (i64::from(buffer.timestamp.tv_sec), i64::from(buffer.timestamp.tv_usec));
             let timestamp = seconds * 1_000_000 + micros;
-            Dequeued { index: buffer.index, sequence: buffer.sequence, flags: buffer.flags, timestamp, used }
+            let sys::v4l2_buffer { index, sequence, flags, .. } = *buffer;
+            Dequeued { index, sequence, flags, timestamp, used, offset }
         })
     }
 

@@ -1,6 +1,8 @@
 //! Parameter sets and slice headers, as the hardware is told to make the rest (H.264 7.3).
 
-use media::{EncoderSettings, H264Profile};
+use media::{EncoderSettings, H264Profile, NalWriter};
+
+const START_CODE: [u8; 4] = [0, 0, 0, 1];
 
 /// Numbers of pictures count to 256 (log2_max_frame_num_minus4).
 pub(super) const LOG2_MAX_FRAME_NUM_MINUS4: u32 = 4;
@@ -42,18 +44,19 @@ pub(super) fn cropping(settings: &EncoderSettings) -> (u32, u32) {
 
 /// A sequence and a picture parameter set in byte stream form.
 pub(super) fn parameter_sets(settings: &EncoderSettings) -> Vec<u8> {
-    let mut sets = Vec::new();
-    let mut nal = Nal::new(&mut sets, 0x67);
+    let mut sets = START_CODE.to_vec();
+    let mut nal = NalWriter::new(&mut sets, 0x67);
     sequence(&mut nal, settings);
     nal.finish();
-    let mut nal = Nal::new(&mut sets, 0x68);
+    sets.extend(START_CODE);
+    let mut nal = NalWriter::new(&mut sets, 0x68);
     picture(&mut nal, settings.profile);
     nal.finish();
     sets
 }
 
 /// 7.3.2.1.1 and E.1.1.
-fn sequence(nal: &mut Nal<'_>, settings: &EncoderSettings) {
+fn sequence(nal: &mut NalWriter<'_>, settings: &EncoderSettings) {
     let EncoderSettings { width, height, fps, profile, .. } = *settings;
     // profile_idc; constraint_set0_flag and constraint_set1_flag
     let (profile_idc, constraints) = match profile {
@@ -110,7 +113,7 @@ fn sequence(nal: &mut Nal<'_>, settings: &EncoderSettings) {
 }
 
 /// 7.3.2.2.
-fn picture(nal: &mut Nal<'_>, profile: H264Profile) {
+fn picture(nal: &mut NalWriter<'_>, profile: H264Profile) {
     nal.ue(0); // pic_parameter_set_id
     nal.ue(0); // seq_parameter_set_id
     nal.u(1, is_cabac(profile).into());
@@ -130,7 +133,8 @@ fn picture(nal: &mut Nal<'_>, profile: H264Profile) {
 
 /// A slice header (7.3.3) in byte stream form, behind which the hardware goes on. It sets the QP. Returns how many bits it has.
 pub(super) fn slice_header(out: &mut Vec<u8>, slice: Slice, profile: H264Profile) -> usize {
-    let mut nal = Nal::new(out, if slice.idr { 0x65 } else { 0x41 });
+    out.extend_from_slice(&START_CODE);
+    let mut nal = NalWriter::new(out, if slice.idr { 0x65 } else { 0x41 });
     nal.ue(0); // first_mb_in_slice
     nal.ue(slice.slice_type().into());
     nal.ue(0); // pic_parameter_set_id
@@ -152,77 +156,4 @@ pub(super) fn slice_header(out: &mut Vec<u8>, slice: Slice, profile: H264Profile
     nal.ue(0); // slice_alpha_c0_offset_div2
     nal.ue(0); // slice_beta_offset_div2
     nal.cut()
-}
-
-/// Writes a NAL unit with its start code and emulation prevention (7.4.1, annex B).
-struct Nal<'a> {
-    out: &'a mut Vec<u8>,
-    /// Bits that make no byte yet, and how many.
-    bits: u64,
-    count: u32,
-    zeros: u32,
-}
-
-impl<'a> Nal<'a> {
-    fn new(out: &'a mut Vec<u8>, header: u8) -> Self {
-        out.extend_from_slice(&[0, 0, 0, 1, header]);
-        Self { out, bits: 0, count: 0, zeros: 0 }
-    }
-
-    /// u(n), up to 32 bits.
-    fn u(&mut self, bits: u32, value: u32) {
-        self.bits = self.bits << bits | u64::from(value);
-        self.count += bits;
-        while self.count >= 8 {
-            self.count -= 8;
-            self.byte((self.bits >> self.count) as u8);
-        }
-        self.bits &= (1 << self.count) - 1;
-    }
-
-    /// ue(v), which for 0 is se(v) too.
-    fn ue(&mut self, value: u32) {
-        let bits = (value + 1).ilog2();
-        self.u(bits, 0);
-        self.u(bits + 1, value + 1);
-    }
-
-    fn byte(&mut self, byte: u8) {
-        if self.zeros >= 2 && byte <= 3 {
-            self.out.push(3);
-            self.zeros = 0;
-        }
-        self.out.push(byte);
-        self.zeros = if byte == 0 { self.zeros + 1 } else { 0 };
-    }
-
-    /// Ends with rbsp_trailing_bits.
-    fn finish(mut self) {
-        self.u(1, 1);
-        self.cut();
-    }
-
-    /// Ends where it is. Returns how many bits there are in all of `out`; the rest of the last byte is 0.
-    fn cut(mut self) -> usize {
-        let rest = self.count;
-        if rest > 0 {
-            self.u(8 - rest, 0);
-        }
-        self.out.len() * 8 - (8 - rest as usize) % 8
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_start_code_is_not_emulated() {
-        let mut out = Vec::new();
-        let mut nal = Nal::new(&mut out, 0x67);
-        nal.u(4, 0);
-        nal.u(32, 1);
-        assert_eq!(nal.cut(), 11 * 8 - 4);
-        assert_eq!(out, [0, 0, 0, 1, 0x67, 0, 0, 3, 0, 0, 0x10]);
-    }
 }

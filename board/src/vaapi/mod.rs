@@ -192,7 +192,7 @@ impl Vaapi {
             parameters.sequence(&self.settings, self.rates)?;
         }
         if slice.idr || self.rates_changed {
-            parameters.rates(&self.context.config, self.rates)?;
+            parameters.rates(&self.context.config, &self.settings, self.rates)?;
         }
         parameters.picture(&self.settings, slice, order, places)?;
         if slice.idr && takes(va::VA_ENC_PACKED_HEADER_SEQUENCE) {

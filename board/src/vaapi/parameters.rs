@@ -103,15 +103,20 @@ impl<'a> Parameters<'a> {
         self.add(va::VAEncSequenceParameterBufferType, &sequence)
     }
 
-    /// Bits and pictures a second from now on, over a second.
-    pub(super) fn rates(&mut self, config: &Config, rates: Rates) -> Result<(), String> {
+    /// Bits and pictures a second from now on.
+    pub(super) fn rates(
+        &mut self,
+        config: &Config,
+        settings: &EncoderSettings,
+        rates: Rates,
+    ) -> Result<(), String> {
         let Rates { bitrate, fps } = rates;
         // What varies is given by its ceiling.
         let (most, percentage) = if config.is_constant { (bitrate, 100) } else { (bitrate / 4 * 5, 80) };
         let mut rate = va::VAEncMiscParameterRateControl {
             bits_per_second: most,
             target_percentage: percentage,
-            window_size: 1000,
+            window_size: settings.vbv.as_millis() as u32,
             ..Default::default()
         };
         // SAFETY: the union is made of bits, all of which are valid.
@@ -119,9 +124,10 @@ impl<'a> Parameters<'a> {
             rate.rc_flags.bits.set_disable_frame_skip(1);
             rate.rc_flags.bits.set_disable_bit_stuffing(1);
         }
+        let buffer_size = settings.vbv_bits(most) as u32;
         let buffer = va::VAEncMiscParameterHRD {
-            initial_buffer_fullness: most / 4 * 3,
-            buffer_size: most,
+            initial_buffer_fullness: buffer_size / 4 * 3,
+            buffer_size,
             ..Default::default()
         };
         let pictures = va::VAEncMiscParameterFrameRate {

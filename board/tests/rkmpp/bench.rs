@@ -13,6 +13,7 @@ pub(crate) const SETTINGS: EncoderSettings = EncoderSettings {
     height: HEIGHT,
     fps: 30,
     bitrate: 1_000_000,
+    vbv: SECOND,
     gop: 600,
     profile: H264Profile::ConstrainedBaseline,
     source: None,

@@ -62,6 +62,7 @@ fn the_hardware_is_set_up_as_asked() {
         ("rc:bps_target", 1_000_000),
         ("rc:bps_max", 1_062_500),
         ("rc:bps_min", 937_500),
+        ("rc:stats_time", 1),
         ("rc:fps_in_num", 30),
         ("rc:fps_out_num", 30),
         ("rc:gop", 600),

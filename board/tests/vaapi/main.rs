@@ -206,7 +206,8 @@ fn rates_are_told_with_an_idr_picture_and_where_they_change() {
     for (varies, bits_per_second, target_percentage) in [(false, 400_000, 100), (true, 500_000, 80)] {
         let session = testdriver::session();
         session.faults(|faults| faults.varies = varies);
-        let mut bench = Bench::with(session, SETTINGS);
+        let vbv = Duration::from_millis(500);
+        let mut bench = Bench::with(session, EncoderSettings { vbv, ..SETTINGS });
         (0..10).for_each(|_| drop(bench.encode(false)));
         assert_eq!(bench.session.counts().rates, 1);
         bench.encoder.set_bitrate(400_000).unwrap();
@@ -214,7 +215,7 @@ fn rates_are_told_with_an_idr_picture_and_where_they_change() {
         for _ in 0..10 {
             assert_eq!(bench.encode(false).kind, AccessUnitKind::Delta);
         }
-        let buffer_size = bits_per_second;
+        let buffer_size = bits_per_second / 2;
         assert_eq!(bench.session.rates(), Rates { bits_per_second, target_percentage, buffer_size, fps: 15 });
         assert_eq!(bench.session.counts().rates, 2);
         bench.end();

@@ -15,12 +15,21 @@ pub struct EncoderSettings {
     pub fps: u32,
     /// Bits a second.
     pub bitrate: u32,
+    /// The video buffering verifier's size (H.264 annex C), in time at the bitrate.
+    pub vbv: Duration,
     /// Pictures from one IDR picture to the next. The pipeline asks for each in time; an encoder that counts by itself
     /// counts no less than this.
     pub gop: u32,
     pub profile: H264Profile,
     /// How pictures lie that would need no work: an encoder that can take them so has this as its input.
     pub source: Option<Layout>,
+}
+
+impl EncoderSettings {
+    /// Bits that the video buffering verifier holds at `bitrate`.
+    pub fn vbv_bits(&self, bitrate: u32) -> u64 {
+        u64::from(bitrate) * self.vbv.as_millis() as u64 / 1000
+    }
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -3,6 +3,7 @@
 use memchr::memmem;
 
 use crate::Bytes;
+use crate::sps::{self, Told};
 
 /// NAL unit types, H.264 table 7-1.
 const SPS: u8 = 7;
@@ -39,9 +40,21 @@ fn start_code(stream: &[u8]) -> Option<(usize, usize)> {
 pub struct ParameterSets {
     sps: Vec<u8>,
     pps: Vec<u8>,
+    told: Option<Told>,
+    /// Something else is to be told than the configuration does that went out.
+    is_old: bool,
 }
 
 impl ParameterSets {
+    /// Has the configuration tell players the rate, in pictures a second, and at least that level, and that pictures are
+    /// shown in the order in which they come, which not every encoder says.
+    pub fn tell(&mut self, fps: u32, level_idc: u8) {
+        let level_idc = self.told.map_or(level_idc, |told| level_idc.max(told.level_idc));
+        let told = Some(Told { fps, level_idc });
+        self.is_old |= self.told != told;
+        self.told = told;
+    }
+
     /// Takes the parameter sets out of an access unit in byte stream form and turns it, where it lies, into NAL units with a
     /// length of four bytes before each. Those that stay are moved only where start codes are shorter than a length, or where
     /// a unit between them went. Returns whether the parameter sets changed. An access unit that has no room for its lengths
@@ -55,7 +68,7 @@ impl ParameterSets {
             let end = codes.peek().map_or(access_unit.len(), |(code, _)| *code);
             let unit = &access_unit[start..end];
             match kind(unit) {
-                Some(SPS) => changed |= replace(&mut self.sps, unit),
+                Some(SPS) => changed |= replace(&mut self.sps, unit) | std::mem::take(&mut self.is_old),
                 Some(PPS) => changed |= replace(&mut self.pps, unit),
                 _ if stays(unit) => {
                     if first.is_none() {
@@ -96,15 +109,17 @@ impl ParameterSets {
     /// The AVCDecoderConfigurationRecord (ISO/IEC 14496-15 clause 5.3.3.1) with lengths of four bytes; `None`
     /// before both sets are known. Profiles with more fields (High and above) are not made here.
     pub fn decoder_configuration(&self) -> Option<Vec<u8>> {
-        let [_, profile, compatibility, level, ..] = self.sps[..] else {
+        let complete = self.told.and_then(|told| sps::complete(&self.sps, told));
+        let sps = complete.as_ref().unwrap_or(&self.sps);
+        let [_, profile, compatibility, level, ..] = sps[..] else {
             return None;
         };
         if self.pps.is_empty() {
             return None;
         }
         let mut record = vec![1, profile, compatibility, level, 0xfc | 3, 0xe0 | 1];
-        record.extend_from_slice(&(self.sps.len() as u16).to_be_bytes());
-        record.extend_from_slice(&self.sps);
+        record.extend_from_slice(&(sps.len() as u16).to_be_bytes());
+        record.extend_from_slice(sps);
         record.push(1);
         record.extend_from_slice(&(self.pps.len() as u16).to_be_bytes());
         record.extend_from_slice(&self.pps);
@@ -154,7 +169,7 @@ mod tests {
     fn of_driver(stream: &[u8], spare: usize) -> Bytes {
         let memory = [stream, &vec![0xee; spare]].concat();
         let buffer = Pool::new(1, move || -> Box<dyn Buffer> { Box::new(memory.clone()) }).take();
-        Bytes::of_driver(buffer, stream.len()).unwrap()
+        Bytes::of_driver(buffer, 0..stream.len()).unwrap()
     }
 
     #[test]
@@ -170,6 +185,23 @@ mod tests {
         assert_eq!(sets.decoder_configuration(), Some(expected));
         let mut again = bytes(&stream(&[&SPS_UNIT, &PPS_UNIT, &[0x65, 9]]));
         assert!(!sets.extract(&mut again), "the same sets are no change");
+    }
+
+    #[test]
+    fn another_rate_is_told_with_the_next_sets() {
+        let mut sets = ParameterSets::default();
+        let extract =
+            |sets: &mut ParameterSets| sets.extract(&mut bytes(&stream(&[&SPS_UNIT, &PPS_UNIT, &[0x65, 1]])));
+        sets.tell(30, 22);
+        assert!(extract(&mut sets));
+        sets.tell(30, 21);
+        assert!(!extract(&mut sets), "the level does not go down again");
+        sets.tell(15, 21);
+        assert!(!sets.extract(&mut bytes(&stream(&[&[0x41, 1]]))), "an IDR picture is waited for");
+        assert!(extract(&mut sets));
+        sets.tell(15, 31);
+        assert!(extract(&mut sets));
+        assert!(!extract(&mut sets));
     }
 
     #[test]

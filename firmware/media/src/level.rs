@@ -21,37 +21,37 @@ const LEVELS: [(u8, u32, u32, u32); 15] = [
     (52, 2_073_600, 36_864, 240_000),
 ];
 
+/// The level_idc of the lowest level that holds such a stream, or of the highest. `bitrate` in bits a second.
+pub(crate) fn level_idc(width: u32, height: u32, fps: u32, bitrate: u32) -> u8 {
+    let picture = width.div_ceil(16) * height.div_ceil(16);
+    let second = picture.saturating_mul(fps);
+    let holds = |(_, seconds, pictures, kilobits): &&(u8, u32, u32, u32)| {
+        second <= *seconds && picture <= *pictures && bitrate <= kilobits * 1000
+    };
+    LEVELS.iter().find(holds).map_or(LEVELS[LEVELS.len() - 1].0, |(level, ..)| *level)
+}
+
 impl EncoderSettings {
-    /// The level_idc of the lowest level that holds such a stream, or of the highest.
+    /// The level_idc with which the stream begins.
     pub fn level_idc(&self) -> u8 {
-        let picture = self.width.div_ceil(16) * self.height.div_ceil(16);
-        let second = picture.saturating_mul(self.fps);
-        let holds = |(_, seconds, pictures, kilobits): &&(u8, u32, u32, u32)| {
-            second <= *seconds && picture <= *pictures && self.bitrate <= kilobits * 1000
-        };
-        LEVELS.iter().find(holds).map_or(LEVELS[LEVELS.len() - 1].0, |(level, ..)| *level)
+        level_idc(self.width, self.height, self.fps, self.bitrate)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::H264Profile;
 
     #[test]
     fn the_level_is_the_lowest_that_holds_the_stream() {
-        let level = |width, height, fps, bitrate| {
-            let profile = H264Profile::Main;
-            EncoderSettings { width, height, fps, bitrate, gop: 90, profile, source: None }.level_idc()
-        };
-        assert_eq!(level(360, 640, 15, 1_000_000), 22);
-        assert_eq!(level(640, 360, 30, 1_000_000), 30);
-        assert_eq!(level(1280, 720, 30, 2_000_000), 31);
-        assert_eq!(level(1280, 720, 60, 2_000_000), 32);
-        assert_eq!(level(1920, 1080, 30, 4_000_000), 40);
-        assert_eq!(level(1920, 1080, 30, 30_000_000), 41);
-        assert_eq!(level(1920, 1080, 60, 4_000_000), 42);
-        assert_eq!(level(3840, 2160, 30, 20_000_000), 51);
-        assert_eq!(level(7680, 4320, 30, 20_000_000), 52);
+        assert_eq!(level_idc(360, 640, 15, 1_000_000), 22);
+        assert_eq!(level_idc(640, 360, 30, 1_000_000), 30);
+        assert_eq!(level_idc(1280, 720, 30, 2_000_000), 31);
+        assert_eq!(level_idc(1280, 720, 60, 2_000_000), 32);
+        assert_eq!(level_idc(1920, 1080, 30, 4_000_000), 40);
+        assert_eq!(level_idc(1920, 1080, 30, 30_000_000), 41);
+        assert_eq!(level_idc(1920, 1080, 60, 4_000_000), 42);
+        assert_eq!(level_idc(3840, 2160, 30, 20_000_000), 51);
+        assert_eq!(level_idc(7680, 4320, 30, 20_000_000), 52);
     }
 }

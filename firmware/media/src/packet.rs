@@ -25,10 +25,10 @@ enum Memory {
 }
 
 impl Bytes {
-    /// The first `used` bytes of a driver's buffer; `None` where it has fewer.
-    pub fn of_driver(buffer: Pooled<Box<dyn Buffer>>, used: usize) -> Option<Self> {
-        let is_there = used <= buffer.plane(0).len();
-        is_there.then(|| Self { memory: Memory::Driver(buffer), range: 0..used })
+    /// Bytes of a driver's buffer; `None` where it does not have them.
+    pub fn of_driver(buffer: Pooled<Box<dyn Buffer>>, range: Range<usize>) -> Option<Self> {
+        let is_there = buffer.plane(0).get(range.clone()).is_some();
+        is_there.then(|| Self { memory: Memory::Driver(buffer), range })
     }
 
     /// All of the memory, and which part of it the bytes are.

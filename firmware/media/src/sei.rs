@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::ops::DerefMut;
 use std::sync::{Mutex, PoisonError};
 
-use crate::{Timestamp, now};
+use crate::{NalWriter, Timestamp, now};
 
 /// NAL unit type 6, and a payload type that H.264 leaves to its users.
 const SEI: u8 = 6;
@@ -74,23 +74,17 @@ impl Messages {
 
 /// A NAL unit with one message.
 fn unit(text: &[u8]) -> Vec<u8> {
-    let mut payload = vec![PAYLOAD_TYPE];
-    payload.extend(std::iter::repeat_n(0xff, text.len() / 255));
-    payload.push((text.len() % 255) as u8);
-    payload.extend_from_slice(text);
-    // rbsp_trailing_bits
-    payload.push(0x80);
-    let mut unit = vec![SEI];
-    let mut zeros = 0;
-    for byte in payload {
-        // Emulation prevention (clause 7.4.1): no start code inside.
-        if zeros == 2 && byte <= 3 {
-            unit.push(3);
-            zeros = 0;
-        }
-        zeros = if byte == 0 { zeros + 1 } else { 0 };
-        unit.push(byte);
+    let mut unit = Vec::with_capacity(text.len() + text.len() / 255 + 4);
+    let mut nal = NalWriter::new(&mut unit, SEI);
+    nal.u(8, PAYLOAD_TYPE.into());
+    for _ in 0..text.len() / 255 {
+        nal.u(8, 0xff);
     }
+    nal.u(8, (text.len() % 255) as u32);
+    for byte in text {
+        nal.u(8, (*byte).into());
+    }
+    nal.finish();
     unit
 }
 

@@ -6,6 +6,7 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::level::level_idc;
 use crate::pace::Pace;
 use crate::{
     AccessUnit, AccessUnitKind, EncodeError, EncoderInput, Frame, Geometry, GeometryError, GeometrySettings,
@@ -23,8 +24,9 @@ const PAUSED_BITRATE: u32 = 100_000;
 
 /// What may be changed while the pipeline runs; each change acts from the next picture on.
 pub struct VideoControl {
-    /// Bits a second.
+    /// Bits a second, and to how many they may rise.
     pub bitrate: AtomicU32,
+    pub max_bitrate: AtomicU32,
     /// Pictures a second.
     pub fps: AtomicU32,
     pub mirror: AtomicBool,
@@ -42,6 +44,7 @@ impl VideoControl {
     pub fn new(bitrate: u32, fps: u32, mirror: bool) -> Self {
         Self {
             bitrate: bitrate.into(),
+            max_bitrate: bitrate.into(),
             fps: fps.into(),
             mirror: mirror.into(),
             zoom: 10.into(),
@@ -91,6 +94,8 @@ const INSIDE: usize = 32;
 
 pub struct VideoPipeline<S> {
     pace: Pace,
+    /// Whether what comes in is encoded already.
+    passes: bool,
     geometry: Geometry,
     encoder: Option<Box<dyn VideoEncoder>>,
     /// From one IDR picture to the next.
@@ -145,6 +150,7 @@ impl<S: PacketSink> VideoPipeline<S> {
         );
         Self {
             pace: Pace::new(fps),
+            passes: target.layout.format == PixelFormat::H264,
             geometry: Geometry::new(geometry, target),
             encoder,
             gop,
@@ -372,6 +378,12 @@ impl<S: PacketSink> VideoPipeline<S> {
         self.set_paused(false);
         let (bitrate, fps) = (self.control.bitrate.load(Relaxed), self.control.fps.load(Relaxed));
         self.set_rates(bitrate, fps)?;
+        // What a camera encodes by itself tells what it will.
+        if !self.passes {
+            let GeometrySettings { width, height, .. } = self.geometry.settings();
+            let most = bitrate.max(self.control.max_bitrate.load(Relaxed));
+            self.parameter_sets.tell(fps, level_idc(width, height, fps, most));
+        }
         if fps != self.pace.fps {
             self.pace = Pace::new(fps);
         }

@@ -43,6 +43,8 @@ pub struct View<'a> {
     pub dropped: u64,
     /// Whether the preview is on: a display with colours shows it, or why there is no picture (12.10).
     pub shows_preview: bool,
+    /// Of the picture that is published, before a narrow network makes it smaller.
+    pub shape: Size,
     pub fit: PreviewFit,
     /// The newest picture of the camera for this display, mirrored as it wants it (4.22).
     pub preview: Option<Picture<'a>>,
@@ -70,6 +72,7 @@ impl<'a> View<'a> {
             temperature: None,
             dropped: 0,
             shows_preview: false,
+            shape: Size::of(store.properties()),
             fit: PreviewFit::default(),
             preview: None,
             about,
@@ -79,11 +82,6 @@ impl<'a> View<'a> {
     /// A box without an address has nowhere to send to.
     pub(crate) fn is_provisioned(&self) -> bool {
         !self.store.properties().url.is_empty() || self.state.has_session()
-    }
-
-    /// The size that is published: the shape of the picture.
-    pub(crate) fn published(&self) -> Size {
-        Size::of(self.store.properties())
     }
 
     /// When the preview moves to the small window (4.32).

@@ -70,16 +70,20 @@ impl Encoders {
         }
     }
 
-    /// The one that was opened failed while it worked.
-    pub(crate) fn failed(&mut self, now: Instant) -> Verdict {
+    /// The one that was opened failed while it worked. One that can't be closed can't be opened anew.
+    pub(crate) fn failed(&mut self, now: Instant, is_closed: bool) -> Verdict {
         while self.restarts.front().is_some_and(|then| now - *then >= WITHIN) {
             self.restarts.pop_front();
         }
-        if self.restarts.len() < RESTARTS {
+        if is_closed && self.restarts.len() < RESTARTS {
             self.restarts.push_back(now);
             return Verdict::Restart;
         }
-        warn!("it failed {} times within {} s and is given up", RESTARTS + 1, WITHIN.as_secs());
+        if is_closed {
+            warn!("it failed {} times within {} s and is given up", RESTARTS + 1, WITHIN.as_secs());
+        } else {
+            warn!("it can't be closed and is given up");
+        }
         self.give_up();
         if self.first < self.configs.len() { Verdict::Next } else { Verdict::Exhausted }
     }
@@ -102,12 +106,13 @@ mod tests {
         let mut encoders = Encoders::new(vec![software.clone(), software]);
         encoders.begin(Some(1));
         let start = Instant::now();
-        let mut after = |seconds| encoders.failed(start + Duration::from_secs(seconds));
+        let mut after = |seconds| encoders.failed(start + Duration::from_secs(seconds), true);
         assert_eq!([0, 10, 20].map(&mut after), [Verdict::Restart; 3]);
         assert_eq!(after(30), Verdict::Restart, "the first was half a minute ago");
         assert_eq!(after(31), Verdict::Next);
         assert_eq!([32, 33, 34, 35].map(&mut after)[2..], [Verdict::Restart, Verdict::Exhausted]);
         encoders.begin(Some(2));
-        assert_eq!(encoders.failed(start), Verdict::Restart, "a session tries all of them");
+        assert_eq!(encoders.failed(start, true), Verdict::Restart, "a session tries all of them");
+        assert_eq!(encoders.failed(start, false), Verdict::Next, "it can't be closed");
     }
 }

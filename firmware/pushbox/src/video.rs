@@ -3,7 +3,8 @@
 mod order;
 
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use ::uplink::VideoMetadata;
@@ -35,6 +36,8 @@ const ACCESS_UNITS: usize = 32;
 const HELD: usize = 3;
 /// How long the thread sleeps where nothing is to be shown.
 const IDLE: Duration = Duration::from_secs(10);
+/// For an encoder that failed to be closed.
+const CLOSING: Duration = Duration::from_secs(1);
 /// From one placeholder to the next.
 const PLACEHOLDER: Duration = Duration::from_millis(1000 / PAUSED_FPS as u64);
 
@@ -91,6 +94,11 @@ impl VideoStage {
         self.order().published()
     }
 
+    /// What it would be without steps.
+    pub(crate) fn whole_size(&self) -> Size {
+        self.order().whole()
+    }
+
     /// By how many steps it may be smaller, as far as is known.
     pub(crate) fn most_steps(&self) -> u8 {
         self.order().most_steps.unwrap_or(u8::MAX)
@@ -122,6 +130,7 @@ impl VideoStage {
         Worker {
             stage: self,
             encoders,
+            lost_hardware: None,
             line,
             instances: 0,
             placeholder,
@@ -139,6 +148,7 @@ struct Plan {
     session: Option<u32>,
     size: Size,
     baseline: bool,
+    vbv: Duration,
     /// Whether the camera encodes by itself.
     passes: bool,
 }
@@ -146,8 +156,6 @@ struct Plan {
 /// A pipeline and its encoder; without where none could be opened.
 struct Line {
     plan: Plan,
-    /// That the encoder takes.
-    size: Size,
     pipeline: Option<VideoPipeline<QueueSink>>,
     encoder: Option<Instance>,
 }
@@ -165,7 +173,7 @@ struct Instance {
 impl Line {
     /// Whether the encoder could take pictures of this layout as they are if it were opened for them.
     fn misses(&self, layout: &Layout) -> bool {
-        let is_published = (layout.width, layout.height) == (self.size.width, self.size.height);
+        let is_published = (layout.width, layout.height) == (self.plan.size.width, self.plan.size.height);
         self.encoder.is_some_and(|encoder| {
             encoder.is_hardware
                 && is_published
@@ -184,6 +192,8 @@ struct Placeholder {
 struct Worker {
     stage: Arc<VideoStage>,
     encoders: Encoders,
+    /// Why hardware is used no longer, until software takes over (1103).
+    lost_hardware: Option<String>,
     line: Option<Line>,
     /// Encoders that were opened.
     instances: u32,
@@ -245,17 +255,20 @@ impl Worker {
     /// After a failure the encoder is opened anew, or another one.
     fn recover(&mut self, error: &EncodeError) {
         warn!(%error, "the video encoder failed");
-        let was_hardware =
-            self.line.as_ref().and_then(|line| line.encoder).is_some_and(|encoder| encoder.is_hardware);
-        let verdict = match &mut self.line {
+        let line = self.line.take();
+        let plan = line.as_ref().map(|line| line.plan);
+        let encoder = line.as_ref().and_then(|line| line.encoder);
+        let was_hardware = encoder.is_some_and(|encoder| encoder.is_hardware);
+        let is_closed = line.and_then(|line| line.pipeline).is_none_or(close);
+        let verdict = match encoder {
             // What could not be opened is not tried again until something else is wanted.
-            Some(Line { encoder: None, .. }) | None => Verdict::Exhausted,
-            Some(_) => self.encoders.failed(Instant::now()),
+            None => Verdict::Exhausted,
+            Some(_) => self.encoders.failed(Instant::now(), is_closed),
         };
         let params = || Map::from_iter([("reason".to_owned(), json!(error.to_string()))]);
         match verdict {
             Verdict::Restart => self.notice(Code::EncoderRestarted, params()),
-            Verdict::Next if was_hardware => self.notice(Code::HardwareEncoderFailed, params()),
+            Verdict::Next if was_hardware => self.lost_hardware = Some(error.to_string()),
             Verdict::Next => {}
             Verdict::Exhausted => self.tell(Input::EncoderFailed(Code::VideoEncoderFailed)),
         }
@@ -263,11 +276,7 @@ impl Worker {
             self.stage.change(|order| order.most_steps = None);
         }
         if verdict == Verdict::Exhausted {
-            if let Some(line) = &mut self.line {
-                (line.pipeline, line.encoder) = (None, None);
-            }
-        } else {
-            self.line = None;
+            self.line = plan.map(|plan| Line { plan, pipeline: None, encoder: None });
         }
     }
 
@@ -290,7 +299,7 @@ impl Worker {
     fn hold_place(&mut self, order: &Order) -> Result<(), EncodeError> {
         self.next = Instant::now() + PLACEHOLDER;
         self.prepare(order, order.published(), false, None)?;
-        let size = self.line.as_ref().map_or(order.size, |line| line.size);
+        let size = self.line.as_ref().map_or(order.size, |line| line.plan.size);
         self.draw_placeholder(size, order);
         let pipeline = self.line.as_mut().and_then(|line| line.pipeline.as_mut());
         let (Some(pipeline), Some(placeholder)) = (pipeline, &mut self.placeholder) else {
@@ -310,7 +319,8 @@ impl Worker {
         passes: bool,
         source: Option<Layout>,
     ) -> Result<(), EncodeError> {
-        let mut plan = Plan { session: order.session, size, baseline: order.baseline, passes };
+        let Order { session, baseline, vbv, .. } = *order;
+        let mut plan = Plan { session, size, baseline, vbv, passes };
         let fits = |line: &Line| line.plan == plan && !source.is_some_and(|layout| line.misses(&layout));
         if self.line.as_ref().is_some_and(fits) {
             return Ok(());
@@ -322,14 +332,13 @@ impl Worker {
         {
             warn!(%error, "the last pictures stay inside");
         }
-        let (size, encoder) = if plan.session.is_some() {
+        let encoder = if plan.session.is_some() {
             let opened = self.open_encoder(&mut plan, order, source);
             // One that fails is not tried again until something else is wanted.
-            self.line = Some(Line { plan, size: plan.size, pipeline: None, encoder: None });
-            let (size, encoder) = opened?;
-            (size, Some(encoder))
+            self.line = Some(Line { plan, pipeline: None, encoder: None });
+            Some(opened?)
         } else {
-            (size, None)
+            None
         };
         self.instances += u32::from(encoder.is_some());
         let instance = encoder.as_ref().map(|encoder| Instance {
@@ -338,14 +347,14 @@ impl Worker {
             input: encoder.input(),
             source,
         });
-        let Size { width, height } = size;
+        let Size { width, height } = plan.size;
         let control = &self.stage.control;
         let mirror = control.mirror.load(Relaxed);
         let geometry = GeometrySettings { width, height, quarter_turns: 0, mirror };
         let sink = QueueSink(Arc::clone(self.stage.description.queue()));
         let counters = Arc::clone(&self.stage.counters);
         let pipeline = VideoPipeline::new(geometry, encoder, GOP, sink, Arc::clone(control), counters);
-        self.line = Some(Line { plan, size, pipeline: Some(pipeline), encoder: instance });
+        self.line = Some(Line { plan, pipeline: Some(pipeline), encoder: instance });
         Ok(())
     }
 
@@ -355,22 +364,22 @@ impl Worker {
         plan: &mut Plan,
         order: &Order,
         source: Option<Layout>,
-    ) -> Result<(Size, Box<dyn VideoEncoder>), EncodeError> {
+    ) -> Result<Box<dyn VideoEncoder>, EncodeError> {
         let fps = self.stage.control.fps.load(Relaxed);
         let bitrate = self.stage.control.bitrate.load(Relaxed);
         let profile = if plan.baseline { H264Profile::ConstrainedBaseline } else { H264Profile::Main };
         let Order { fallback, size: wanted, .. } = *order;
-        let (stage, encoders) = (&self.stage, &mut self.encoders);
+        let (stage, encoders, lost_hardware) = (&self.stage, &mut self.encoders, &mut self.lost_hardware);
         let mut open = |Size { width, height }: Size, has_other_size: bool| {
             let source = source.filter(|layout| (layout.width, layout.height) == (width, height));
             let gop = GOP.as_secs() as u32 * fps;
-            let settings = EncoderSettings { width, height, fps, bitrate, gop, profile, source };
+            let settings =
+                EncoderSettings { width, height, fps, bitrate, vbv: plan.vbv, gop, profile, source };
             encoders.open(settings, has_other_size, |config, error| {
                 warn!(%error, %config, "given up for this session");
                 stage.change(|order| order.most_steps = None);
                 if config.is_hardware() {
-                    let params = Map::from_iter([("reason".to_owned(), json!(error.to_string()))]);
-                    stage.notice(Code::HardwareEncoderFailed, params);
+                    *lost_hardware = Some(error.to_string());
                 }
             })
         };
@@ -389,23 +398,30 @@ impl Worker {
             }
             opened
         };
-        let (size, encoder) = match opened {
-            Ok(encoder) => (plan.size, encoder),
+        let encoder = match opened {
+            Ok(encoder) => encoder,
             Err(error) if fallback == plan.size => return Err(error),
             Err(error) => {
                 warn!(%error, size = %plan.size, "size refused");
                 stage.notice(Code::SizeUnsupported, plan.size.params());
-                (fallback, open(fallback, false)?)
+                stage.change(|order| order.refused = Some(wanted));
+                plan.size = fallback;
+                open(fallback, false)?
             }
         };
+        if !encoder.is_hardware()
+            && let Some(reason) = self.lost_hardware.take()
+        {
+            stage.notice(Code::HardwareEncoderFailed, Map::from_iter([("reason".to_owned(), json!(reason))]));
+        }
         let input = encoder.input();
         info!(
-            encoder = encoder.name(), %size, fps, bitrate,
+            encoder = encoder.name(), size = %plan.size, fps, bitrate,
             input = %input.layout.format, imports = input.imports, "encoder opened"
         );
-        let Size { width, height } = size;
+        let Size { width, height } = plan.size;
         stage.description.set_video(VideoMetadata { width, height, fps, kbps: bitrate / 1000 });
-        Ok((size, encoder))
+        Ok(encoder)
     }
 
     fn draw_placeholder(&mut self, size: Size, order: &Order) {
@@ -427,11 +443,10 @@ impl Worker {
 
     /// Tells what is new with the packet that went out.
     fn account(&mut self, went_out: bool) {
-        let Some(Line { plan, size, encoder: Some(encoder), .. }) = self.line.as_ref().filter(|_| went_out)
-        else {
+        let Some(Line { plan, encoder: Some(encoder), .. }) = self.line.as_ref().filter(|_| went_out) else {
             return;
         };
-        let now = (encoder.number, plan.session, *size);
+        let now = (encoder.number, plan.session, plan.size);
         let before = self.published.replace(now);
         if before == Some(now) {
             return;
@@ -456,6 +471,17 @@ impl Worker {
     fn tell(&self, input: Input) {
         self.stage.reporter.tell(News::Input(input));
     }
+}
+
+/// Closes an encoder that failed. A driver that stalled may stall whoever closes it: that is waited for a while only.
+fn close(failed: VideoPipeline<QueueSink>) -> bool {
+    let (closed, told) = mpsc::channel();
+    let close = move || {
+        drop(failed);
+        let _ = closed.send(());
+    };
+    let closing = thread::Builder::new().name("encoder's end".into()).spawn(close);
+    closing.is_ok() && told.recv_timeout(CLOSING).is_ok()
 }
 
 fn same(one: Option<&Arc<[u8]>>, other: Option<&Arc<[u8]>>) -> bool {

@@ -18,6 +18,8 @@ pub struct Coding {
     pub height: u32,
     /// By its timing information.
     pub fps: Option<f64>,
+    /// colour_primaries, transfer_characteristics and matrix_coefficients (H.264 tables E-3 to E-5).
+    pub colours: Option<[u8; 3]>,
     /// Whether it keeps to what Constrained Baseline and Main have in common (H.264 clause A.2.1.1).
     pub is_constrained: bool,
     /// Whether a player knows that it may show each picture at once: by the order count's type or by the number of pictures
@@ -48,6 +50,8 @@ pub(crate) fn read_sets(sps: &[u8], pps: &[u8]) -> Result<Coding, String> {
     if reorders.is_some_and(|it| it.max_num_reorder_frames > 0) {
         return Err("an SPS that announces pictures out of order".into());
     }
+    let signal = vui.and_then(|vui| vui.video_signal_type.as_ref());
+    let colours = signal.and_then(|signal| signal.colour_description.as_ref());
     let timing = vui.and_then(|vui| vui.timing_info.as_ref());
     // A tick is that of a field (H.264 clause E.2.1).
     let fps = timing.map(|it| f64::from(it.time_scale) / f64::from(it.num_units_in_tick.max(1)) / 2.0);
@@ -57,6 +61,7 @@ pub(crate) fn read_sets(sps: &[u8], pps: &[u8]) -> Result<Coding, String> {
         width,
         height,
         fps,
+        colours: colours.map(|it| [it.colour_primaries, it.transfer_characteristics, it.matrix_coefficients]),
         is_constrained: parsed.constraint_flags.flag1(),
         is_in_order: reorders.is_some() || matches!(parsed.pic_order_cnt, PicOrderCntType::TypeTwo),
     };

@@ -11,6 +11,9 @@ use crate::video::{self, Decoder};
 /// Complaints that are kept; more of them say nothing new.
 const COMPLAINTS: usize = 10;
 
+/// BT.709 but for the matrix, which is that of BT.601, as cameras deliver them.
+const COLOURS: [u8; 3] = [1, 1, 6];
+
 /// What is wrong with access units in byte stream form, as an encoder of these settings puts them out. From one IDR picture
 /// to the next there may be `settings.gop` pictures.
 pub fn complaints<'a>(
@@ -49,6 +52,13 @@ pub fn complaints_of_recording(settings: &EncoderSettings, path: &Path) -> Resul
     }
     if headers != 1 {
         wrong.push(format!("{headers} headers"));
+    }
+    let tells_rate = |sets| {
+        let set = |kind| nal_units(sets).find(|unit| unit[0] & 0x1f == kind).unwrap_or_default();
+        coding::read_sets(set(7), set(8)).is_ok_and(|coding| coding.fps.is_some())
+    };
+    if !tells_rate(&sets) {
+        wrong.push("an SPS that does not tell the rate".into());
     }
     wrong.extend(complaints(settings, units.iter().map(Vec::as_slice))?);
     wrong.truncate(COMPLAINTS);
@@ -155,6 +165,10 @@ impl<'a> Checker<'a> {
             (
                 coding.fps.is_some_and(|told| (told - f64::from(fps)).abs() > 0.01),
                 format!("{:?} pictures a second instead of {fps}", coding.fps),
+            ),
+            (
+                coding.colours != Some(COLOURS),
+                format!("colours {:?} where {COLOURS:?} are due", coding.colours),
             ),
             (!coding.is_in_order, "players must expect pictures out of order".into()),
         ];

@@ -35,6 +35,7 @@ const NAMES: &[(&str, Kind, i64)] = &[
     ("rc:gop", Kind::S32, 60),
     ("rc:drop_mode", Kind::U32, 0),
     ("rc:max_reenc_times", Kind::U32, 1),
+    ("rc:stats_time", Kind::S32, 3),
     ("h264:profile", Kind::S32, 66),
     ("h264:level", Kind::S32, 31),
     ("h264:cabac_en", Kind::S32, 0),

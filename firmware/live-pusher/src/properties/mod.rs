@@ -4,6 +4,8 @@ mod kind;
 mod store;
 mod table;
 
+use std::time::Duration;
+
 use serde::Deserialize;
 
 pub use store::{Outcome, Refusal, Store, schema};
@@ -169,6 +171,11 @@ impl Mode {
     /// Whether H.264 Constrained Baseline is used, Main otherwise (10.3).
     pub fn is_baseline(self) -> bool {
         matches!(self, Self::Qvga | Self::Hvga | Self::Rtc)
+    }
+
+    /// How much of the stream a player's buffer holds, which the encoder's rate control may neither drain nor flood (10.3).
+    pub fn vbv(self) -> Duration {
+        Duration::from_millis(if self == Self::Rtc { 500 } else { 1000 })
     }
 }
 

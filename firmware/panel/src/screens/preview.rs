@@ -31,7 +31,7 @@ pub(crate) fn preview_place(interface: &Interface, view: &View<'_>, display: Siz
 /// All of the display, or as much of it as all of the picture fills.
 pub(super) fn home_place(view: &View<'_>, display: Size) -> Rectangle {
     let whole = area(0, 0, display.width as i32, display.height as i32);
-    let shape = view.published();
+    let shape = view.shape;
     let (width, height) = match view.fit {
         PreviewFit::Cover => (whole.width(), whole.height()),
         PreviewFit::Contain => {

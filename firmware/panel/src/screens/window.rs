@@ -16,7 +16,7 @@ use crate::view::View;
 pub(super) fn place(corner: Corner, view: &View<'_>, display: Size) -> Rectangle {
     let style = Style::of(display, Colours::Many);
     let (width, height) = (display.width as i32, display.height as i32);
-    let (gap, row, shape) = (style.gap, style.font.line() + style.gap, view.published());
+    let (gap, row, shape) = (style.gap, style.font.line() + style.gap, view.shape);
     let across = (width / 4) & !1;
     let room = height - 2 * row - 2 * gap;
     let down = (i64::from(across) * i64::from(shape.height) / i64::from(shape.width.max(1))).min(room.into());

@@ -24,7 +24,7 @@ impl Engine {
         let Some(Media { live, audible }) = media else {
             self.measures = None;
             self.video.control.messages.clear();
-            self.video.change(|order| order.session = None);
+            self.video.change(|order| order.set_session(None));
             self.audio.encode(None);
             return;
         };
@@ -40,7 +40,10 @@ impl Engine {
         if begins && !self.has_image && self.loading.as_ref().is_none_or(JoinHandle::is_finished) {
             self.load_waiting_image();
         }
-        self.video.change(|order| (order.session, order.live) = (session, live));
+        self.video.change(|order| {
+            order.set_session(session);
+            order.live = live;
+        });
         self.audio.set_audible(audible);
     }
 
@@ -63,7 +66,7 @@ impl Engine {
         }
         if self.media.is_some() {
             let session = self.machine.has_pictures().then_some(self.sessions);
-            self.video.change(|order| order.session = session);
+            self.video.change(|order| order.set_session(session));
         }
         self.apply();
     }
@@ -75,6 +78,8 @@ impl Engine {
         let passes = self.camera_config().is_some_and(|config| config.encodes());
         let fps = if passes { self.sensor_fps } else { properties.fps.min(self.sensor_fps) };
         let Kbps(kbps) = properties.start_bitrate();
+        let (_, Kbps(most)) = properties.bitrates();
+        control.max_bitrate.store(most * 1000, Relaxed);
         control.fps.store(fps, Relaxed);
         control.mirror.store(properties.mirror, Relaxed);
         self.queue.set_limit(send_limit(properties.mode));

@@ -82,11 +82,13 @@ impl Engine {
         };
         let is_on_air = matches!(state, State::Pushing | State::Paused | State::Reconnecting);
         let target = self.video.control.bitrate.load(Relaxed) / 1000;
+        let shape = self.video.whole_size();
         let dropped = self.queue.dropped().video + self.video.frames.dropped();
         display.update(|scene| {
             (scene.state, scene.reasons) = (state, machine.reasons());
             (scene.position, scene.camera_runs) = (machine.position(), machine.runs(Device::Camera));
             scene.shows_preview = machine.shows_preview();
+            scene.shape = shape;
             scene.torch = machine.has_torch_lit();
             scene.on_air_since = is_on_air.then(|| scene.on_air_since.unwrap_or_else(Instant::now));
             (scene.target, scene.dropped) = (if state.has_session() { target } else { 0 }, dropped);

@@ -14,7 +14,9 @@ use std::{fs, io, thread};
 
 use ::panel::{About, History, Interface, Key, Language, Phase, View};
 use board::{Board, SteadyPanel};
-use live_pusher::{Code, DevicePosition, Input, PreviewFit, Reasons, State, Store, Transition, WindowEvent};
+use live_pusher::{
+    Code, DevicePosition, Input, PreviewFit, Reasons, Size, State, Store, Transition, WindowEvent,
+};
 use media::{DropOldest, Frame, Tap};
 use tracing::debug;
 
@@ -56,6 +58,7 @@ pub(crate) struct Scene {
     pub(crate) position: DevicePosition,
     pub(crate) camera_runs: bool,
     pub(crate) shows_preview: bool,
+    pub(crate) shape: Size,
     pub(crate) torch: bool,
     pub(crate) dropped: u64,
 }
@@ -75,6 +78,7 @@ impl Scene {
             position: DevicePosition::default(),
             camera_runs: false,
             shows_preview: false,
+            shape: Size::of(store.properties()),
             torch: false,
             dropped: 0,
         }
@@ -372,6 +376,7 @@ fn view<'a>(
         temperature,
         dropped: scene.dropped,
         shows_preview: scene.shows_preview,
+        shape: scene.shape,
         fit,
         ..View::new(&scene.store, &scene.history, about)
     }

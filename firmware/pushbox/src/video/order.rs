@@ -1,6 +1,7 @@
 //! What the video thread is to make, and in which size.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use live_pusher::{Properties, Size};
 use media::EncodeError;
@@ -19,14 +20,23 @@ pub(crate) struct Order {
     pub(crate) is_adapted: bool,
     /// As many steps as the encoder takes, where it refused one.
     pub(crate) most_steps: Option<u8>,
-    /// Where the encoder refuses the size that it would have without steps.
-    pub(crate) fallback: Size,
+    /// That which no encoder of the session takes, and what is made instead (-1305).
+    pub(super) refused: Option<Size>,
+    pub(super) fallback: Size,
     pub(crate) baseline: bool,
+    pub(crate) vbv: Duration,
     /// The file that the placeholder shows; black without one.
     pub(crate) waiting_image: Option<Arc<[u8]>>,
 }
 
 impl Order {
+    /// What the encoders of one session refuse may suit those of another.
+    pub(crate) fn set_session(&mut self, session: Option<u32>) {
+        if session != self.session {
+            (self.session, self.refused) = (session, None);
+        }
+    }
+
     pub(crate) fn follow(&mut self, properties: &Properties) {
         let before = std::mem::replace(&mut self.size, Size::of(properties));
         if self.size != before {
@@ -34,6 +44,7 @@ impl Order {
         }
         self.fallback = Size::of_mode(properties);
         self.baseline = properties.mode.is_baseline();
+        self.vbv = properties.mode.vbv();
         self.is_adapted = false;
     }
 
@@ -47,7 +58,12 @@ impl Order {
     }
 
     pub(super) fn after(&self, steps: u8) -> Size {
-        (0..steps).fold(self.size, |size, _| size.smaller().unwrap_or(size))
+        (0..steps).fold(self.whole(), |size, _| size.smaller().unwrap_or(size))
+    }
+
+    /// Without steps.
+    pub(super) fn whole(&self) -> Size {
+        if self.refused == Some(self.size) { self.fallback } else { self.size }
     }
 
     /// Opens an encoder for what is published. Nobody asked for a step, so one that is refused is taken back: the size before
@@ -108,6 +124,20 @@ mod tests {
         order.size = size(480, 640);
         order.steps = 2;
         assert_eq!(tried(&order, &[size(360, 480)]).1, 1, "the step before it is kept");
+    }
+
+    #[test]
+    fn steps_are_those_of_what_stands_in_for_a_refused_size() {
+        let (wanted, mode) = (size(1280, 720), size(640, 360));
+        let mut order = Order { size: wanted, refused: Some(wanted), fallback: mode, ..Order::default() };
+        assert_eq!(order.published(), mode);
+        order.steps = 1;
+        assert_eq!(order.published(), size(480, 270));
+        order.size = size(960, 540);
+        assert_eq!(order.published(), size(720, 404), "another size was not refused");
+        (order.size, order.steps) = (wanted, 0);
+        order.set_session(Some(1));
+        assert_eq!(order.published(), wanted, "nor was it by another session's encoders");
     }
 
     #[test]

@@ -102,11 +102,11 @@ static void put_sps(struct writer *writer, const struct pcm264_stream *stream)
 	put(writer, 0, 2); /* aspect ratio, overscan */
 	put(writer, 1, 1); /* video_signal_type_present_flag */
 	put(writer, 5, 3); /* video_format: unspecified */
-	put(writer, 0, 1); /* video_full_range_flag */
+	put(writer, stream->is_full_range, 1);
 	put(writer, 1, 1); /* colour_description_present_flag */
-	put(writer, 1, 8); /* colour_primaries: BT.709 */
-	put(writer, 1, 8); /* transfer_characteristics: BT.709 */
-	put(writer, 6, 8); /* matrix_coefficients: BT.601 */
+	put(writer, stream->primaries, 8);
+	put(writer, stream->transfer, 8);
+	put(writer, stream->matrix, 8);
 	put(writer, 0, 1); /* chroma_loc_info_present_flag */
 	put(writer, 1, 1); /* timing_info_present_flag */
 	put(writer, stream->interval_numerator, 32);

@@ -4,6 +4,7 @@
  * Its faults come on command, by the parameters below.
  */
 
+#include <linux/delay.h>
 #include <linux/module.h>
 #include <linux/platform_device.h>
 #include <linux/vmalloc.h>
@@ -51,6 +52,9 @@ MODULE_PARM_DESC(imports, "pictures may lie in DMA-BUFs");
 static bool fixed;
 module_param(fixed, bool, 0644);
 MODULE_PARM_DESC(fixed, "the bitrate can't be changed while coded pictures stream");
+static unsigned int abort_ms;
+module_param(abort_ms, uint, 0644);
+MODULE_PARM_DESC(abort_ms, "how long it takes to give up a picture");
 static bool refuses;
 module_param(refuses, bool, 0644);
 MODULE_PARM_DESC(refuses, "the bitrate can't be changed at all once it was set");
@@ -100,6 +104,11 @@ static void set_stream(struct context *context)
 	static const u8 levels[] = { 10, 9, 11, 12, 13, 20, 21, 22, 30, 31, 32, 40, 41, 42, 50, 51, 52 };
 	bool is_main = context->profile->cur.val == V4L2_MPEG_VIDEO_H264_PROFILE_MAIN;
 
+	/* 2 is "unspecified". */
+	context->stream.primaries = context->raw.colorspace == V4L2_COLORSPACE_REC709 ? 1 : 2;
+	context->stream.transfer = context->raw.xfer_func == V4L2_XFER_FUNC_709 ? 1 : 2;
+	context->stream.matrix = context->raw.ycbcr_enc == V4L2_YCBCR_ENC_601 ? 6 : 2;
+	context->stream.is_full_range = context->raw.quantization == V4L2_QUANTIZATION_FULL_RANGE;
 	context->stream.profile_idc = is_main ? 77 : 66;
 	context->stream.constraints = is_main ? 0x40 : 0xc0;
 	context->stream.level_idc = levels[min_t(u32, context->level->cur.val, ARRAY_SIZE(levels) - 1)];
@@ -173,6 +182,7 @@ static void job_abort(void *priv)
 	struct context *context = priv;
 
 	cancel_delayed_work_sync(&context->work);
+	msleep(abort_ms);
 	v4l2_m2m_job_finish(context->device->m2m, context->fh.m2m_ctx);
 }
 

@@ -9,6 +9,9 @@ struct pcm264_stream {
 	u32 width, height;
 	/* Of the SPS (H.264 clause 7.4.2.1.1). */
 	u8 profile_idc, constraints, level_idc;
+	/* Of the VUI (H.264 tables E-3 to E-5). */
+	u8 primaries, transfer, matrix;
+	bool is_full_range;
 	/* Seconds from one picture to the next. */
 	u32 interval_numerator, interval_denominator;
 };

@@ -111,8 +111,7 @@ impl Viewfinder {
         size: Size,
     ) -> Result<Frame, GeometryError> {
         let properties = view.store.properties();
-        let published = live_pusher::Size::of(properties);
-        let shape = (published.width, published.height);
+        let shape = (view.shape.width, view.shape.height);
         // Both even, as chroma has half of their samples.
         let even = |side: u32| side.next_multiple_of(2).max(2);
         let mirror = properties.mirrors_preview(seen.position);
