@@ -131,23 +131,6 @@ pub(crate) fn the_bitrate_follows_while_running_without_an_idr_picture(config: &
     assert_eq!(bench.encode(false).kind, AccessUnitKind::Delta);
 }
 
-/// Spec section 10.3: what goes out at the bitrate through a buffer of the VBV's size always finds room in it.
-pub(crate) fn no_picture_floods_a_player_s_buffer(config: &EncoderConfig) {
-    for vbv in [500, 1000].map(Duration::from_millis) {
-        let settings = EncoderSettings { vbv, bitrate: 500_000, ..SETTINGS };
-        let mut bench = Bench::new(config, settings);
-        let (drained, room) =
-            (f64::from(settings.bitrate / RATE), settings.vbv_bits(settings.bitrate) as f64);
-        let (mut filled, mut most) = (0.0, 0.0_f64);
-        for number in 0..10 * RATE {
-            let bits = bench.encode(number % 90 == 0).bytes.len() as f64 * 8.0;
-            filled = f64::max(filled + bits - drained, 0.0);
-            most = most.max(filled);
-        }
-        assert!(most < room, "{config}: {most:.0} bits where there is room for {room:.0}");
-    }
-}
-
 pub(crate) fn a_picture_of_another_size_is_refused(config: &EncoderConfig) {
     let mut bench = Bench::new(config, EncoderSettings { width: 640, height: 360, ..SETTINGS });
     let format = bench.encoder.input().layout.format;

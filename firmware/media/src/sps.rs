@@ -10,6 +10,10 @@ use crate::nal::NalWriter;
 const PROFILES: [u32; 3] = [66, 77, 88];
 /// aspect_ratio_idc that has width and height behind it (table E-1).
 const EXTENDED_SAR: u32 = 255;
+/// video_format (table E-2); colour_primaries, transfer_characteristics and matrix_coefficients (tables E-3 to E-5).
+const UNSPECIFIED: u32 = 5;
+const BT709: u32 = 1;
+const SMPTE170M: u32 = 6;
 /// The longest motion vector, as a power of 2 in quarter samples.
 const LOG2_MAX_MV_LENGTH: u32 = 15;
 
@@ -22,8 +26,8 @@ pub(crate) struct Told {
     pub(crate) level_idc: u8,
 }
 
-/// The same set with the rate and the level that the stream has by now, and, where it does not tell that yet, the word that no
-/// picture waits for a later one: without it players hold pictures back. `None` where it can't be read.
+/// The same set with the rate and the level that the stream has by now, and, where it does not tell these yet, the colours and
+/// the word that no picture waits for a later one: without it players hold pictures back. `None` where it can't be read.
 pub(crate) fn complete(sps: &[u8], told: Told) -> Option<Vec<u8>> {
     let (header, payload) = sps.split_first()?;
     let raw = without_emulation_prevention(payload);
@@ -112,8 +116,10 @@ impl Copy<'_> {
         let has_vui: bool = self.from.read_bit()?;
         self.to.u(1, 1);
         if !has_vui {
-            // Neither aspect_ratio_info nor overscan_info, video_signal_type and chroma_loc_info.
-            self.to.u(4, 0);
+            // Neither aspect_ratio_info nor overscan_info; later neither chroma_loc_info.
+            self.to.u(2, 0);
+            self.signal();
+            self.to.u(1, 0);
             self.timing(fps);
             // Nor nal_hrd_parameters, vcl_hrd_parameters and pic_struct.
             self.to.u(3, 0);
@@ -132,11 +138,14 @@ impl Copy<'_> {
         if self.flag()? {
             self.flag()?; // overscan_appropriate_flag
         }
-        if self.flag()? {
+        if self.from.read_bit()? {
+            self.to.u(1, 1);
             self.u(4)?; // video_format, video_full_range_flag
             if self.flag()? {
                 self.u(24)?; // colour_primaries, transfer_characteristics, matrix_coefficients
             }
+        } else {
+            self.signal();
         }
         if self.flag()? {
             self.several(2)?; // places of the chroma samples
@@ -174,6 +183,18 @@ impl Copy<'_> {
             self.u(20)?; // lengths of delays
         }
         Ok(is_there)
+    }
+
+    /// video_signal_type. Without a word players take small pictures for BT.601 and large ones for BT.709. Cameras deliver
+    /// BT.601.
+    fn signal(&mut self) {
+        self.to.u(1, 1);
+        self.to.u(3, UNSPECIFIED);
+        self.to.u(1, 0); // video_full_range_flag
+        self.to.u(1, 1); // colour_description_present_flag
+        for value in [BT709, BT709, SMPTE170M] {
+            self.to.u(8, value);
+        }
     }
 
     /// timing_info
@@ -233,8 +254,8 @@ mod tests {
 
     const TOLD: Told = Told { fps: 25, level_idc: 22 };
 
-    /// Cropping and colours stay, the rate and the order are told.
-    fn expect(sps: &[u8], has_colours: bool) {
+    /// Cropping stays, the rate, the colours and the order are told.
+    fn expect(sps: &[u8], matrix: u8) {
         let complete_sps = complete(sps, TOLD).unwrap();
         let set = read(&complete_sps);
         assert_eq!((set.pixel_dimensions().unwrap(), set.level_idc), ((362, 640), 30));
@@ -244,13 +265,14 @@ mod tests {
         assert!(!timing.fixed_frame_rate_flag);
         let restrictions = vui.bitstream_restrictions.unwrap();
         assert_eq!((restrictions.max_num_reorder_frames, restrictions.max_dec_frame_buffering), (0, 2));
-        assert_eq!(vui.video_signal_type.is_some(), has_colours);
+        let colours = vui.video_signal_type.unwrap().colour_description.unwrap();
+        assert_eq!((colours.colour_primaries, colours.matrix_coefficients), (1, matrix));
         assert_eq!(complete(&complete_sps, TOLD), Some(complete_sps), "once is enough");
     }
 
     #[test]
     fn a_set_tells_rate_order_and_level() {
-        expect(&set(None), false);
+        expect(&set(None), 6);
         let level = complete(&set(None), Told { level_idc: 31, ..TOLD }).unwrap();
         assert_eq!(read(&level).level_idc, 31);
     }
@@ -265,7 +287,7 @@ mod tests {
             nal.u(1, 1);
             nal.u(4, 5 << 1);
             nal.u(1, 1);
-            nal.u(24, 0x01_01_06);
+            nal.u(24, 0x01_01_01);
             nal.u(2, 0); // chroma, timing
             nal.u(1, 1);
             nal.ue(0);
@@ -277,7 +299,7 @@ mod tests {
             nal.u(2, 0b01); // no second one, low_delay_hrd_flag
             nal.u(2, 0);
         }));
-        expect(&colours, true);
+        expect(&colours, 1);
         let old_rate = set(Some(|nal| {
             nal.u(4, 0);
             nal.u(1, 1);
@@ -285,7 +307,7 @@ mod tests {
             nal.u(32, 40);
             nal.u(5, 0b10000);
         }));
-        expect(&old_rate, false);
+        expect(&old_rate, 6);
     }
 
     #[test]

@@ -53,12 +53,12 @@ pub fn complaints_of_recording(settings: &EncoderSettings, path: &Path) -> Resul
     if headers != 1 {
         wrong.push(format!("{headers} headers"));
     }
-    let tells_rate = |sets| {
+    let tells_all = |sets| {
         let set = |kind| nal_units(sets).find(|unit| unit[0] & 0x1f == kind).unwrap_or_default();
-        coding::read_sets(set(7), set(8)).is_ok_and(|coding| coding.fps.is_some())
+        coding::read_sets(set(7), set(8)).is_ok_and(|coding| coding.fps.is_some() && coding.colours.is_some())
     };
-    if !tells_rate(&sets) {
-        wrong.push("an SPS that does not tell the rate".into());
+    if !tells_all(&sets) {
+        wrong.push("an SPS that does not tell rate and colours".into());
     }
     wrong.extend(complaints(settings, units.iter().map(Vec::as_slice))?);
     wrong.truncate(COMPLAINTS);
@@ -167,7 +167,7 @@ impl<'a> Checker<'a> {
                 format!("{:?} pictures a second instead of {fps}", coding.fps),
             ),
             (
-                coding.colours != Some(COLOURS),
+                coding.colours.is_some_and(|told| told != COLOURS),
                 format!("colours {:?} where {COLOURS:?} are due", coding.colours),
             ),
             (!coding.is_in_order, "players must expect pictures out of order".into()),
