@@ -17,17 +17,19 @@ fn main() -> Result<(), String> {
     }
 }
 
-/// Links the shared object where there is one, else the archive with the C++ runtime that MPP needs.
+/// Links the archive where there is one, with the C++ runtime that MPP needs, else the shared object.
 fn link_from(directory: &Path) -> Result<(), String> {
     let has = |name| directory.join(name).exists();
-    let kind = if has("librockchip_mpp.so") {
-        "dylib"
-    } else if has("librockchip_mpp.a") {
-        println!("cargo::rustc-link-lib=dylib=stdc++");
+    let kind = if has("librockchip_mpp.a") {
+        // For musl programs are linked by Zig, whose libc++ is static.
+        let is_musl = env::var("CARGO_CFG_TARGET_ENV").is_ok_and(|env| env == "musl");
+        println!("cargo::rustc-link-lib=dylib={}", if is_musl { "c++" } else { "stdc++" });
         "static"
+    } else if has("librockchip_mpp.so") {
+        "dylib"
     } else {
         return Err(format!(
-            "no librockchip_mpp.so or .a in {}, which {DIRECTORY} names",
+            "no librockchip_mpp.a or .so in {}, which {DIRECTORY} names",
             directory.display()
         ));
     };

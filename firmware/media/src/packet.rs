@@ -31,6 +31,11 @@ impl Bytes {
         is_there.then(|| Self { memory: Memory::Driver(buffer), range })
     }
 
+    /// Whether they are still where the driver put them.
+    pub(crate) fn are_of_driver(&self) -> bool {
+        matches!(self.memory, Memory::Driver(_))
+    }
+
     /// All of the memory, and which part of it the bytes are.
     pub(crate) fn parts(&mut self) -> (&mut [u8], &mut Range<usize>) {
         let memory = match &mut self.memory {

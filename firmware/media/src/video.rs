@@ -83,6 +83,8 @@ pub struct VideoCounters {
     /// Bytes of pictures that were written anew on the way from the camera into the encoder: none where its buffers go in
     /// as they are, one picture's where it is turned, scaled or converted.
     pub copied: AtomicU64,
+    /// Bytes of a hardware encoder's access units that were copied out of its memory.
+    pub copied_coded: AtomicU64,
 }
 
 /// How long the thread waits for a picture that is being encoded, and not for the next one.
@@ -340,6 +342,9 @@ impl<S: PacketSink> VideoPipeline<S> {
             self.counters.skipped.fetch_add(1, Relaxed);
             self.control.idr.fetch_or(was_idr, Relaxed);
             return false;
+        }
+        if !bytes.are_of_driver() && self.encoder.as_ref().is_some_and(|encoder| encoder.is_hardware()) {
+            self.counters.copied_coded.fetch_add(bytes.len() as u64, Relaxed);
         }
         if changed && let Some(configuration) = self.parameter_sets.decoder_configuration() {
             self.sink.configure(Track::Video, &configuration);

@@ -44,7 +44,8 @@ impl Status {
         let (captured, encoded) = (count(|counters| &counters.captured), count(|counters| &counters.encoded));
         let queued_ms = self.queue.queued().as_millis() as u64;
         let copied = count(|counters| &counters.copied);
-        debug!(captured, encoded, copied, queued_ms, "status");
+        let copied_coded = count(|counters| &counters.copied_coded);
+        debug!(captured, encoded, copied, copied_coded, queued_ms, "status");
         let waiting = self.video.frames.dropped();
         // A picture that was dropped between the threads leaves a hole in the sensor's sequence too.
         let sensor = count(|counters| &counters.lost).saturating_sub(waiting);

@@ -256,7 +256,10 @@ fn p4_p10_p13_size_rate_and_mirror_change_within_the_connection() {
     assert_eq!((report.height, report.faults), (360, Vec::<String>::new()));
     for (fps, range) in [(1, 0.5..1.5), (5, 4.5..5.5)] {
         client.result("props.set", json!({ "fps": fps }));
-        server.wait(SOON, |report| range.contains(&report.fps_now)).unwrap();
+        let is_told = |coding: &receiver::Coding| {
+            coding.fps == Some(f64::from(fps)) && coding.colours == Some([1, 1, 6]) && coding.is_in_order
+        };
+        server.wait(SOON, |report| range.contains(&report.fps_now) && is_told(&report.coding)).unwrap();
     }
     client.result("props.set", json!({"fps": 10, "mirror": true}));
     server.wait(SOON, |report| report.fps_now < 12.0 && report.mirrored == Some(true)).unwrap();

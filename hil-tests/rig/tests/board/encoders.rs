@@ -156,6 +156,9 @@ fn uncopied(bench: &mut Bench) -> Result<()> {
     ensure!(is_told, "{coding:?}");
     let (copied, encoded) = copied(bench)?;
     ensure!(copied == 0 && encoded > 30, "{copied} bytes of {encoded} pictures copied");
+    bench
+        .run("grep 'copied=' /run/pushbox.log | tail -n 1 | grep -q copied_coded=0")
+        .context("coded pictures copied")?;
     bench.stop()?;
     conforms(bench.recording()?)
 }
