@@ -619,6 +619,9 @@ fn n2_three_retries_then_it_is_over_and_only_the_program_or_an_option_starts_aga
     refuse(&mut world);
     world.give(Input::RouteChanged);
     assert_eq!(world.state(), State::Connecting, "a new route is a reason not to wait");
+    refuse(&mut world);
+    world.pass(10 * SECOND);
+    assert_eq!(world.state(), State::Connecting, "nor for as long as before");
 }
 
 #[test]
@@ -654,6 +657,45 @@ fn a_new_route_is_tried_at_once() {
     world.fail(Code::TransferFailed);
     let begin = world.give(Input::RouteChanged);
     assert_eq!(world.codes(begin), [1102]);
+}
+
+#[test]
+fn changes_of_the_network_use_up_no_retries() {
+    let mut world = World::at(State::Reconnecting);
+    // A cable comes back in stages: the link, then an address after the other, each too early.
+    let begin = world.outputs.len();
+    for _ in 0..5 {
+        world.give(Input::RouteChanged);
+        world.fail(Code::ConnectFailed);
+        world.pass(2 * SECOND);
+    }
+    assert_eq!(world.codes(begin), [1102, 3002].repeat(5));
+    // The attempt that a change begins is the first of three retries.
+    for _ in 0..2 {
+        assert_eq!(world.state(), State::Reconnecting);
+        world.pass(3 * SECOND);
+        world.fail(Code::ConnectFailed);
+    }
+    assert_eq!(world.machine.last_error(), Some(Code::Disconnected));
+}
+
+#[test]
+fn a_change_of_the_network_during_an_attempt_counts_once_that_has_failed() {
+    for retries in [0, 3] {
+        let mut world = World::at(State::Connecting);
+        for _ in 0..retries {
+            world.fail(Code::NameNotResolved);
+            world.pass(3 * SECOND);
+        }
+        world.give(Input::RouteChanged);
+        world.pass(2 * SECOND);
+        let begin = world.fail(Code::NameNotResolved);
+        assert_eq!(world.codes(begin), [3001, 1102], "at once after {retries} retries");
+        world.pass(2 * SECOND);
+        let begin = world.fail(Code::NameNotResolved);
+        assert_eq!(world.codes(begin), [3001], "that was for one time");
+        assert_eq!(world.state(), State::Reconnecting);
+    }
 }
 
 #[test]
