@@ -136,7 +136,7 @@ fn code(error: &PublishError) -> Code {
     match error {
         PublishError::Resolve { .. } => Code::NameNotResolved,
         PublishError::Connect { .. } => Code::ConnectFailed,
-        PublishError::Protocol { .. } => Code::HandshakeFailed,
+        PublishError::Protocol { .. } | PublishError::Failed { .. } => Code::HandshakeFailed,
         PublishError::Refused { .. } | PublishError::Ended { .. } | PublishError::Closed(_) => {
             Code::ServerRefused
         }

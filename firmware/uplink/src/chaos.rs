@@ -356,7 +356,7 @@ async fn connect(world: Arc<World>, queue: Arc<SendQueue<Vec<u8>>>, codes: Arc<M
         codes.lock().unwrap().insert(match error {
             PublishError::Resolve { .. } => 3001,
             PublishError::Connect { .. } => 3002,
-            PublishError::Protocol { .. } => 3003,
+            PublishError::Protocol { .. } | PublishError::Failed { .. } => 3003,
             PublishError::Refused { .. } | PublishError::Ended { .. } | PublishError::Closed(_) => 3004,
             PublishError::Broken(_) | PublishError::AddressLost(_) => 3005,
         });

@@ -12,6 +12,9 @@ pub enum PublishError {
     /// 3003
     #[error("{step} went wrong: {cause}")]
     Protocol { step: &'static str, cause: String },
+    /// 3003
+    #[error("{step} failed at the server: {code} {description}")]
+    Failed { step: &'static str, code: String, description: String },
     /// 3004
     #[error("the server refused: {code} {description}")]
     Refused { code: String, description: String },
@@ -33,9 +36,9 @@ impl PublishError {
     /// The code and the description of the server's status, where it gave one.
     pub fn status(&self) -> Option<(&str, &str)> {
         match self {
-            Self::Refused { code, description } | Self::Ended { code, description } => {
-                Some((code, description))
-            }
+            Self::Failed { code, description, .. }
+            | Self::Refused { code, description }
+            | Self::Ended { code, description } => Some((code, description)),
             _ => None,
         }
     }

@@ -262,6 +262,10 @@ impl<'a, P: Payload + Send> Connection<'a, P> {
                     report(Published::Started);
                 }
                 Event::Refused { code, description } => return Err(self.refused(&code, &description)),
+                Event::Failed { step, code, description } => {
+                    let (code, description) = (self.address.mask(&code), self.address.mask(&description));
+                    return Err(PublishError::Failed { step, code, description }.into());
+                }
                 Event::Moved(location) => {
                     let refused = || PublishError::Refused {
                         code: "HTTP redirect".into(),

@@ -119,7 +119,7 @@ pub(crate) fn code(error: &PublishError) -> u16 {
     match error {
         PublishError::Resolve { .. } => 3001,
         PublishError::Connect { .. } => 3002,
-        PublishError::Protocol { .. } => 3003,
+        PublishError::Protocol { .. } | PublishError::Failed { .. } => 3003,
         PublishError::Refused { .. } | PublishError::Ended { .. } | PublishError::Closed(_) => 3004,
         PublishError::Broken(_) | PublishError::AddressLost(_) => 3005,
     }

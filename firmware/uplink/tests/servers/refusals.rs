@@ -74,6 +74,47 @@ fn n1_a_name_in_use_is_refused_without_the_name_in_the_error() {
     assert_eq!(error.status(), Some(("NetStream.Publish.BadName", "*** is in use")), "{error}");
 }
 
+/// Answers a command of that name, and those before it in a friendly way, with an error.
+fn failing(command: &'static str, with: &'static str, code: &'static str) -> String {
+    server(move |mut peer| {
+        peer.shake_hands();
+        let results =
+            [("connect", 1.0, null()), ("createStream", 4.0, number(1.0)), ("publish", 5.0, null())];
+        for (name, transaction, result) in results {
+            peer.expect(name);
+            if name == command {
+                peer.command(&[text(with), number(transaction), null(), status("error", code, "too bad")]);
+                break;
+            }
+            peer.command(&[text("_result"), number(transaction), null(), result]);
+        }
+        peer.drain();
+    })
+}
+
+#[test]
+fn n1_an_error_is_a_refusal_only_where_its_code_says_so() {
+    for (command, with, told, expected) in [
+        ("connect", "_error", "NetConnection.Connect.Rejected", 3004),
+        ("connect", "_error", "NetConnection.Connect.InvalidApp", 3004),
+        ("connect", "_error", "NetConnection.Connect.Failed", 3003),
+        ("connect", "onStatus", "NetConnection.Connect.Closed", 3004),
+        ("createStream", "_error", "NetConnection.Call.Failed", 3003),
+        ("createStream", "_error", "", 3003),
+        ("publish", "_error", "NetConnection.Call.Failed", 3003),
+        ("publish", "onStatus", "NetStream.Publish.BadName", 3004),
+        ("publish", "onStatus", "NetStream.Publish.Denied", 3004),
+        ("publish", "onStatus", "NetStream.publish.Unauthorized", 3004),
+        ("publish", "onStatus", "NetStream.Publish.Failed", 3003),
+        ("publish", "onStatus", "NetStream.Failed", 3003),
+    ] {
+        let error = attempt(&failing(command, with, told), patient());
+        assert_eq!((code(&error), error.status()), (expected, Some((told, "too bad"))), "{error}");
+        let tells_step = error.to_string().starts_with(&format!("{command} failed at the server"));
+        assert_eq!(tells_step, expected == 3003, "{error}");
+    }
+}
+
 #[test]
 fn n1_a_server_that_ends_the_stream_says_why() {
     let notices = [
