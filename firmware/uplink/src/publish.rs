@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::connect::{connect, no_answer};
 use crate::error::{PublishError, Published};
 use crate::flv;
+use crate::http;
 use crate::protocol::Protocol;
 use crate::rate::{Acknowledged, Losses, Sample};
 use crate::socket::Socket;
@@ -74,7 +75,7 @@ pub async fn publish<P: Payload + Send>(
             Err(End::Moved(next)) if moves < REDIRECTS => (target, moves) = (*next, moves + 1),
             Err(End::Moved(_)) => {
                 let cause = format!("more than {REDIRECTS} redirects");
-                return Err(PublishError::Protocol { step: "POST", cause });
+                return Err(PublishError::Protocol { step: http::STEP, cause });
             }
         }
     }

@@ -79,7 +79,9 @@ fn n7_a_permitted_body_is_a_whole_flv_stream() {
 fn n7_status_codes_are_told_apart() {
     for (answer, expected, text) in [
         ("HTTP/1.1 403 Forbidden\r\n\r\n", 3004, "HTTP 403 Forbidden"),
-        ("HTTP/1.1 503 Busy\r\n\r\n", 3003, "HTTP: status 503 Busy"),
+        ("HTTP/1.1 503 Busy\r\n\r\n", 3003, "POST failed at the server: HTTP 503 Busy"),
+        ("HTTP/1.1 403 no key?sign=a%2Fb\r\n\r\n", 3004, "HTTP 403 no ***"),
+        ("HTTP/1.1 500 no key?sign=a%2Fb\r\n\r\n", 3003, "HTTP 500 no ***"),
         ("RTMP\r\n\r\n", 3003, "POST went wrong: HTTP:"),
     ] {
         let error = attempt(&url(serve(vec![answering(answer)])), patient());
