@@ -82,6 +82,15 @@ fn attacks() -> Vec<Attack> {
             true,
         ),
         attack(
+            "statuses of a megabyte that is no text",
+            &size,
+            huge(
+                COMMAND,
+                &[&status[..], &[3], &text("code")[1..], &[12, 0, 0xf, 0xf0, 0], &fill(&[0xff])].concat(),
+            ),
+            true,
+        ),
+        attack(
             "pictures that are called off",
             &message(2, 1, 0, &(most as u32).to_be_bytes(), 128),
             aborted.collect(),
