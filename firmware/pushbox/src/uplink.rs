@@ -82,9 +82,9 @@ async fn connect(
                 ("remote".to_owned(), json!(peer.to_string())),
                 elapsed,
             ])),
+            Published::Permitted => return rate.connect(),
             Published::Started => {
                 info!(%address, "publishing");
-                rate.connect();
                 NetworkEvent::Published(Map::from_iter([elapsed]))
             }
         };

@@ -49,6 +49,8 @@ impl PublishError {
 pub enum Published {
     /// 1001
     Connected(SocketAddr),
-    /// 1002
+    /// The server takes media from now on.
+    Permitted,
+    /// 1002: the socket took the first packet of them.
     Started,
 }

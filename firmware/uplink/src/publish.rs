@@ -118,6 +118,8 @@ pub(crate) struct Connection<'a, P> {
     clock: Clock,
     begun: Instant,
     written: u64,
+    /// Whether the socket took a packet.
+    has_sent: bool,
     losses: Losses,
     disregards_losses: bool,
     /// When bytes that wait must have moved.
@@ -164,6 +166,7 @@ impl<'a, P: Payload + Send> Connection<'a, P> {
             clock: Clock::default(),
             begun: Instant::now(),
             written: 0,
+            has_sent: false,
             losses: Losses::default(),
             disregards_losses: false,
         })
@@ -175,13 +178,16 @@ impl<'a, P: Payload + Send> Connection<'a, P> {
         report: &mut impl FnMut(Published),
         observe: &mut impl FnMut(&Sample) -> Duration,
     ) -> Result<(), End> {
-        let mut buffer = vec![0; 16 << 10];
+        let (mut buffer, mut has_told) = (vec![0; 16 << 10], false);
         let mut sampling = pin!(sleep_until(Instant::now()));
         loop {
             let blocked = match self.write() {
                 Ok(blocked) => blocked,
                 Err(error) => return Err(self.last_words(&mut buffer, report, error).await),
             };
+            if self.has_sent && !std::mem::replace(&mut has_told, true) {
+                report(Published::Started);
+            }
             let live = self.session.is_publishing();
             let soon = Instant::now() + BLOCKED;
             if blocked && sampling.deadline() > soon {
@@ -260,7 +266,7 @@ impl<'a, P: Payload + Send> Connection<'a, P> {
                 Event::Publishing => {
                     self.queue.connect();
                     self.deadline = Instant::now() + self.options.write_stall;
-                    report(Published::Started);
+                    report(Published::Permitted);
                 }
                 Event::Refused { code, description } => return Err(self.refused(&code, &description)),
                 Event::Failed { step, code, description } => {
@@ -329,6 +335,7 @@ impl<'a, P: Payload + Send> Connection<'a, P> {
     fn write(&mut self) -> Result<bool, PublishError> {
         loop {
             let written = if self.chunks.is_done() {
+                self.has_sent |= matches!(self.outgoing, Outgoing::Packet(_));
                 self.outgoing = Outgoing::None;
                 if self.session.output().is_empty() {
                     return self.socket.flush().map_err(|error| self.lost(&error));
