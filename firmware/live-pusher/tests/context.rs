@@ -625,6 +625,34 @@ fn n2_three_retries_then_it_is_over_and_only_the_program_or_an_option_starts_aga
 }
 
 #[test]
+fn another_address_is_not_restarted_after_the_long_pause_of_the_one_before() {
+    let options = Options { unattended_restart: true, ..Options::default() };
+    let mut world = World::with(json!({"url": world::URL, "autopush": true}), options, hardware());
+    world.give(Input::Attach);
+    let refuse = |world: &mut World| {
+        while world.state() != State::Previewing {
+            world.fail(Code::ServerRefused);
+            if world.state() == State::Reconnecting {
+                world.pass(3 * SECOND);
+            }
+        }
+    };
+    for _ in 0..5 {
+        refuse(&mut world);
+        world.pass(160 * SECOND);
+        assert_eq!(world.state(), State::Connecting);
+    }
+    refuse(&mut world);
+    world.set(json!({"url": world::OTHER_URL}));
+    assert_eq!(world.state(), State::Connecting);
+    refuse(&mut world);
+    world.pass(9 * SECOND);
+    assert_eq!(world.state(), State::Previewing);
+    world.pass(SECOND);
+    assert_eq!(world.state(), State::Connecting, "ten seconds, as after a first failure");
+}
+
+#[test]
 fn n3_ten_seconds_of_publishing_give_the_retries_back() {
     let mut world = World::at(State::Connecting);
     for _ in 0..3 {
