@@ -139,17 +139,9 @@ pub(crate) async fn watch_routes(reporter: &Reporter) -> io::Result<()> {
     }
 }
 
-/// The status code of spec 7.3.
 fn code(error: &PublishError) -> Code {
-    match error {
-        PublishError::Resolve { .. } => Code::NameNotResolved,
-        PublishError::Connect { .. } => Code::ConnectFailed,
-        PublishError::Protocol { .. } | PublishError::Failed { .. } => Code::HandshakeFailed,
-        PublishError::Refused { .. } | PublishError::Ended { .. } | PublishError::Closed(_) => {
-            Code::ServerRefused
-        }
-        PublishError::Broken(_) | PublishError::AddressLost(_) => Code::TransferFailed,
-    }
+    let is_it = |code: &Code| code.number() == i32::from(error.code());
+    Code::ALL.into_iter().find(is_it).unwrap_or(Code::TransferFailed)
 }
 
 #[cfg(test)]
@@ -165,6 +157,20 @@ mod tests {
     use crate::privacy::Privacy;
     use crate::sink::{Description, QueueSink};
     use crate::video::VideoStage;
+
+    #[test]
+    fn each_failure_has_its_status_code() {
+        let text = String::new;
+        for (error, expected) in [
+            (PublishError::Resolve { host: text(), cause: text() }, Code::NameNotResolved),
+            (PublishError::Connect { host: text(), cause: text() }, Code::ConnectFailed),
+            (PublishError::Protocol { step: "", cause: text() }, Code::HandshakeFailed),
+            (PublishError::Closed(text()), Code::ServerRefused),
+            (PublishError::Broken(text()), Code::TransferFailed),
+        ] {
+            assert_eq!(code(&error), expected);
+        }
+    }
 
     /// A message on chunk stream 3, shorter than a chunk.
     fn message(kind: u8, body: &[u8]) -> Vec<u8> {

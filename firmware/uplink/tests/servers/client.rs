@@ -118,14 +118,3 @@ pub(crate) fn attempt(url: &str, options: Options) -> PublishError {
     let client = Client::start(url, options);
     client.end().0.unwrap_err()
 }
-
-/// The status code of a failure (spec 7.3).
-pub(crate) fn code(error: &PublishError) -> u16 {
-    match error {
-        PublishError::Resolve { .. } => 3001,
-        PublishError::Connect { .. } => 3002,
-        PublishError::Protocol { .. } | PublishError::Failed { .. } => 3003,
-        PublishError::Refused { .. } | PublishError::Ended { .. } | PublishError::Closed(_) => 3004,
-        PublishError::Broken(_) | PublishError::AddressLost(_) => 3005,
-    }
-}

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use uplink::PublishError;
 
-use crate::client::{Client, attempt, code, patient};
+use crate::client::{Client, attempt, patient};
 use crate::peer::{Peer, SOON, serve};
 
 /// The request's head.
@@ -85,7 +85,7 @@ fn n7_status_codes_are_told_apart() {
         ("RTMP\r\n\r\n", 3003, "POST went wrong: HTTP:"),
     ] {
         let error = attempt(&url(serve(vec![answering(answer)])), patient());
-        assert_eq!(code(&error), expected, "{error}");
+        assert_eq!(error.code(), expected, "{error}");
         assert!(error.to_string().contains(text), "{error}");
     }
     let error = attempt(&url(serve(vec![|peer: Peer| drop(request(&peer))])), patient());
@@ -105,7 +105,7 @@ fn n7_status_codes_are_told_apart() {
 fn n7_three_redirects_are_followed_and_no_fourth() {
     let again = answering("HTTP/1.1 307 Temporary Redirect\r\nLocation: /live/other\r\n\r\n");
     let error = attempt(&url(serve(vec![again.clone(); 5])), patient());
-    assert_eq!((code(&error), error.to_string().contains("more than 3 redirects")), (3003, true), "{error}");
+    assert_eq!((error.code(), error.to_string().contains("more than 3 redirects")), (3003, true), "{error}");
 
     let (seen, target) = channel();
     let last = serve(vec![move |mut peer: Peer| {

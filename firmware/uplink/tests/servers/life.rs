@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use uplink::{Packet, Published, SendQueue, Track};
 
-use crate::client::{Client, attempt, code, impatient, patient};
+use crate::client::{Client, attempt, impatient, patient};
 use crate::peer::{Peer, SOON, null, number, serve, server, status, text};
 
 /// Says nothing more after so many steps of the way to publishing.
@@ -39,7 +39,7 @@ fn n1_a_server_that_falls_silent_is_given_up_with_the_step_that_it_left_out() {
     for (steps, name) in ["handshake", "connect", "createStream", "publish"].into_iter().enumerate() {
         let error = attempt(&server(silent_after(steps)), impatient());
         assert_eq!(error.to_string(), format!("{name} went wrong: no answer within 1 s"));
-        assert_eq!(code(&error), 3003);
+        assert_eq!(error.code(), 3003);
     }
 }
 
@@ -72,7 +72,7 @@ fn n1_a_server_that_takes_nothing_stalls_the_connection() {
             client.picture(number * 30, number == 0, size);
         }
         let error = client.end().0.unwrap_err();
-        assert_eq!(code(&error), 3005, "{error}");
+        assert_eq!(error.code(), 3005, "{error}");
     }
 }
 
@@ -99,7 +99,7 @@ fn a_connection_whose_address_the_box_has_lost_ends_at_once() {
         ip(&format!("route del {route}"));
         let (result, _) = client.end();
         let error = result.unwrap_err();
-        assert_eq!(code(&error), 3005);
+        assert_eq!(error.code(), 3005);
         assert!(error.to_string().contains("192.0.2.1"), "{error}");
     };
     std::thread::spawn(test).join().unwrap();
@@ -127,7 +127,7 @@ fn n1_a_connection_that_is_closed_or_reset_is_lost_to_the_server() {
         go.send(()).unwrap();
         let (result, progress) = client.end();
         let error = result.unwrap_err();
-        assert_eq!(code(&error), 3004, "{error}");
+        assert_eq!(error.code(), 3004, "{error}");
         assert!(error.to_string().contains("closed the connection"), "{error}");
         assert!(progress.is_empty(), "{progress:?}");
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 use uplink::Options;
 
-use crate::client::{Client, attempt, code, patient};
+use crate::client::{Client, attempt, patient};
 
 /// In a network with nothing but this machine, where the file `path` reads as `content`: which needs root.
 pub(crate) fn isolated(path: &'static str, content: &'static str, test: impl FnOnce() + Send + 'static) {
@@ -38,7 +38,7 @@ fn n1_a_resolution_that_hangs_ends_at_its_limit_and_holds_up_no_stop() {
 
         let options = Options { resolve: Duration::from_secs(1), ..patient() };
         let error = attempt("rtmp://ingest.example.com/live/key", options);
-        assert_eq!(code(&error), 3001, "{error}");
+        assert_eq!(error.code(), 3001, "{error}");
         assert!(error.to_string().ends_with("no answer within 1 s"), "{error}");
 
         let client = Client::start("rtmp://ingest.example.com/live/key", patient());

@@ -4,17 +4,17 @@ use std::net::TcpListener;
 
 use uplink::PublishError;
 
-use crate::client::{Client, attempt, code, patient};
+use crate::client::{Client, attempt, patient};
 use crate::peer::{Peer, null, number, server, status, text};
 
 #[test]
 fn n1_no_server_is_a_failed_connection_and_no_name_a_failed_resolution() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let error = attempt(&format!("rtmp://127.0.0.1:{port}/live/key"), patient());
-    assert_eq!(code(&error), 3002, "{error}");
+    assert_eq!(error.code(), 3002, "{error}");
     assert!(error.to_string().contains(&format!("127.0.0.1:{port}: Connection refused")), "{error}");
     let error = attempt("rtmp://nowhere.invalid/live/key", patient());
-    assert_eq!(code(&error), 3001, "{error}");
+    assert_eq!(error.code(), 3001, "{error}");
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn n1_a_refusal_keeps_the_servers_code() {
     {
         for slowly in [false, true] {
             let error = attempt(&scripted(answers, slowly), patient());
-            assert_eq!((code(&error), error.status()), (3004, Some((expected, "x"))), "{error}");
+            assert_eq!((error.code(), error.status()), (3004, Some((expected, "x"))), "{error}");
         }
     }
 }
@@ -109,7 +109,7 @@ fn n1_an_error_is_a_refusal_only_where_its_code_says_so() {
         ("publish", "onStatus", "NetStream.Failed", 3003),
     ] {
         let error = attempt(&failing(command, with, told), patient());
-        assert_eq!((code(&error), error.status()), (expected, Some((told, "too bad"))), "{error}");
+        assert_eq!((error.code(), error.status()), (expected, Some((told, "too bad"))), "{error}");
         let tells_step = error.to_string().starts_with(&format!("{command} failed at the server"));
         assert_eq!(tells_step, expected == 3003, "{error}");
     }
@@ -129,7 +129,7 @@ fn n1_a_server_that_ends_the_stream_says_why() {
         });
         let (result, progress) = Client::start(&url, patient()).end();
         let error = result.unwrap_err();
-        assert_eq!((code(&error), error.status()), (3004, Some((expected, description))), "{error}");
+        assert_eq!((error.code(), error.status()), (3004, Some((expected, description))), "{error}");
         assert_eq!(progress, [1001]);
     }
 }

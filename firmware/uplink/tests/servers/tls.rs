@@ -15,7 +15,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use tempfile::TempDir;
 use uplink::Options;
 
-use crate::client::{Client, attempt, code, impatient, patient};
+use crate::client::{Client, attempt, impatient, patient};
 use crate::names::isolated;
 use crate::peer::{Peer, serve, serve_at};
 
@@ -93,7 +93,7 @@ impl ResolvesServerCert for Resolver {
 fn refused(authority: &Authority, host: &str, options: Options) -> String {
     let port = authority.serve(|mut peer| peer.drain());
     let error = attempt(&format!("rtmps://{host}:{port}/live/key"), options);
-    assert_eq!(code(&error), 3002, "{error}");
+    assert_eq!(error.code(), 3002, "{error}");
     error.to_string()
 }
 
@@ -160,7 +160,7 @@ fn a_server_that_takes_nothing_stalls_tls_too() {
     client.wait_for_start();
     client.flood();
     let error = client.end().0.unwrap_err();
-    assert_eq!(code(&error), 3005, "{error}");
+    assert_eq!(error.code(), 3005, "{error}");
 }
 
 #[test]
@@ -226,7 +226,7 @@ fn n1_a_server_that_never_answers_tls_is_given_up_at_the_limit_of_connecting() {
     let started = Instant::now();
     let port = serve(vec![Peer::hold]);
     let error = attempt(&format!("rtmps://127.0.0.1:{port}/live/key"), impatient());
-    assert_eq!(code(&error), 3002, "{error}");
+    assert_eq!(error.code(), 3002, "{error}");
     assert!(error.to_string().ends_with("no answer within 1 s"), "{error}");
     assert!(started.elapsed() >= Duration::from_secs(1));
 }
@@ -239,7 +239,7 @@ fn a_server_without_tls_is_told() {
     ] {
         let port = serve(vec![part]);
         let error = attempt(&format!("rtmps://127.0.0.1:{port}/live/key"), patient());
-        assert_eq!(code(&error), 3002, "{error}");
+        assert_eq!(error.code(), 3002, "{error}");
         assert!(error.to_string().contains(expected) || error.to_string().contains("reset"), "{error}");
     }
 }
