@@ -134,6 +134,45 @@ fn n1_a_connection_that_is_closed_or_reset_is_lost_to_the_server() {
 }
 
 #[test]
+fn a_server_hears_name_and_query_as_they_are_in_each_command_of_the_stream() {
+    let keys = ["k?a=b&c=d?e&&=", "k?next=rtmp://x/y&z", "k#f%20%zz+ ~", "schlüssel?名=値🎥", "k?%C3%BC=ü"];
+    for key in keys {
+        let (seen, commands) = channel();
+        let url = server(move |mut peer| {
+            peer.shake_hands();
+            for (name, answer) in [
+                ("connect", Some((1.0, null()))),
+                ("releaseStream", None),
+                ("FCPublish", None),
+                ("createStream", Some((4.0, number(1.0)))),
+                ("publish", None),
+            ] {
+                seen.send(peer.expect(name)).unwrap();
+                if let Some((transaction, result)) = answer {
+                    peer.command(&[text("_result"), number(transaction), null(), result]);
+                }
+            }
+            peer.start();
+            for name in ["FCUnpublish", "deleteStream"] {
+                seen.send(peer.expect(name)).unwrap();
+            }
+        });
+        let client = Client::start(&url.replace("key", key), patient());
+        client.wait_for_start();
+        client.stop();
+        let commands: Vec<Vec<u8>> = (0..7).map(|_| commands.recv_timeout(SOON).unwrap()).collect();
+        let expected = |name: &str, transaction: f64, values: &[Vec<u8>]| {
+            [text(name), number(transaction), null(), values.concat()].concat()
+        };
+        assert_eq!(commands[1], expected("releaseStream", 2.0, &[text(key)]));
+        assert_eq!(commands[2], expected("FCPublish", 3.0, &[text(key)]));
+        assert_eq!(commands[4], expected("publish", 5.0, &[text(key), text("live")]));
+        assert_eq!(commands[5], expected("FCUnpublish", 6.0, &[text(key)]));
+        assert_eq!(commands[6], expected("deleteStream", 7.0, &[number(1.0)]));
+    }
+}
+
+#[test]
 fn n3_each_connection_begins_with_metadata_configurations_and_an_idr_picture_at_time_zero() {
     let (seen, messages) = channel();
     let part = move |mut peer: Peer| {
@@ -197,8 +236,8 @@ fn timestamps_go_on_past_24_and_32_bits() {
 }
 
 #[test]
-fn acknowledgements_count_past_4_gib_in_both_directions() {
-    // The server's numbers wrap around and jump: nothing depends on them.
+fn pictures_go_on_whatever_the_server_says_to_have() {
+    // Its numbers wrap around and jump.
     let (seen, arrived) = channel();
     let client = Client::start(
         &server(move |mut peer| {
