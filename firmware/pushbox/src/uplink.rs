@@ -149,7 +149,7 @@ mod tests {
     use std::io::{Read, Write};
     use std::net::TcpListener;
 
-    use live_pusher::Properties;
+    use live_pusher::{AdaptResolution, Properties};
     use media::{Packet, PacketSink, Pool, Timestamp, Track};
 
     use super::*;
@@ -233,7 +233,7 @@ mod tests {
             reporter.clone(),
             Privacy::default(),
         );
-        let rate = RateControl::new(&properties, video, reporter.clone());
+        let rate = RateControl::new(&properties, AdaptResolution::Rtc, video, reporter.clone());
         let data = Pool::new(1, || vec![0; 100]).take().into();
         let picture = Packet { track: Track::Video, sync: true, time: Timestamp::from_micros(0), data };
         QueueSink(Arc::clone(&queue)).push(picture);
