@@ -92,6 +92,8 @@ pub struct Options {
     /// The same of method `pause`.
     #[serde(deserialize_with = "seconds::<0, 86_400, _>")]
     pub api_pause_limit: Duration,
+    /// Attempts after a loss, `retry_interval` apart, before the session ends (10.4). A server may hold the name of a connection
+    /// that broke off for longer than they last: then `unattended_restart` is what brings it back.
     #[serde(deserialize_with = "count::<1, 10, _>")]
     pub retry_count: u32,
     #[serde(deserialize_with = "seconds::<3, 30, _>")]
@@ -108,7 +110,8 @@ pub struct Options {
     pub write_stall: Duration,
     /// A file of certificates (PEM) that are trusted besides the usual ones.
     pub ca_file: Option<PathBuf>,
-    /// Whether an automatic session that failed for good is started again (4.3).
+    /// Whether an automatic session that failed for good is started again, after 10, 20, 40 and so on up to 300 s (4.3): for a box
+    /// that nobody is with.
     pub unattended_restart: bool,
     /// Whether a session goes on by itself after an interruption (12.7).
     pub resume_after_interrupt: bool,

@@ -624,6 +624,28 @@ fn n2_three_retries_then_it_is_over_and_only_the_program_or_an_option_starts_aga
     assert_eq!(world.state(), State::Connecting, "nor for as long as before");
 }
 
+/// A server may take a connection that broke off for alive until its own limit, and refuse the name as in use meanwhile.
+#[test]
+fn a_name_that_the_server_holds_for_a_minute_is_outlived_by_an_unattended_restart() {
+    let options = Options { unattended_restart: true, ..Options::default() };
+    let mut world = World::with(json!({"url": world::URL, "autopush": true}), options, hardware());
+    world.give(Input::Attach);
+    world.connected();
+    let free = world.now + 60 * SECOND;
+    world.fail(Code::TransferFailed);
+    let mut answered = world.connection;
+    while world.state() != State::Pushing {
+        world.pass(SECOND);
+        if std::mem::replace(&mut answered, world.connection) == world.connection {
+            assert!(world.now < free + 45 * SECOND, "it does not come back");
+        } else if world.now < free {
+            world.fail(Code::ServerRefused);
+        } else {
+            world.connected();
+        }
+    }
+}
+
 #[test]
 fn another_address_is_not_restarted_after_the_long_pause_of_the_one_before() {
     let options = Options { unattended_restart: true, ..Options::default() };
