@@ -16,7 +16,7 @@ pub use machine::{
     Time, Voice, WindowEvent,
 };
 pub use network::{Congestion, Quality, Sample};
-pub use options::{DegradedStart, Options, PreviewFit, Profile};
+pub use options::{AdaptResolution, DegradedStart, Options, PreviewFit, Profile};
 pub use properties::{
     Aspect, AudioQuality, BeautyStyle, DefaultValue, DevicePosition, Filter, Kbps, Kind, LocalMirror, Mode,
     Orientation, Outcome, Properties, Property, Refusal, Rounding, Store, TABLE, Transition, VolumeType,

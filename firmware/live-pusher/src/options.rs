@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
 
-use crate::Code;
+use crate::{Code, Mode};
 
 /// Which of the surfaces known in the field is spoken (2.4).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -47,6 +47,28 @@ pub enum DegradedStart {
     Placeholder,
 }
 
+/// When the picture gets smaller for want of bits (10.9).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AdaptResolution {
+    Never,
+    /// In mode RTC.
+    #[default]
+    Rtc,
+    /// In each mode: some players and recorders do not bear it (4.2).
+    Always,
+}
+
+impl AdaptResolution {
+    pub fn holds_in(self, mode: Mode) -> bool {
+        match self {
+            Self::Never => false,
+            Self::Rtc => mode == Mode::Rtc,
+            Self::Always => true,
+        }
+    }
+}
+
 /// How the preview fills its place on the display (1.4).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -70,6 +92,8 @@ pub struct Options {
     /// The same of method `pause`.
     #[serde(deserialize_with = "seconds::<0, 86_400, _>")]
     pub api_pause_limit: Duration,
+    /// Attempts after a loss, `retry_interval` apart, before the session ends (10.4). A server may hold the name of a connection
+    /// that broke off for longer than they last: then `unattended_restart` is what brings it back.
     #[serde(deserialize_with = "count::<1, 10, _>")]
     pub retry_count: u32,
     #[serde(deserialize_with = "seconds::<3, 30, _>")]
@@ -86,11 +110,13 @@ pub struct Options {
     pub write_stall: Duration,
     /// A file of certificates (PEM) that are trusted besides the usual ones.
     pub ca_file: Option<PathBuf>,
-    /// Whether an automatic session that failed for good is started again (4.3).
+    /// Whether an automatic session that failed for good is started again, after 10, 20, 40 and so on up to 300 s (4.3): for a box
+    /// that nobody is with.
     pub unattended_restart: bool,
     /// Whether a session goes on by itself after an interruption (12.7).
     pub resume_after_interrupt: bool,
     pub preview_fit: PreviewFit,
+    pub adapt_resolution: AdaptResolution,
 }
 
 impl Default for Options {
@@ -110,6 +136,7 @@ impl Default for Options {
             unattended_restart: false,
             resume_after_interrupt: true,
             preview_fit: PreviewFit::default(),
+            adapt_resolution: AdaptResolution::default(),
         }
     }
 }
@@ -142,10 +169,19 @@ mod tests {
             (json!({"retry-interval": 2}), "give a number from 3 to 30"),
             (json!({"write-stall": 2}), "give a number from 3 to 60"),
             (json!({"degraded-start": "never"}), "abort"),
+            (json!({"adapt-resolution": "maybe"}), "always"),
             (json!({"colour": 1}), "unknown field `colour`"),
         ] {
             let error = from_value::<Options>(wrong).unwrap_err().to_string();
             assert!(error.contains(told), "{error}");
         }
+    }
+
+    #[test]
+    fn the_picture_gets_smaller_in_the_modes_that_the_option_names() {
+        let all = [AdaptResolution::Never, AdaptResolution::Rtc, AdaptResolution::Always];
+        assert_eq!(all.map(|option| option.holds_in(Mode::Rtc)), [false, true, true]);
+        assert_eq!(all.map(|option| option.holds_in(Mode::Hd)), [false, false, true]);
+        assert_eq!(Options::default().adapt_resolution, AdaptResolution::Rtc);
     }
 }

@@ -619,6 +619,59 @@ fn n2_three_retries_then_it_is_over_and_only_the_program_or_an_option_starts_aga
     refuse(&mut world);
     world.give(Input::RouteChanged);
     assert_eq!(world.state(), State::Connecting, "a new route is a reason not to wait");
+    refuse(&mut world);
+    world.pass(10 * SECOND);
+    assert_eq!(world.state(), State::Connecting, "nor for as long as before");
+}
+
+/// A server may take a connection that broke off for alive until its own limit, and refuse the name as in use meanwhile.
+#[test]
+fn a_name_that_the_server_holds_for_a_minute_is_outlived_by_an_unattended_restart() {
+    let options = Options { unattended_restart: true, ..Options::default() };
+    let mut world = World::with(json!({"url": world::URL, "autopush": true}), options, hardware());
+    world.give(Input::Attach);
+    world.connected();
+    let free = world.now + 60 * SECOND;
+    world.fail(Code::TransferFailed);
+    let mut answered = world.connection;
+    while world.state() != State::Pushing {
+        world.pass(SECOND);
+        if std::mem::replace(&mut answered, world.connection) == world.connection {
+            assert!(world.now < free + 45 * SECOND, "it does not come back");
+        } else if world.now < free {
+            world.fail(Code::ServerRefused);
+        } else {
+            world.connected();
+        }
+    }
+}
+
+#[test]
+fn another_address_is_not_restarted_after_the_long_pause_of_the_one_before() {
+    let options = Options { unattended_restart: true, ..Options::default() };
+    let mut world = World::with(json!({"url": world::URL, "autopush": true}), options, hardware());
+    world.give(Input::Attach);
+    let refuse = |world: &mut World| {
+        while world.state() != State::Previewing {
+            world.fail(Code::ServerRefused);
+            if world.state() == State::Reconnecting {
+                world.pass(3 * SECOND);
+            }
+        }
+    };
+    for _ in 0..5 {
+        refuse(&mut world);
+        world.pass(160 * SECOND);
+        assert_eq!(world.state(), State::Connecting);
+    }
+    refuse(&mut world);
+    world.set(json!({"url": world::OTHER_URL}));
+    assert_eq!(world.state(), State::Connecting);
+    refuse(&mut world);
+    world.pass(9 * SECOND);
+    assert_eq!(world.state(), State::Previewing);
+    world.pass(SECOND);
+    assert_eq!(world.state(), State::Connecting, "ten seconds, as after a first failure");
 }
 
 #[test]
@@ -654,6 +707,45 @@ fn a_new_route_is_tried_at_once() {
     world.fail(Code::TransferFailed);
     let begin = world.give(Input::RouteChanged);
     assert_eq!(world.codes(begin), [1102]);
+}
+
+#[test]
+fn changes_of_the_network_use_up_no_retries() {
+    let mut world = World::at(State::Reconnecting);
+    // A cable comes back in stages: the link, then an address after the other, each too early.
+    let begin = world.outputs.len();
+    for _ in 0..5 {
+        world.give(Input::RouteChanged);
+        world.fail(Code::ConnectFailed);
+        world.pass(2 * SECOND);
+    }
+    assert_eq!(world.codes(begin), [1102, 3002].repeat(5));
+    // The attempt that a change begins is the first of three retries.
+    for _ in 0..2 {
+        assert_eq!(world.state(), State::Reconnecting);
+        world.pass(3 * SECOND);
+        world.fail(Code::ConnectFailed);
+    }
+    assert_eq!(world.machine.last_error(), Some(Code::Disconnected));
+}
+
+#[test]
+fn a_change_of_the_network_during_an_attempt_counts_once_that_has_failed() {
+    for retries in [0, 3] {
+        let mut world = World::at(State::Connecting);
+        for _ in 0..retries {
+            world.fail(Code::NameNotResolved);
+            world.pass(3 * SECOND);
+        }
+        world.give(Input::RouteChanged);
+        world.pass(2 * SECOND);
+        let begin = world.fail(Code::NameNotResolved);
+        assert_eq!(world.codes(begin), [3001, 1102], "at once after {retries} retries");
+        world.pass(2 * SECOND);
+        let begin = world.fail(Code::NameNotResolved);
+        assert_eq!(world.codes(begin), [3001], "that was for one time");
+        assert_eq!(world.state(), State::Reconnecting);
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use ::uplink::rate::{Bounds, Controller, Policy, Sample, SizeSteps, SocketState};
-use live_pusher::{Code, Input, Mode, Properties};
+use live_pusher::{AdaptResolution, Code, Input, Mode, Properties};
 use serde_json::{Map, json};
 use tracing::debug;
 
@@ -26,7 +26,9 @@ pub(crate) struct RateControl {
 
 struct State {
     controller: Controller,
-    policy: Policy,
+    option: AdaptResolution,
+    /// Whether the picture may get smaller.
+    adapts: bool,
     size: SizeSteps,
     announced: Announced,
     link: Link,
@@ -88,11 +90,17 @@ fn bounds(properties: &Properties) -> Bounds {
 }
 
 impl RateControl {
-    pub(crate) fn new(properties: &Properties, video: Arc<VideoStage>, reporter: Reporter) -> Self {
+    pub(crate) fn new(
+        properties: &Properties,
+        option: AdaptResolution,
+        video: Arc<VideoStage>,
+        reporter: Reporter,
+    ) -> Self {
         let (policy, start) = (policy(properties.mode), properties.start_bitrate().bits());
         let state = State {
             controller: Controller::new(policy, bounds(properties), start),
-            policy,
+            option,
+            adapts: option.holds_in(properties.mode),
             size: SizeSteps::default(),
             announced: Announced { bitrate: start, at: None, is_property: false },
             link: Link::new(Instant::now()),
@@ -116,14 +124,14 @@ impl RateControl {
     /// (`passes`) has the rate that it has.
     pub(crate) fn follow(&self, properties: &Properties, passes: bool) {
         let mut state = self.state();
-        state.policy = policy(properties.mode);
-        let State { controller, policy, .. } = &mut *state;
-        controller.set_policy(*policy);
+        state.adapts = state.option.holds_in(properties.mode);
+        let controller = &mut state.controller;
+        controller.set_policy(policy(properties.mode));
         let fixed = controller.bitrate();
         controller.set_bounds(if passes { Bounds { min: fixed, max: fixed } } else { bounds(properties) });
         controller.set_beside(properties.audio_quality.bitrate().bits());
         let bitrate = controller.bitrate();
-        if state.policy == Policy::Live && state.size.steps() > 0 {
+        if !state.adapts && state.size.steps() > 0 {
             state.size = SizeSteps::default();
             self.video.change(|order| order.steps = 0);
         }
@@ -181,9 +189,9 @@ impl RateControl {
         self.reporter.try_tell(News::Input(notice));
     }
 
-    /// The picture gets smaller where its rate does not suffice: in RTC only (10.9).
+    /// The picture gets smaller where its rate does not suffice (10.9).
     fn adapt_size(&self, state: &mut State, bitrate: u32) {
-        if state.policy == Policy::Live {
+        if !state.adapts {
             return;
         }
         let most = self.video.most_steps();

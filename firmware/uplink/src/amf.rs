@@ -1,10 +1,13 @@
 //! AMF0: the values of commands. What comes from the network is read within bounds: a megabyte of it takes no more memory
-//! than its text.
+//! than that.
 
 /// Objects and arrays within one another.
 const DEEPEST: usize = 16;
 /// Values in one message, those of properties and elements too.
 const MOST: usize = 1000;
+
+/// Bytes of a text that are kept: no name or remark that matters is longer.
+const LONGEST: usize = 4096;
 
 /// The markers of AMF0 (section 2.1).
 mod marker {
@@ -80,7 +83,8 @@ impl Reader<'_> {
     /// Text behind its length in `N` bytes.
     fn text<const N: usize>(&mut self) -> Option<String> {
         let length = self.number::<N>()?;
-        self.bytes(length).map(|text| String::from_utf8_lossy(text).into_owned())
+        let text = self.bytes(length)?;
+        Some(String::from_utf8_lossy(text.get(..LONGEST).unwrap_or(text)).into_owned())
     }
 
     fn skip(&mut self, count: usize) -> Option<Value> {
@@ -217,6 +221,9 @@ mod tests {
         assert_eq!(decode(&many), []);
         let properties: Vec<u8> = [&[3][..], &[0, 1, b'a', 5].repeat(1 << 18)].concat();
         assert_eq!(decode(&properties), []);
+        // What is no text becomes three bytes of each.
+        let no_text = [&[12, 0, 16, 0, 0][..], &vec![0xff; 1 << 20]].concat();
+        assert_eq!(decode(&no_text), [Value::text("\u{fffd}".repeat(LONGEST))]);
     }
 
     fn values() -> impl Strategy<Value = Value> {

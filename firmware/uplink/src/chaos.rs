@@ -353,13 +353,7 @@ async fn connect(world: Arc<World>, queue: Arc<SendQueue<Vec<u8>>>, codes: Arc<M
             }
             Err(error) => error,
         };
-        codes.lock().unwrap().insert(match error {
-            PublishError::Resolve { .. } => 3001,
-            PublishError::Connect { .. } => 3002,
-            PublishError::Protocol { .. } => 3003,
-            PublishError::Refused { .. } | PublishError::Ended { .. } | PublishError::Closed(_) => 3004,
-            PublishError::Broken(_) | PublishError::AddressLost(_) => 3005,
-        });
+        codes.lock().unwrap().insert(error.code());
         sleep(RETRY).await;
     }
 }

@@ -1,4 +1,4 @@
-//! From a name to an open socket: resolution, then a race over all addresses (RFC 8305).
+//! From a name to an open way, TLS included: resolution, then a race over all addresses (RFC 8305).
 
 use std::future::Future;
 use std::io;
@@ -30,13 +30,24 @@ pub(crate) async fn connect(address: &Address, options: &Options) -> Result<Sock
     };
     let deadline = Instant::now() + options.connect;
     let unreachable = |cause| PublishError::Connect { host: host(), cause };
-    let connecting = async {
-        let tcp = race(interleave(&found), TcpStream::connect).await?;
-        set_up(&tcp, options.write_stall).map_err(|error| format!("the socket can't be set up: {error}"))?;
-        if address.is_secure() { tls::start(tcp, address, options).await } else { Ok(Socket::Plain(tcp)) }
-    };
-    let connected = timeout_at(deadline, connecting).await;
+    let tls = address.is_secure().then(|| tls::Client::new(address, options)).transpose();
+    let (tls, write_stall) = (tls.map_err(unreachable)?, options.write_stall);
+    let race = race(interleave(&found), |address| open(address, tls.clone(), write_stall));
+    let connected = timeout_at(deadline, race).await;
     connected.unwrap_or_else(|_| Err(no_answer(options.connect))).map_err(unreachable)
+}
+
+async fn open(
+    address: SocketAddr,
+    tls: Option<tls::Client>,
+    write_stall: Duration,
+) -> Result<Socket, String> {
+    let tcp = TcpStream::connect(address).await.map_err(|error| error.to_string())?;
+    set_up(&tcp, write_stall).map_err(|error| format!("the socket can't be set up: {error}"))?;
+    match tls {
+        Some(tls) => tls.start(tcp).await,
+        None => Ok(Socket::Plain(tcp)),
+    }
 }
 
 pub(crate) fn no_answer(limit: Duration) -> String {
@@ -66,15 +77,15 @@ fn interleave(found: &[SocketAddr]) -> Vec<SocketAddr> {
     pairs.flatten().copied().collect()
 }
 
-/// The first connection that comes about. The next address is tried when one has failed or does not answer at once.
+/// The first connection that comes about. The next address is tried when one has failed or does not answer at once. Fails with
+/// what each of them failed with.
 async fn race<T, F>(addresses: Vec<SocketAddr>, connect: impl Fn(SocketAddr) -> F) -> Result<T, String>
 where
     T: Send + 'static,
-    F: Future<Output = io::Result<T>> + Send + 'static,
+    F: Future<Output = Result<T, String>> + Send + 'static,
 {
     let mut waiting = addresses.into_iter();
-    let mut attempts = JoinSet::new();
-    let mut failure = "the name has no address".to_owned();
+    let (mut attempts, mut failures) = (JoinSet::new(), Vec::new());
     loop {
         if let Some(address) = waiting.next() {
             let attempt = connect(address);
@@ -83,9 +94,12 @@ where
         let patience = if waiting.len() > 0 { STAGGER } else { Duration::MAX };
         match timeout(patience, attempts.join_next()).await {
             Ok(Some(Ok(Ok(connected)))) => return Ok(connected),
-            Ok(Some(Ok(Err(error)))) => failure = error,
-            Ok(Some(Err(error))) => failure = error.to_string(),
-            Ok(None) if waiting.len() == 0 => return Err(failure),
+            Ok(Some(Ok(Err(error)))) => failures.push(error),
+            Ok(Some(Err(error))) => failures.push(error.to_string()),
+            Ok(None) if waiting.len() == 0 && failures.is_empty() => {
+                return Err("the name has no address".into());
+            }
+            Ok(None) if waiting.len() == 0 => return Err(failures.join("; ")),
             Ok(None) | Err(_) => {}
         }
     }
@@ -121,9 +135,9 @@ mod tests {
     }
 
     /// Connects like a network: addresses that end in 1 are refused, in 2 silent, in 3 there after 100 ms.
-    async fn dial(address: SocketAddr) -> io::Result<(SocketAddr, Instant)> {
+    async fn dial(address: SocketAddr) -> Result<(SocketAddr, Instant), String> {
         match address.ip().to_string().chars().last() {
-            Some('1') => Err(io::ErrorKind::ConnectionRefused.into()),
+            Some('1') => Err("connection refused".into()),
             Some('2') => std::future::pending().await,
             _ => {
                 tokio::time::sleep(Duration::from_millis(100)).await;
@@ -146,8 +160,8 @@ mod tests {
             assert_eq!((at - started).as_millis(), milliseconds, "{tried:?}");
         }
         let failure = race(addresses(&["192.0.2.1", "2001:db8::1"]), dial).await.unwrap_err();
-        assert_eq!(failure, "[2001:db8::1]:1935: connection refused");
-        assert!(race(Vec::new(), dial).await.is_err());
+        assert_eq!(failure, "192.0.2.1:1935: connection refused; [2001:db8::1]:1935: connection refused");
+        assert_eq!(race(Vec::new(), dial).await.unwrap_err(), "the name has no address");
     }
 
     #[tokio::test(start_paused = true)]

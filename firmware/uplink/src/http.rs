@@ -14,6 +14,9 @@ use crate::{Address, flv};
 const LONGEST_HEAD: usize = 16 << 10;
 const HEADERS: usize = 64;
 
+/// What the server is asked for, for messages to people.
+pub(crate) const STEP: &str = "POST";
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// Before the permission to go on.
@@ -99,34 +102,28 @@ impl Post {
                 response.headers.iter().find(|header| header.name.eq_ignore_ascii_case("location"));
             let location = location.map(|header| String::from_utf8_lossy(header.value).into_owned());
             self.answer.drain(..length);
-            self.answered(status, reason, location)?;
+            self.answered(status, reason, location);
         }
         Ok(())
     }
 
-    fn answered(
-        &mut self,
-        status: u16,
-        reason: String,
-        location: Option<String>,
-    ) -> Result<(), SessionError> {
+    fn answered(&mut self, status: u16, reason: String, location: Option<String>) {
         self.is_answered = status >= 200;
         let event = match status {
             100 | 200..300 => {
                 // Some servers give their final answer first.
                 self.begin();
-                return Ok(());
+                return;
             }
-            101..200 => return Ok(()),
+            101..200 => return,
             300..400 if self.state == State::Asking && location.is_some() => {
                 Event::Moved(location.unwrap_or_default())
             }
-            500.. => return Err(SessionError::Http(format!("status {status} {reason}"))),
+            500.. => Event::Failed { step: STEP, code: format!("HTTP {status}"), description: reason },
             _ => Event::Refused { code: format!("HTTP {status}"), description: reason },
         };
         self.state = State::Ended;
         self.events.push_back(event);
-        Ok(())
     }
 
     /// Ends the body in order.
@@ -204,6 +201,10 @@ mod tests {
             ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", "Publishing"),
             ("HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n", "Publishing"),
             ("HTTP/1.1 403 Forbidden\r\n\r\n", "Refused { code: \"HTTP 403\", description: \"Forbidden\" }"),
+            (
+                "HTTP/1.1 503 Busy\r\n\r\n",
+                "Failed { step: \"POST\", code: \"HTTP 503\", description: \"Busy\" }",
+            ),
             ("HTTP/1.0 302 Found\r\nLocation: /b\r\n\r\n", "Moved(\"/b\")"),
             (
                 "HTTP/1.1 304 Not Modified\r\n\r\n",
@@ -223,9 +224,8 @@ mod tests {
     }
 
     #[test]
-    fn servers_in_trouble_and_those_that_speak_no_http_are_errors() {
+    fn servers_that_speak_no_http_are_errors() {
         let error = |answer: &[u8]| post("http://host/live/key").receive(answer).unwrap_err().to_string();
-        assert_eq!(error(b"HTTP/1.1 503 Busy\r\n\r\n"), "HTTP: status 503 Busy");
         assert_eq!(error(b"\x03\0\0\0"), "HTTP: invalid HTTP version");
         let endless = [&b"HTTP/1.1 100 Continue\r\nX: "[..], &b"x".repeat(20_000)].concat();
         assert_eq!(error(&endless), "HTTP: an answer of more than 16 KiB");

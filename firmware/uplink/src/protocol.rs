@@ -80,7 +80,7 @@ impl Protocol {
     pub(crate) fn step(&self) -> &'static str {
         match self {
             Self::Rtmp(session) => session.step(),
-            Self::Http(_) => "POST",
+            Self::Http(_) => http::STEP,
         }
     }
 

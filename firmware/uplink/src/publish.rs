@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::connect::{connect, no_answer};
 use crate::error::{PublishError, Published};
 use crate::flv;
+use crate::http;
 use crate::protocol::Protocol;
 use crate::rate::{Acknowledged, Losses, Sample};
 use crate::socket::Socket;
@@ -74,7 +75,7 @@ pub async fn publish<P: Payload + Send>(
             Err(End::Moved(next)) if moves < REDIRECTS => (target, moves) = (*next, moves + 1),
             Err(End::Moved(_)) => {
                 let cause = format!("more than {REDIRECTS} redirects");
-                return Err(PublishError::Protocol { step: "POST", cause });
+                return Err(PublishError::Protocol { step: http::STEP, cause });
             }
         }
     }
@@ -117,6 +118,8 @@ pub(crate) struct Connection<'a, P> {
     clock: Clock,
     begun: Instant,
     written: u64,
+    /// Whether the socket took a packet.
+    has_sent: bool,
     losses: Losses,
     disregards_losses: bool,
     /// When bytes that wait must have moved.
@@ -163,6 +166,7 @@ impl<'a, P: Payload + Send> Connection<'a, P> {
             clock: Clock::default(),
             begun: Instant::now(),
             written: 0,
+            has_sent: false,
             losses: Losses::default(),
             disregards_losses: false,
         })
@@ -174,13 +178,16 @@ impl<'a, P: Payload + Send> Connection<'a, P> {
         report: &mut impl FnMut(Published),
         observe: &mut impl FnMut(&Sample) -> Duration,
     ) -> Result<(), End> {
-        let mut buffer = vec![0; 16 << 10];
+        let (mut buffer, mut has_told) = (vec![0; 16 << 10], false);
         let mut sampling = pin!(sleep_until(Instant::now()));
         loop {
             let blocked = match self.write() {
                 Ok(blocked) => blocked,
                 Err(error) => return Err(self.last_words(&mut buffer, report, error).await),
             };
+            if self.has_sent && !std::mem::replace(&mut has_told, true) {
+                report(Published::Started);
+            }
             let live = self.session.is_publishing();
             let soon = Instant::now() + BLOCKED;
             if blocked && sampling.deadline() > soon {
@@ -259,9 +266,13 @@ impl<'a, P: Payload + Send> Connection<'a, P> {
                 Event::Publishing => {
                     self.queue.connect();
                     self.deadline = Instant::now() + self.options.write_stall;
-                    report(Published::Started);
+                    report(Published::Permitted);
                 }
                 Event::Refused { code, description } => return Err(self.refused(&code, &description)),
+                Event::Failed { step, code, description } => {
+                    let (code, description) = (self.address.mask(&code), self.address.mask(&description));
+                    return Err(PublishError::Failed { step, code, description }.into());
+                }
                 Event::Moved(location) => {
                     let refused = || PublishError::Refused {
                         code: "HTTP redirect".into(),
@@ -324,6 +335,7 @@ impl<'a, P: Payload + Send> Connection<'a, P> {
     fn write(&mut self) -> Result<bool, PublishError> {
         loop {
             let written = if self.chunks.is_done() {
+                self.has_sent |= matches!(self.outgoing, Outgoing::Packet(_));
                 self.outgoing = Outgoing::None;
                 if self.session.output().is_empty() {
                     return self.socket.flush().map_err(|error| self.lost(&error));

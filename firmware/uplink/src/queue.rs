@@ -75,12 +75,15 @@ impl<P> SendQueue<P> {
         Self { state: Mutex::new(State::new(limit)), changed: Notify::new(), sent: AtomicU64::new(0) }
     }
 
-    /// Sets what each connection begins with, and sends it on the present one.
+    /// Sets what each connection begins with, and sends it on the present one, in place of such that still waits there.
     pub fn set_metadata(&self, metadata: &Metadata) {
         let body: Arc<[u8]> = metadata.body().into();
         let mut state = self.lock();
         state.metadata = Some(Arc::clone(&body));
-        state.append(Media::Metadata(body));
+        match state.waiting_metadata() {
+            Some(waiting) => *waiting = body,
+            None => state.append(Media::Metadata(body)),
+        }
         drop(state);
         self.changed.notify_one();
     }

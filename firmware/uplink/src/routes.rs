@@ -10,7 +10,9 @@ use nix::ifaddrs::{InterfaceAddress, getifaddrs};
 use nix::net::if_::InterfaceFlags;
 use rustix::io::Errno;
 use rustix::net::netlink::SocketAddrNetlink;
-use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recv, socket_with};
+use rustix::net::{
+    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, bind, recv, send, socket_with,
+};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -31,14 +33,27 @@ pub struct Routes {
 }
 
 impl Routes {
-    /// Listens from now on.
+    /// Listens from now on; what is there already is known.
     pub fn watch() -> io::Result<Self> {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, None)?;
         bind(&socket, &SocketAddrNetlink::new(0, GROUPS))?;
+        let (mut buffer, mut known) = (vec![0; LONGEST], Known::default());
+        for kind in [RTM_GETLINK, RTM_GETADDR] {
+            send(&socket, &dump(kind), SendFlags::empty())?;
+            // The kernel answers at once, and goes on with each datagram that is taken (netlink(7)).
+            loop {
+                match recv(&socket, &mut *buffer, RecvFlags::empty()) {
+                    Ok((length, _)) => known.take(buffer.get(..length).unwrap_or_default()),
+                    Err(Errno::WOULDBLOCK) => break,
+                    Err(Errno::INTR | Errno::NOBUFS) => false,
+                    Err(error) => return Err(error.into()),
+                };
+            }
+        }
         // SAFETY: an `OwnedFd` stays open, and the same, until it is dropped with the `AsyncFd`.
         let socket = unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE)? };
-        Ok(Self { socket, buffer: vec![0; LONGEST].into(), known: Known::default() })
+        Ok(Self { socket, buffer: buffer.into(), known })
     }
 
     /// Waits for a link or an address that was not there before, and for the end of the burst that it comes in.
@@ -117,10 +132,14 @@ struct Known {
 /// (netdevice(7)).
 const RTM_NEWLINK: u16 = 16;
 const RTM_DELLINK: u16 = 17;
+const RTM_GETLINK: u16 = 18;
 const RTM_NEWADDR: u16 = 20;
 const RTM_DELADDR: u16 = 21;
+const RTM_GETADDR: u16 = 22;
 const IFA_ADDRESS: u16 = 1;
 const IFF_RUNNING: u32 = 0x40;
+/// A request for all there is (linux/netlink.h).
+const NLM_F_REQUEST_DUMP: u16 = 0x301;
 /// An address that is not usable before it is known to be unique.
 const IFA_F_TENTATIVE: u8 = 0x40;
 
@@ -166,6 +185,15 @@ impl Known {
 /// Bytes of `nlmsghdr` and of `ifaddrmsg`.
 const HEADER: usize = 16;
 const ADDRESS_HEADER: usize = 8;
+
+/// A request for all links or addresses: `nlmsghdr`, and `rtgenmsg` with no family.
+fn dump(kind: u16) -> [u8; HEADER + 4] {
+    let mut request = [0; HEADER + 4];
+    request[..4].copy_from_slice(&(HEADER as u32 + 4).to_ne_bytes());
+    request[4..6].copy_from_slice(&kind.to_ne_bytes());
+    request[6..8].copy_from_slice(&NLM_F_REQUEST_DUMP.to_ne_bytes());
+    request
+}
 
 /// The address among the attributes of a message.
 fn address(body: &[u8]) -> Option<Vec<u8>> {
@@ -297,6 +325,20 @@ mod tests {
             ip("address del 192.0.2.1/32 dev lo");
             assert!(timeout(2 * DEBOUNCE, routes.changed()).await.is_err(), "it went");
             ip("address add 192.0.2.1/32 dev lo");
+            timeout(SOON, routes.changed()).await.unwrap().unwrap();
+        });
+    }
+
+    #[test]
+    fn what_was_there_before_is_no_news() {
+        alone(async || {
+            ip("address add 192.0.2.1/32 dev lo");
+            let mut routes = Routes::watch().unwrap();
+            // The kernel tells of link and address again.
+            ip("address change 192.0.2.1/32 dev lo valid_lft 1000 preferred_lft 1000");
+            ip("link set lo mtu 1500");
+            assert!(timeout(2 * DEBOUNCE, routes.changed()).await.is_err(), "nothing is new");
+            ip("address add 192.0.2.2/32 dev lo");
             timeout(SOON, routes.changed()).await.unwrap().unwrap();
         });
     }

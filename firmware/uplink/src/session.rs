@@ -28,6 +28,12 @@ const CONNECT: f64 = 1.0;
 const CREATE_STREAM: f64 = 4.0;
 const PUBLISH: f64 = 5.0;
 
+/// The last words of the codes by which servers refuse plainly: Adobe's, and others of the field.
+const REFUSALS: [&str; 8] =
+    ["Rejected", "InvalidApp", "AppShutdown", "Closed", "BadName", "BadConnection", "Denied", "Unauthorized"];
+/// Codes that tell of an end, whatever their level.
+const ENDS: [&str; 2] = ["NetStream.Unpublish.Success", "NetConnection.Connect.Closed"];
+
 /// What the server's bytes mean.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -35,6 +41,8 @@ pub enum Event {
     Publishing,
     /// It refused, with the code and description of its status.
     Refused { code: String, description: String },
+    /// It could not do what that step asks of it, which is no refusal; the same of its status.
+    Failed { step: &'static str, code: String, description: String },
     /// It ended the stream.
     Closed { code: String, description: String },
     /// It has the stream published somewhere else (HTTP).
@@ -259,7 +267,7 @@ impl Session {
     fn status(&mut self, info: Option<&Value>) {
         let text = |name| info.map_or("", |info| info.property(name)).to_owned();
         let code = text("code");
-        let ends = ["NetStream.Unpublish.Success", "NetConnection.Connect.Closed"].contains(&code.as_str());
+        let ends = ENDS.contains(&code.as_str());
         match self.state {
             State::StartingToPublish if code == "NetStream.Publish.Start" => {
                 self.state = State::Publishing;
@@ -277,11 +285,19 @@ impl Session {
         }
     }
 
+    /// An error in place of a step's answer.
     fn refused(&mut self, info: Option<&Value>) {
+        let step = self.step();
         self.state = State::Ended;
         let text = |name| info.map_or("", |info| info.property(name)).to_owned();
         let (code, description) = (text("code"), text("description"));
-        self.events.push_back(Event::Refused { code, description });
+        let last = code.rsplit('.').next().unwrap_or_default();
+        let refuses = REFUSALS.iter().any(|word| last.eq_ignore_ascii_case(word));
+        self.events.push_back(if refuses || ENDS.contains(&code.as_str()) {
+            Event::Refused { code, description }
+        } else {
+            Event::Failed { step, code, description }
+        });
     }
 
     /// Ends the stream in order: FCUnpublish, deleteStream (spec 10.6).

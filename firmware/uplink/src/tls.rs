@@ -15,28 +15,38 @@ use tokio::net::TcpStream;
 use crate::socket::{Socket, Tls};
 use crate::{Address, Options};
 
-/// Makes TLS of an open socket. Fails with words for a person.
-pub(crate) async fn start(tcp: TcpStream, address: &Address, options: &Options) -> Result<Socket, String> {
-    let session = session(address, options)?;
-    let tls = Tls::start(tcp, session).await.map_err(|error| explain(&error))?;
-    Ok(Socket::Tls(Box::new(tls)))
+/// The client's side of TLS with a server.
+#[derive(Clone)]
+pub(crate) struct Client {
+    config: Arc<ClientConfig>,
+    name: ServerName<'static>,
 }
 
-fn session(address: &Address, options: &Options) -> Result<ClientConnection, String> {
-    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    if let Some(path) = &options.ca_file {
-        add(&mut roots, path).map_err(|error| format!("ca-file {}: {error}", path.display()))?;
+impl Client {
+    /// Fails with words for a person, as [`Client::start`] does.
+    pub(crate) fn new(address: &Address, options: &Options) -> Result<Self, String> {
+        let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        if let Some(path) = &options.ca_file {
+            add(&mut roots, path).map_err(|error| format!("ca-file {}: {error}", path.display()))?;
+        }
+        let clock = Clock { floor: options.clock_floor };
+        let config = ClientConfig::builder_with_details(ring::default_provider().into(), Arc::new(clock))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| error.to_string())?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        // The server is told the name (SNI), but no address (RFC 6066 section 3).
+        let name = ServerName::try_from(address.host().to_owned())
+            .map_err(|_| format!("{} is no name that a certificate can have", address.host()))?;
+        Ok(Self { config: Arc::new(config), name })
     }
-    let clock = Clock { floor: options.clock_floor };
-    let config = ClientConfig::builder_with_details(ring::default_provider().into(), Arc::new(clock))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    // The server is told the name (SNI), but no address (RFC 6066 section 3).
-    let name = ServerName::try_from(address.host().to_owned())
-        .map_err(|_| format!("{} is no name that a certificate can have", address.host()))?;
-    ClientConnection::new(Arc::new(config), name).map_err(|error| error.to_string())
+
+    /// Makes TLS of an open socket.
+    pub(crate) async fn start(self, tcp: TcpStream) -> Result<Socket, String> {
+        let session = ClientConnection::new(self.config, self.name).map_err(|error| error.to_string())?;
+        let tls = Tls::start(tcp, session).await.map_err(|error| explain(&error))?;
+        Ok(Socket::Tls(Box::new(tls)))
+    }
 }
 
 fn add(roots: &mut RootCertStore, path: &Path) -> Result<(), String> {

@@ -58,6 +58,12 @@ struct Attack {
 
 fn attacks() -> Vec<Attack> {
     let size = message(2, 1, 0, &(1_u32 << 20).to_be_bytes(), 128);
+    // All but the last byte of a message, which is then called off, on one chunk stream after the other.
+    let most = (1 << 20) - 1;
+    let aborted = (10..22).flat_map(|stream| {
+        let begun = message(stream, 9, 1, &vec![0; 1 << 20], most)[..12 + most].to_vec();
+        [begun, message(2, 2, 0, &u32::from(stream).to_be_bytes(), most)].concat()
+    });
     let huge = |kind: u8, body: &[u8]| message(3, kind, 0, body, 1 << 20);
     let name = text("onStatus");
     let status = [&name[..], &number(0.0), &null()].concat();
@@ -73,6 +79,21 @@ fn attacks() -> Vec<Attack> {
             "commands of a megabyte of properties",
             &size,
             huge(COMMAND, &[&status[..], &[3], &fill(&[0, 1, b'a', 5])].concat()),
+            true,
+        ),
+        attack(
+            "statuses of a megabyte that is no text",
+            &size,
+            huge(
+                COMMAND,
+                &[&status[..], &[3], &text("code")[1..], &[12, 0, 0xf, 0xf0, 0], &fill(&[0xff])].concat(),
+            ),
+            true,
+        ),
+        attack(
+            "pictures that are called off",
+            &message(2, 1, 0, &(most as u32).to_be_bytes(), 128),
+            aborted.collect(),
             true,
         ),
         attack("pictures of a megabyte", &size, huge(9, &fill(&[0])), true),

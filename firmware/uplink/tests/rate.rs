@@ -65,6 +65,17 @@ fn a_step_down_and_up_costs_little_delay_and_little_of_the_link() {
 }
 
 #[test]
+fn a_step_on_a_long_way_is_noticed_within_a_round_trip() {
+    for policy in POLICIES {
+        let outcome = Case { rtt: 300, ..Case::new(policy, steps(), 90) }.run();
+        assert!(outcome.delay(0.95) < 400.0, "{policy:?}: {}", outcome.delay(0.95));
+        assert!(outcome.delay(0.99) < 1900.0, "{policy:?}: {}", outcome.delay(0.99));
+        assert!(outcome.used > 0.9, "{policy:?}: {}", outcome.used);
+        assert_eq!(outcome.dropped, 0, "{policy:?}");
+    }
+}
+
+#[test]
 fn a_mobile_link_is_used_without_long_delays() {
     for seed in 1..4 {
         let trace = Trace::mobile(seed, 180, 3e6, 0.6);
@@ -206,14 +217,14 @@ proptest! {
     /// Whatever samples say, the target is within the bounds, also within those that were set just now.
     #[test]
     fn the_target_is_within_the_bounds(steps in prop::collection::vec(
-        (0_u64..400, any::<[u32; 6]>(), prop::option::of((50_u32..20_000, 50_u32..20_000))), 1..200,
+        (0_u64..400, any::<[u32; 7]>(), prop::option::of((50_u32..20_000, 50_u32..20_000))), 1..200,
     )) {
         let mut bounds = Bounds { min: 200_000, max: 1_000_000 };
         let mut controller = Controller::new(Policy::Live, bounds, 5_000_000);
         let mut now = Duration::ZERO;
         for (milliseconds, values, new_bounds) in steps {
             now += Duration::from_millis(milliseconds);
-            let [accepted, unacknowledged, unsent, bytes, rtt, min] = values;
+            let [accepted, unacknowledged, unsent, bytes, rtt, min, rate] = values;
             let microseconds = |value: u32| Duration::from_micros(u64::from(value));
             let socket = SocketState {
                 accepted: accepted.into(),
@@ -222,6 +233,7 @@ proptest! {
                 round_trip: microseconds(rtt),
                 variation: microseconds(rtt / 4),
                 min_round_trip: microseconds(min),
+                delivery_rate: rate.into(),
                 ..SocketState::default()
             };
             let queue = Waiting { time: microseconds(bytes), bytes: bytes.into() };

@@ -46,7 +46,7 @@ fn a_packet_costs_no_allocation() {
             let _ = finished.await;
         };
         let report = |progress| {
-            if progress == Published::Started {
+            if progress == Published::Permitted {
                 let _ = started.take().map(|started| started.send(()));
             }
         };

@@ -253,6 +253,10 @@ impl Machine {
         if has("autopush") && !self.store.properties().autopush {
             (self.automatic, self.restart) = (false, None);
         }
+        if has("url") {
+            // What failed at another address says nothing of this one.
+            (self.restart, self.restarts) = (None, 0);
+        }
         if has("url") || has("autopush") {
             self.autopush();
         }

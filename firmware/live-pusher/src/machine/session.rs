@@ -17,6 +17,8 @@ pub(super) struct Session {
     connection: ConnectionId,
     phase: Phase,
     retries: u32,
+    /// Whether the network has changed since the attempt began that is under way.
+    has_new_route: bool,
     /// Whether there is a video track: once it had pictures, it has them to its end (4.6).
     pub(super) has_pictures: bool,
 }
@@ -67,8 +69,14 @@ impl Session {
 impl Machine {
     pub(super) fn begin_session(&mut self, url: String) {
         let has_pictures = self.store.properties().enable_camera;
-        self.session =
-            Some(Session { url, connection: 0, phase: Phase::Connecting, retries: 0, has_pictures });
+        self.session = Some(Session {
+            url,
+            connection: 0,
+            phase: Phase::Connecting,
+            retries: 0,
+            has_new_route: false,
+            has_pictures,
+        });
         self.connect(Phase::Connecting);
     }
 
@@ -76,7 +84,7 @@ impl Machine {
     fn connect(&mut self, phase: Phase) {
         if let Some(session) = &mut self.session {
             self.connections += 1;
-            (session.connection, session.phase) = (self.connections, phase);
+            (session.connection, session.phase, session.has_new_route) = (self.connections, phase, false);
             let (connection, url) = (session.connection, session.url.clone());
             self.outputs.push(Output::Connect { connection, url });
         }
@@ -149,6 +157,9 @@ impl Machine {
             (session.retries, self.restarts) = (0, 0);
         }
         session.phase = Phase::Waiting { until: now + interval };
+        if session.has_new_route {
+            return self.try_anew();
+        }
         if session.retries == count {
             self.give_up(code);
         }
@@ -178,12 +189,25 @@ impl Machine {
         }
     }
 
-    /// A change of the network is a reason not to wait.
+    /// A change of the network is a reason not to wait, now or once the attempt that is under way has failed.
     pub(super) fn route_changed(&mut self) {
         if self.restart.is_some() {
-            self.restart = Some(self.now);
+            (self.restart, self.restarts) = (Some(self.now), 0);
         }
-        if self.session.as_ref().is_some_and(|session| matches!(session.phase, Phase::Waiting { .. })) {
+        let Some(session) = &mut self.session else {
+            return;
+        };
+        match session.phase {
+            Phase::Connecting | Phase::Retrying => session.has_new_route = true,
+            Phase::Waiting { .. } => self.try_anew(),
+            Phase::Live { .. } | Phase::Suspended => {}
+        }
+    }
+
+    /// What failed in another network says nothing of this one: all retries are left.
+    fn try_anew(&mut self) {
+        if let Some(session) = &mut self.session {
+            session.retries = 0;
             self.retry();
         }
     }

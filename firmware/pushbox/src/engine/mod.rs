@@ -143,7 +143,9 @@ impl Engine {
             privacy.clone(),
         );
         let audio = AudioStage::new(Arc::clone(&description), reporter.clone(), privacy.clone());
-        let rate = Arc::new(RateControl::new(&properties, Arc::clone(&video), reporter.clone()));
+        let rate =
+            RateControl::new(&properties, options.adapt_resolution, Arc::clone(&video), reporter.clone());
+        let rate = Arc::new(rate);
         let meter = Meter::new(Arc::clone(&queue), Arc::clone(&video), Arc::clone(&audio), Arc::clone(&rate));
         hand::start(&board, &bindings, privacy.clone(), reporter.clone())?;
         let lamps = Lamps::start(&board.lamps)?;

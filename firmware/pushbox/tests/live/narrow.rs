@@ -11,6 +11,7 @@ use receiver::Receiver;
 use serde_json::json;
 
 use crate::control::Boxed;
+use crate::support::{SOON, publish};
 
 /// Passes what comes on to a server, so many bytes a second of it, with little room for what waits.
 struct Narrow {
@@ -94,4 +95,20 @@ fn n4_in_rtc_a_picture_that_is_too_large_for_its_rate_gets_smaller_until_the_rat
     assert_eq!((&back["params"]["width"], &back["params"]["cause"]), (&json!(720), &json!("property")));
     let report = receiver.report();
     assert_eq!(report.faults, [""; 0]);
+}
+
+#[test]
+fn n4_a_picture_gets_smaller_in_a_live_mode_too_where_an_option_says_so() {
+    let receiver = Receiver::bind("127.0.0.1:0", None).unwrap();
+    let folder = tempfile::TempDir::new().unwrap();
+    let properties = "mode = 'HD'\nvideo-width = 720\nvideo-height = 1280\nmax-bitrate = 300\nfps = 30\n\
+                      [options]\nadapt-resolution = 'always'";
+    let _running = publish(&receiver.url(), properties, folder.path());
+    let log = || std::fs::read_to_string(folder.path().join("pushbox.log")).unwrap();
+    let deadline = Instant::now() + SOON;
+    while !log().lines().any(|line| line.contains("code=1005") && line.contains("540")) {
+        assert!(Instant::now() < deadline, "{}", log());
+        thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(receiver.report().faults, [""; 0]);
 }

@@ -207,7 +207,7 @@ impl ChunkReader {
             (kind::ABORT, Some(chunk_stream)) => {
                 if let Some(stream) = self.streams.get_mut(&chunk_stream) {
                     self.unfinished -= stream.payload.len();
-                    stream.payload.clear();
+                    stream.payload = Vec::new();
                 }
                 Ok(true)
             }

@@ -45,6 +45,13 @@ impl<P> State<P> {
         }
     }
 
+    pub(super) fn waiting_metadata(&mut self) -> Option<&mut Arc<[u8]>> {
+        self.items.iter_mut().find_map(|item| match item {
+            Media::Metadata(body) => Some(body),
+            _ => None,
+        })
+    }
+
     /// Keeps a packet for a connection that may come soon.
     pub(super) fn hold(&mut self, packet: Packet<P>) {
         let begins = packet.track == Track::Video && packet.sync;

@@ -75,6 +75,23 @@ fn a_configuration_goes_out_again_only_when_it_changes() {
 }
 
 #[test]
+fn metadata_that_wait_are_replaced_where_they_are() {
+    let queue = SendQueue::new(Duration::from_secs(1));
+    let metadata = |encoder: &str| Metadata { encoder: encoder.into(), ..Metadata::default() };
+    queue.set_metadata(&metadata("first"));
+    queue.connect();
+    queue.push(video(0, true));
+    for number in 0..1000 {
+        queue.set_metadata(&metadata(&format!("number {number}")));
+    }
+    let items: Vec<_> = std::iter::from_fn(|| queue.try_next()).collect();
+    let [Media::Metadata(body), Media::Packet(_)] = &items[..] else { panic!("{} items", items.len()) };
+    assert_eq!(**body, metadata("number 999").body()[..]);
+    queue.set_metadata(&metadata("next"));
+    assert!(matches!(queue.try_next(), Some(Media::Metadata(_))), "none waited");
+}
+
+#[test]
 fn a_group_that_has_just_begun_waits_for_its_connection() {
     let queue = SendQueue::new(Duration::from_secs(1));
     queue.set_configuration(Track::Video, &[2]);

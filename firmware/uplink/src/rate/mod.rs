@@ -68,4 +68,9 @@ impl SocketState {
     pub fn delivered(&self) -> u64 {
         self.accepted.saturating_sub(self.unacknowledged)
     }
+
+    /// Bits a second that the last round trip delivered, where there was enough to send.
+    pub(crate) fn full_rate(&self) -> Option<f64> {
+        (!self.app_limited && self.delivery_rate > 0).then_some(self.delivery_rate as f64)
+    }
 }

@@ -121,12 +121,16 @@ impl Path {
         } else {
             self.busy_since = None;
         }
-        let least = (window / 2).max(2 * base);
-        let is_known = |since: &Time| !is_held && now.saturating_sub(*since) >= least;
-        let capacity = self.busy_since.filter(is_known).map(|since| {
-            let first = self.at(since.max(now.saturating_sub(window.max(2 * base))));
-            let bits = (point.delivered - first.delivered.min(point.delivered)) as f64 * 8.0;
-            bits / now.saturating_sub(first.time).as_secs_f64().max(0.001)
+        let busy_for = self.busy_since.filter(|_| !is_held).map(|since| now.saturating_sub(since));
+        let capacity = busy_for.and_then(|time| {
+            if time >= (window / 2).max(2 * base) {
+                let first = self.at(now.saturating_sub(time.min(window.max(2 * base))));
+                let bits = (point.delivered - first.delivered.min(point.delivered)) as f64 * 8.0;
+                return Some(bits / now.saturating_sub(first.time).as_secs_f64().max(0.001));
+            }
+            // Two round trips of a long path take long: until then the last one counts, as the kernel has measured it. Of a shorter
+            // one that is too short a time.
+            socket.full_rate().filter(|_| 2 * base > window && time >= base)
         });
         let earlier = self.at(now.saturating_sub(Duration::from_secs(1)));
         let seconds = now.saturating_sub(earlier.time).as_secs_f64().max(0.1);

@@ -56,7 +56,11 @@ impl Client {
 
     /// Waits for the permission to publish.
     pub(crate) fn wait_for_start(&self) {
-        while self.progress.recv_timeout(SOON).expect("not published") != Published::Started {}
+        self.wait_for(Published::Permitted);
+    }
+
+    pub(crate) fn wait_for(&self, progress: Published) {
+        while self.progress.recv_timeout(SOON).expect("not published") != progress {}
     }
 
     /// Sends a picture of `size` bytes.
@@ -91,9 +95,10 @@ impl Client {
             thread::sleep(Duration::from_millis(2));
         }
         let result = self.thread.join().unwrap();
-        let progress = self.progress.try_iter().map(|progress| match progress {
-            Published::Connected(_) => 1001,
-            Published::Started => 1002,
+        let progress = self.progress.try_iter().filter_map(|progress| match progress {
+            Published::Connected(_) => Some(1001),
+            Published::Permitted => None,
+            Published::Started => Some(1002),
         });
         (result, progress.collect())
     }
@@ -112,15 +117,4 @@ impl Client {
 pub(crate) fn attempt(url: &str, options: Options) -> PublishError {
     let client = Client::start(url, options);
     client.end().0.unwrap_err()
-}
-
-/// The status code of a failure (spec 7.3).
-pub(crate) fn code(error: &PublishError) -> u16 {
-    match error {
-        PublishError::Resolve { .. } => 3001,
-        PublishError::Connect { .. } => 3002,
-        PublishError::Protocol { .. } => 3003,
-        PublishError::Refused { .. } | PublishError::Ended { .. } | PublishError::Closed(_) => 3004,
-        PublishError::Broken(_) | PublishError::AddressLost(_) => 3005,
-    }
 }

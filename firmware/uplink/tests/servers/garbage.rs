@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use crate::client::{Client, attempt, code, impatient, patient};
+use crate::client::{Client, attempt, impatient, patient};
 use crate::peer::{COMMAND, Peer, message, server, text};
 
 #[test]
@@ -40,7 +40,7 @@ fn broken_chunks_end_the_connection_with_what_is_wrong() {
                 peer.drain();
             });
             let error = attempt(&url, patient());
-            assert_eq!(code(&error), 3003, "{error}");
+            assert_eq!(error.code(), 3003, "{error}");
             assert!(error.to_string().contains(expected), "{error} instead of {expected}");
         }
     }
@@ -62,7 +62,7 @@ fn random_bytes_end_in_one_of_the_codes_and_never_hang() {
             });
             let url = if is_http { url.replace("rtmp", "http") } else { url };
             let error = attempt(&url, impatient());
-            prop_assert!([3003, 3004, 3005].contains(&code(&error)), "{}", error);
+            prop_assert!([3003, 3004, 3005].contains(&error.code()), "{}", error);
             Ok(())
         })
         .unwrap();
@@ -96,7 +96,7 @@ fn a_flood_neither_outlasts_the_handshakes_limit_nor_a_stop() {
     for bytes in floods() {
         let started = Instant::now();
         let error = attempt(&flooding(bytes.clone(), false), impatient());
-        assert_eq!(code(&error), 3003, "{error}");
+        assert_eq!(error.code(), 3003, "{error}");
         let took = started.elapsed();
         assert!(took < Duration::from_secs(5), "{took:?}");
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use uplink::{Packet, SendQueue, Track};
+use uplink::{Packet, Published, SendQueue, Track};
 
-use crate::client::{Client, attempt, code, impatient, patient};
+use crate::client::{Client, attempt, impatient, patient};
 use crate::peer::{Peer, SOON, null, number, serve, server, status, text};
 
 /// Says nothing more after so many steps of the way to publishing.
@@ -39,7 +39,7 @@ fn n1_a_server_that_falls_silent_is_given_up_with_the_step_that_it_left_out() {
     for (steps, name) in ["handshake", "connect", "createStream", "publish"].into_iter().enumerate() {
         let error = attempt(&server(silent_after(steps)), impatient());
         assert_eq!(error.to_string(), format!("{name} went wrong: no answer within 1 s"));
-        assert_eq!(code(&error), 3003);
+        assert_eq!(error.code(), 3003);
     }
 }
 
@@ -72,7 +72,7 @@ fn n1_a_server_that_takes_nothing_stalls_the_connection() {
             client.picture(number * 30, number == 0, size);
         }
         let error = client.end().0.unwrap_err();
-        assert_eq!(code(&error), 3005, "{error}");
+        assert_eq!(error.code(), 3005, "{error}");
     }
 }
 
@@ -99,7 +99,7 @@ fn a_connection_whose_address_the_box_has_lost_ends_at_once() {
         ip(&format!("route del {route}"));
         let (result, _) = client.end();
         let error = result.unwrap_err();
-        assert_eq!(code(&error), 3005);
+        assert_eq!(error.code(), 3005);
         assert!(error.to_string().contains("192.0.2.1"), "{error}");
     };
     std::thread::spawn(test).join().unwrap();
@@ -108,18 +108,67 @@ fn a_connection_whose_address_the_box_has_lost_ends_at_once() {
 #[test]
 fn n1_a_connection_that_is_closed_or_reset_is_lost_to_the_server() {
     let ends: [fn(Peer); 2] = [drop, Peer::reset];
-    for end in ends {
+    // At once, which is before any media (1002), or amid them.
+    for (end, publishes) in ends.into_iter().flat_map(|end| [(end, false), (end, true)]) {
+        let (go, may_go) = channel();
         let client = Client::start(
             &server(move |mut peer| {
                 peer.accept();
+                may_go.recv().unwrap();
                 end(peer);
             }),
             patient(),
         );
+        client.wait_for_start();
+        if publishes {
+            client.picture(0, true, 1000);
+            client.wait_for(Published::Started);
+        }
+        go.send(()).unwrap();
         let (result, progress) = client.end();
         let error = result.unwrap_err();
-        assert_eq!((code(&error), &progress[..]), (3004, &[1001, 1002][..]), "{error}");
+        assert_eq!(error.code(), 3004, "{error}");
         assert!(error.to_string().contains("closed the connection"), "{error}");
+        assert!(progress.is_empty(), "{progress:?}");
+    }
+}
+
+#[test]
+fn a_server_hears_name_and_query_as_they_are_in_each_command_of_the_stream() {
+    let keys = ["k?a=b&c=d?e&&=", "k?next=rtmp://x/y&z", "k#f%20%zz+ ~", "schlüssel?名=値🎥", "k?%C3%BC=ü"];
+    for key in keys {
+        let (seen, commands) = channel();
+        let url = server(move |mut peer| {
+            peer.shake_hands();
+            for (name, answer) in [
+                ("connect", Some((1.0, null()))),
+                ("releaseStream", None),
+                ("FCPublish", None),
+                ("createStream", Some((4.0, number(1.0)))),
+                ("publish", None),
+            ] {
+                seen.send(peer.expect(name)).unwrap();
+                if let Some((transaction, result)) = answer {
+                    peer.command(&[text("_result"), number(transaction), null(), result]);
+                }
+            }
+            peer.start();
+            for name in ["FCUnpublish", "deleteStream"] {
+                seen.send(peer.expect(name)).unwrap();
+            }
+        });
+        let client = Client::start(&url.replace("key", key), patient());
+        client.wait_for_start();
+        client.stop();
+        let commands: Vec<Vec<u8>> = (0..7).map(|_| commands.recv_timeout(SOON).unwrap()).collect();
+        let expected = |name: &str, transaction: f64, values: &[Vec<u8>]| {
+            [text(name), number(transaction), null(), values.concat()].concat()
+        };
+        assert_eq!(commands[1], expected("releaseStream", 2.0, &[text(key)]));
+        assert_eq!(commands[2], expected("FCPublish", 3.0, &[text(key)]));
+        assert_eq!(commands[4], expected("publish", 5.0, &[text(key), text("live")]));
+        assert_eq!(commands[5], expected("FCUnpublish", 6.0, &[text(key)]));
+        assert_eq!(commands[6], expected("deleteStream", 7.0, &[number(1.0)]));
     }
 }
 
@@ -187,8 +236,8 @@ fn timestamps_go_on_past_24_and_32_bits() {
 }
 
 #[test]
-fn acknowledgements_count_past_4_gib_in_both_directions() {
-    // The server's numbers wrap around and jump: nothing depends on them.
+fn pictures_go_on_whatever_the_server_says_to_have() {
+    // Its numbers wrap around and jump.
     let (seen, arrived) = channel();
     let client = Client::start(
         &server(move |mut peer| {

@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use md5::{Digest, Md5};
 
-use crate::client::{Client, attempt, code, patient};
+use crate::client::{Client, attempt, patient};
 use crate::peer::{Peer, SOON, null, number, serve, status, text};
 
 fn md5(text: &str) -> [u8; 16] {
@@ -115,7 +115,7 @@ fn a_wrong_password_and_a_missing_user_are_told_without_showing_either() {
             let (seen, _apps) = channel();
             let port = asking(scheme, challenge, seen);
             let error = attempt(&format!("rtmp://{who}127.0.0.1:{port}/live/key"), patient());
-            assert_eq!(code(&error), 3004, "{error}");
+            assert_eq!(error.code(), 3004, "{error}");
             assert!(error.to_string().ends_with(hint) && !error.to_string().contains("wr0ng"), "{error}");
         }
     }
@@ -130,6 +130,6 @@ fn a_server_that_never_stops_asking_is_asked_three_times() {
     };
     let port = serve(vec![part.clone(), part.clone(), part.clone(), part.clone(), part]);
     let error = attempt(&format!("rtmp://me:s3cret@127.0.0.1:{port}/live/key"), patient());
-    assert_eq!(code(&error), 3004, "{error}");
+    assert_eq!(error.code(), 3004, "{error}");
     assert!(apps.try_iter().count() <= 3);
 }

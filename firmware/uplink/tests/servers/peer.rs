@@ -29,13 +29,18 @@ pub(crate) struct Peer {
 pub(crate) fn serve<F: FnOnce(Peer) + Send + 'static>(parts: Vec<F>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
+    serve_at(listener, parts);
+    port
+}
+
+/// The same behind a listener of one's own.
+pub(crate) fn serve_at<F: FnOnce(Peer) + Send + 'static>(listener: TcpListener, parts: Vec<F>) {
     thread::spawn(move || {
         for part in parts {
             let socket = listener.accept().unwrap().0;
             thread::spawn(move || part(Peer::new(socket)));
         }
     });
-    port
 }
 
 /// The address of a server with one connection.

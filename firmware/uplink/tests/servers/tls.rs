@@ -1,9 +1,10 @@
 //! RTMPS: a server with a certificate of a CA that only these tests know.
 
 use std::fs;
+use std::net::{TcpListener, ToSocketAddrs};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
 use rustls::crypto::ring;
@@ -14,8 +15,9 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use tempfile::TempDir;
 use uplink::Options;
 
-use crate::client::{Client, attempt, code, patient};
-use crate::peer::{Peer, serve};
+use crate::client::{Client, attempt, impatient, patient};
+use crate::names::isolated;
+use crate::peer::{Peer, serve, serve_at};
 
 /// A CA, and the certificate that it gave a server.
 struct Authority {
@@ -55,6 +57,10 @@ impl Authority {
 
     /// A server behind TLS with one connection; returns its port.
     fn serve(&self, part: impl FnOnce(Peer) + Send + 'static) -> u16 {
+        serve(vec![self.behind_tls(part)])
+    }
+
+    fn behind_tls(&self, part: impl FnOnce(Peer) + Send + 'static) -> impl FnOnce(Peer) + Send + 'static {
         let provider = Arc::new(ring::default_provider());
         let resolver = Resolver { key: Arc::clone(&self.key), asked: Arc::clone(&self.asked) };
         let config = ServerConfig::builder_with_provider(provider)
@@ -62,11 +68,11 @@ impl Authority {
             .unwrap()
             .with_no_client_auth()
             .with_cert_resolver(Arc::new(resolver));
-        serve(vec![move |mut peer: Peer| {
+        move |mut peer: Peer| {
             let session = ServerConnection::new(Arc::new(config)).unwrap();
             peer.wire = Box::new(StreamOwned::new(session, peer.socket.try_clone().unwrap()));
             part(peer);
-        }])
+        }
     }
 }
 
@@ -87,7 +93,7 @@ impl ResolvesServerCert for Resolver {
 fn refused(authority: &Authority, host: &str, options: Options) -> String {
     let port = authority.serve(|mut peer| peer.drain());
     let error = attempt(&format!("rtmps://{host}:{port}/live/key"), options);
-    assert_eq!(code(&error), 3002, "{error}");
+    assert_eq!(error.code(), 3002, "{error}");
     error.to_string()
 }
 
@@ -154,7 +160,7 @@ fn a_server_that_takes_nothing_stalls_tls_too() {
     client.wait_for_start();
     client.flood();
     let error = client.end().0.unwrap_err();
-    assert_eq!(code(&error), 3005, "{error}");
+    assert_eq!(error.code(), 3005, "{error}");
 }
 
 #[test]
@@ -180,7 +186,7 @@ fn certificates_are_judged_at_the_clocks_floor_where_the_clock_is_behind_it() {
     let floor = SystemTime::UNIX_EPOCH + Duration::from_secs(3_800_000_000);
     let options = Options { clock_floor: floor, ..authority.options() };
     let (_, progress) = Client::start(&format!("rtmps://localhost:{port}/live/key"), options).end();
-    assert_eq!(progress, [1001, 1002]);
+    assert_eq!(progress, [1001]);
 }
 
 #[test]
@@ -197,6 +203,35 @@ fn a_ca_file_that_is_none_is_told() {
 }
 
 #[test]
+fn n1_an_address_where_tls_fails_or_hangs_leaves_the_others() {
+    isolated("/etc/hosts", "127.0.0.1 server.example\n127.0.0.2 server.example\n", || {
+        for bad in [drop as fn(Peer), Peer::hold] {
+            let authority = Authority::certify("server.example", 2020, 2100);
+            let addresses: Vec<_> = "server.example:0".to_socket_addrs().unwrap().collect();
+            let [first, second] = addresses[..] else { panic!("{addresses:?}") };
+            let wrong = TcpListener::bind(first).unwrap();
+            let port = wrong.local_addr().unwrap().port();
+            let right = TcpListener::bind((second.ip(), port)).unwrap();
+            serve_at(wrong, vec![bad]);
+            serve_at(right, vec![authority.behind_tls(Peer::accept_and_close)]);
+            let url = format!("rtmps://server.example:{port}/live/key");
+            let (result, progress) = Client::start(&url, authority.options()).end();
+            assert_eq!(progress, [1001], "{result:?}");
+        }
+    });
+}
+
+#[test]
+fn n1_a_server_that_never_answers_tls_is_given_up_at_the_limit_of_connecting() {
+    let started = Instant::now();
+    let port = serve(vec![Peer::hold]);
+    let error = attempt(&format!("rtmps://127.0.0.1:{port}/live/key"), impatient());
+    assert_eq!(error.code(), 3002, "{error}");
+    assert!(error.to_string().ends_with("no answer within 1 s"), "{error}");
+    assert!(started.elapsed() >= Duration::from_secs(1));
+}
+
+#[test]
 fn a_server_without_tls_is_told() {
     for (part, expected) in [
         (drop as fn(Peer), "closed the connection instead of beginning TLS"),
@@ -204,7 +239,7 @@ fn a_server_without_tls_is_told() {
     ] {
         let port = serve(vec![part]);
         let error = attempt(&format!("rtmps://127.0.0.1:{port}/live/key"), patient());
-        assert_eq!(code(&error), 3002, "{error}");
+        assert_eq!(error.code(), 3002, "{error}");
         assert!(error.to_string().contains(expected) || error.to_string().contains("reset"), "{error}");
     }
 }
