@@ -73,6 +73,11 @@ impl Button {
         action
     }
 
+    /// It can't be read any longer: nothing comes of what was begun.
+    pub(crate) fn forget(&mut self) {
+        self.phase = Phase::Up;
+    }
+
     /// When [`Button::timer`] has something to do.
     pub(crate) fn deadline(&self) -> Option<Timestamp> {
         match self.phase {
@@ -151,6 +156,20 @@ mod tests {
             play(bindings, &[0, 100, 200, 300, 1000, 1900, 3000, 3100]),
             [(200, B), (1800, C), (3400, A)]
         );
+    }
+
+    #[test]
+    fn nothing_comes_of_what_was_begun_with_a_button_that_is_gone() {
+        let bindings = Bindings { short: Some(A), double: Some(B), long: Some(C), hold: None };
+        for edges in [&[(true, 0)][..], &[(true, 0), (false, 100)], &[(true, 0), (false, 100), (true, 200)]] {
+            let mut button = Button::new(bindings);
+            for (pressed, at) in edges {
+                button.edge(*pressed, ms(*at));
+            }
+            button.forget();
+            assert_eq!((button.timer(ms(3000)), button.deadline()), (None, None));
+            assert_eq!(button.edge(false, ms(3000)), None);
+        }
     }
 
     #[test]
