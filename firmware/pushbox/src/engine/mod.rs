@@ -3,6 +3,8 @@
 mod devices;
 mod pipelines;
 mod tells;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -249,16 +251,19 @@ impl Engine {
         // Threads that still have something to say must not wait for an ear.
         drop(news);
         let _ = self.handle(Input::Detach);
-        if let Some(display) = self.display.take() {
-            let _ = tokio::task::spawn_blocking(move || display.end()).await;
+        if let Some(display) = &self.display {
+            display.begin_end();
         }
         let settings = self.settings.take();
-        let written = tokio::task::spawn_blocking(move || drop(settings));
+        let written = tokio::task::spawn_blocking(move || settings.is_none_or(Settings::end));
         if let Some(connection) = self.connection.take() {
             connection.end().await;
         }
         // Flash that hangs must not keep the program.
-        let _ = timeout(LAST_WRITE, written).await;
+        let is_kept = timeout(LAST_WRITE, written).await.is_ok_and(|written| written.unwrap_or(false));
+        if let Some(display) = self.display.take() {
+            let _ = tokio::task::spawn_blocking(move || display.end(is_kept)).await;
+        }
         result
     }
 

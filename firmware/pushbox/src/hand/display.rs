@@ -90,7 +90,9 @@ enum Said {
     Shot(Option<usize>, SyncSender<Shot>),
     Snapshot(SyncSender<Frame>),
     CloseWindow,
-    End(SyncSender<()>),
+    Phase(Phase),
+    /// Whether the power may be cut.
+    End(bool, SyncSender<()>),
 }
 
 /// The displays, from outside.
@@ -200,10 +202,15 @@ impl Display {
         self.said.push(Said::CloseWindow);
     }
 
-    /// The last picture says that the box has stopped.
-    pub(crate) fn end(&self) {
+    /// The box stops, and its power must not be cut yet.
+    pub(crate) fn begin_end(&self) {
+        self.said.push(Said::Phase(Phase::Stopping));
+    }
+
+    /// The last picture says that the box has stopped, where all that is set `is_kept`.
+    pub(crate) fn end(&self, is_kept: bool) {
         let (sender, ended) = sync_channel(1);
-        self.said.push(Said::End(sender));
+        self.said.push(Said::End(is_kept, sender));
         // A display that hangs must not keep the program.
         let _ = ended.recv_timeout(FAREWELL);
     }
@@ -232,7 +239,7 @@ struct Worker {
 }
 
 impl Worker {
-    fn run(mut self) {
+    fn run(mut self) -> ! {
         // Of this thread alone (nice(2)).
         if let Err(error) = rustix::process::nice(NICENESS) {
             debug!(%error, "the display does not give way to the stream");
@@ -264,11 +271,11 @@ impl Worker {
                 }
                 Some(Said::Snapshot(sender)) => self.snapshot = Some(sender),
                 Some(Said::CloseWindow) => self.interface.close_window(),
-                Some(Said::End(sender)) => {
-                    self.phase = Phase::Stopped;
+                Some(Said::Phase(phase)) => self.phase = phase,
+                Some(Said::End(is_kept, sender)) => {
+                    self.phase = if is_kept { Phase::Stopped } else { Phase::Stopping };
                     self.draw(&scene);
                     let _ = sender.try_send(());
-                    return;
                 }
             }
             self.draw(&scene);
