@@ -147,7 +147,7 @@ impl Engine {
         let audio = AudioStage::new(Arc::clone(&description), reporter.clone(), privacy.clone());
         let rate = Arc::new(RateControl::new(&properties, Arc::clone(&video), reporter.clone()));
         let meter = Meter::new(Arc::clone(&queue), Arc::clone(&video), Arc::clone(&audio), Arc::clone(&rate));
-        hand::start(&board, &bindings, privacy.clone(), reporter.clone())?;
+        hand::start(&board, &bindings, display.clone(), privacy.clone(), reporter.clone())?;
         let lamps = Lamps::start(&board.lamps)?;
         let torch = board.torch.as_ref().and_then(|config| {
             let torch = Torch::open(&config.source).inspect_err(|error| warn!(%error, "torch")).ok()?;
@@ -289,8 +289,8 @@ impl Engine {
                 self.act_on_screen(action);
                 Ok(())
             }
-            News::Button { action, is_held } => {
-                self.act_on(action, is_held);
+            News::Button { action, press } => {
+                self.act_on(action, press);
                 Ok(())
             }
             News::WaitingImage { number, result } => self.hear_waiting_image(number, result),

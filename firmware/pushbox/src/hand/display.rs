@@ -22,6 +22,7 @@ use shown::{Shot, Shown};
 use viewfinder::Source;
 pub(crate) use viewfinder::{PreviewTap, Seen};
 
+use super::Press;
 use crate::news::{News, Reporter};
 use crate::privacy::Privacy;
 
@@ -82,8 +83,7 @@ impl Scene {
 }
 
 enum Said {
-    /// Whether it is held, too.
-    Key(Key, bool),
+    Key(Key, Press),
     Status(Code),
     Answer(Result<(), i32>),
     /// Of the display of that number, or the first that works.
@@ -163,8 +163,8 @@ impl Display {
         self.scene.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn press(&self, key: Key, is_held: bool) {
-        self.said.push(Said::Key(key, is_held));
+    pub(crate) fn press(&self, key: Key, press: Press) {
+        self.said.push(Said::Key(key, press));
     }
 
     pub(crate) fn tell(&self, code: Code) {
@@ -244,6 +244,8 @@ impl Worker {
         if let Err(error) = rustix::process::nice(NICENESS) {
             debug!(%error, "the display does not give way to the stream");
         }
+        let scene = self.display.scene().clone();
+        self.draw(&scene);
         loop {
             self.look();
             let said = self.display.said.pop(if self.is_live { GLANCE } else { REFRESH });
@@ -253,9 +255,18 @@ impl Worker {
             }
             match said {
                 None => {}
-                Some(Said::Key(key, is_held)) => {
+                // What nobody sees must not lie before what buttons do.
+                Some(Said::Key(..)) if !self.shown.iter().any(Shown::is_open) => {}
+                Some(Said::Key(key, press)) => {
                     let view = view(&scene, &self.about, self.born, self.phase, self.temperature, self.fit);
-                    if let Some(action) = self.interface.press(key, is_held, &view) {
+                    let action = match press {
+                        Press::Short => self.interface.press(key, false, &view),
+                        Press::Held => self.interface.press(key, true, &view),
+                        Press::Repeated => self.interface.repeat(key, &view),
+                    };
+                    // The next press may come before a slow bus has drawn this one.
+                    self.display.in_menu.store(self.interface.is_in_menu(), Relaxed);
+                    if let Some(action) = action {
                         self.reporter.tell(News::Screen(action));
                     }
                 }
@@ -295,6 +306,9 @@ impl Worker {
         let view = view(scene, &self.about, self.born, self.phase, self.temperature, self.fit);
         let now = Instant::now();
         self.shown.iter_mut().for_each(|shown| shown.open(now));
+        if !self.shown.iter().any(Shown::is_open) {
+            self.interface.go_home();
+        }
         let taken = self.source.as_mut().and_then(Source::take);
         let came = taken.is_some();
         // Whatever the engine does, a closed privacy switch lets nothing be seen.
