@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use ::uplink::AddressError;
 use anyhow::{Context, Result, anyhow};
-use board::{Board, CameraConfig, Position, Torch};
+use board::{Board, CameraConfig, Position};
 use live_pusher::{
     CallId, Code, Device, DeviceEvent, DevicePosition, Failure, Hardware, Input, Machine, Media, Method,
     Mode, Options, Output, Profile, Reason, Refusal, Reply, Voice,
@@ -22,14 +22,13 @@ use serde_json::{Map, Value};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant as Moment, MissedTickBehavior, interval, sleep_until, timeout};
-use tracing::warn;
 
 use crate::audio::AudioStage;
 use crate::clock;
 use crate::config::Config;
 use crate::device::Run;
 use crate::events::{Listener, Listeners};
-use crate::hand::{self, Display, Lamps};
+use crate::hand::{self, Display, Lamps, Torch};
 use crate::meter::Meter;
 use crate::news::{News, Reporter, channel};
 use crate::privacy::Privacy;
@@ -149,13 +148,13 @@ impl Engine {
         let meter = Meter::new(Arc::clone(&queue), Arc::clone(&video), Arc::clone(&audio), Arc::clone(&rate));
         hand::start(&board, &bindings, display.clone(), privacy.clone(), reporter.clone())?;
         let lamps = Lamps::start(&board.lamps)?;
-        let torch = board.torch.as_ref().and_then(|config| {
-            let torch = Torch::open(&config.source).inspect_err(|error| warn!(%error, "torch")).ok()?;
-            Some((torch, position(config.camera)))
-        });
+        let torch = board
+            .torch
+            .as_ref()
+            .and_then(|config| Torch::start(&config.source, privacy.clone(), reporter.clone()));
         let hardware = Hardware {
             cameras: board.cameras.iter().map(|camera| position(camera.position)).collect(),
-            torch: torch.as_ref().map(|(_, camera)| *camera),
+            torch: torch.as_ref().and(board.torch_camera()).map(position),
             preview: board::has_colours(&board) && !passes,
             ..Hardware::default()
         };
@@ -181,7 +180,7 @@ impl Engine {
             rate,
             camera: None,
             microphone: None,
-            torch: torch.map(|(torch, _)| torch),
+            torch,
             privacy,
             lamps,
             display,
@@ -254,11 +253,14 @@ impl Engine {
         if let Some(display) = &self.display {
             display.begin_end();
         }
+        let torch = self.torch.take();
+        let out = tokio::task::spawn_blocking(move || drop(torch));
         let settings = self.settings.take();
         let written = tokio::task::spawn_blocking(move || settings.is_none_or(Settings::end));
         if let Some(connection) = self.connection.take() {
             connection.end().await;
         }
+        let _ = out.await;
         // Flash that hangs must not keep the program.
         let is_kept = timeout(LAST_WRITE, written).await.is_ok_and(|written| written.unwrap_or(false));
         if let Some(display) = self.display.take() {
@@ -392,11 +394,7 @@ impl Engine {
                 self.keep();
             }
             Output::Updated { changed, refused } => self.updated(&changed, refused),
-            Output::Torch(lit) => {
-                if let Some(Err(error)) = self.torch.as_mut().map(|torch| torch.light(lit)) {
-                    warn!(%error, "torch");
-                }
-            }
+            Output::TorchOut => self.torch.iter().for_each(Torch::put_out),
             Output::Window(is_open) => self.tell_window(is_open),
             Output::CloseWindow => {
                 if let Some(display) = &self.display {

@@ -136,6 +136,7 @@ impl Engine {
                 let result = result.map(|()| Reply::new()).map_err(|_| Failure::Busy);
                 let _ = self.handle(Input::Performed { id, result });
             }
+            Action::Torch(limit) => self.torch.iter().for_each(|torch| torch.perform(limit, id)),
             Action::Snapshot(quality) => {
                 let picture = self.snapshot(id, quality);
                 *self.video.control.still.lock().unwrap_or_else(PoisonError::into_inner) = Some(picture);

@@ -5,6 +5,7 @@ mod display;
 mod gesture;
 mod lamps;
 mod menu;
+mod torch;
 
 use std::sync::Arc;
 use std::thread;
@@ -19,6 +20,7 @@ pub(crate) use display::{Display, PreviewTap, Seen};
 use gesture::Button;
 pub(crate) use gesture::{Bindings, Press};
 pub(crate) use lamps::Lamps;
+pub(crate) use torch::Torch;
 
 use crate::config::Buttons;
 use crate::news::{News, Reporter};
