@@ -74,6 +74,8 @@ pub(crate) struct Engine {
     told: BTreeMap<i32, u64>,
     /// Times that encoding began.
     sessions: u32,
+    /// Pictures, before the session.
+    dropped_before: u64,
     media: Option<Media>,
     /// When network status is due: from the first 1002 of a session to its end or suspension.
     measures: Option<Moment>,
@@ -189,6 +191,7 @@ impl Engine {
             connecting,
             told: BTreeMap::new(),
             sessions: 0,
+            dropped_before: 0,
             media: None,
             measures: None,
             meter,

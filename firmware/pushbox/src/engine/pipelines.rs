@@ -31,6 +31,7 @@ impl Engine {
         let properties = self.machine.store().properties();
         if begins {
             self.sessions += 1;
+            self.dropped_before = self.dropped_ever();
             self.description.clear();
             self.rate.begin(properties);
             self.audio.encode(Some((self.sessions, properties.audio_quality)));

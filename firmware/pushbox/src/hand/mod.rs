@@ -16,6 +16,8 @@ use media::{Timestamp, now};
 use tracing::{info, warn};
 
 pub(crate) use action::Action;
+#[cfg(test)]
+pub(crate) use display::Scene;
 pub(crate) use display::{Display, PreviewTap, Seen};
 use gesture::Button;
 pub(crate) use gesture::{Bindings, Press};
