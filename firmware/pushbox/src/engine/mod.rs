@@ -1,6 +1,7 @@
 //! The engine: carries out what the machine decides, and gives it the world's news.
 
 mod devices;
+mod end;
 mod pipelines;
 mod tells;
 #[cfg(test)]
@@ -21,7 +22,7 @@ use live_pusher::{
 use serde_json::{Map, Value};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant as Moment, MissedTickBehavior, interval, sleep_until, timeout};
+use tokio::time::{Instant as Moment, MissedTickBehavior, interval, sleep_until};
 
 use crate::audio::AudioStage;
 use crate::clock;
@@ -43,8 +44,6 @@ use crate::waiting_image::Loader;
 type Job = Box<dyn FnOnce(&mut Engine) + Send>;
 /// Jobs that may wait.
 const JOBS: usize = 64;
-/// How long the end waits for settings to be written.
-const LAST_WRITE: Duration = Duration::from_secs(3);
 /// From one volume event to the next (5.4).
 const VOLUMES: Duration = Duration::from_millis(300);
 
@@ -252,23 +251,7 @@ impl Engine {
         .await;
         // Threads that still have something to say must not wait for an ear.
         drop(news);
-        let _ = self.handle(Input::Detach);
-        if let Some(display) = &self.display {
-            display.begin_end();
-        }
-        let torch = self.torch.take();
-        let out = tokio::task::spawn_blocking(move || drop(torch));
-        let settings = self.settings.take();
-        let written = tokio::task::spawn_blocking(move || settings.is_none_or(Settings::end));
-        if let Some(connection) = self.connection.take() {
-            connection.end().await;
-        }
-        let _ = out.await;
-        // Flash that hangs must not keep the program.
-        let is_kept = timeout(LAST_WRITE, written).await.is_ok_and(|written| written.unwrap_or(false));
-        if let Some(display) = self.display.take() {
-            let _ = tokio::task::spawn_blocking(move || display.end(is_kept)).await;
-        }
+        self.end().await;
         result
     }
 

@@ -7,6 +7,7 @@ use ::panel::History;
 use live_pusher::{NetworkEvent, State, Transition, WindowEvent};
 use serde_json::json;
 use tempfile::TempDir;
+use tokio::time::timeout;
 
 use super::*;
 use crate::camera::Captured;
