@@ -93,7 +93,7 @@ fn mistakes(given: &Buttons, at_home: &Buttons, in_menu: &Buttons) -> Vec<String
     let has = |buttons: &Buttons, action| buttons.values().any(|it| it.actions().any(|it| it == action));
     let unknown = given.keys().filter(|name| !at_home.contains_key(*name)).map(|name| {
         let known: Vec<_> = at_home.keys().map(String::as_str).collect();
-        format!("options.buttons.{name}: the board has no such button, but {}", known.join(", "))
+        format!("options.buttons.{name}: the board has no such button (its own: {})", known.join(", "))
     });
     let dead = at_home.iter().filter(|(_, it)| it.actions().next().is_none());
     let dead =
@@ -232,7 +232,7 @@ mod tests {
         assert_eq!(
             told(&["strat"], &["extra", "start"]),
             [
-                "options.buttons.strat: the board has no such button, but extra, start",
+                "options.buttons.strat: the board has no such button (its own: extra, start)",
                 "button extra does nothing: bind it in [options.buttons.extra]",
             ]
         );
