@@ -117,6 +117,9 @@ pub struct Options {
     pub resume_after_interrupt: bool,
     pub preview_fit: PreviewFit,
     pub adapt_resolution: AdaptResolution,
+    /// How long the lamp may be lit (12.9).
+    #[serde(deserialize_with = "seconds::<1, 3600, _>")]
+    pub torch_max: Duration,
 }
 
 impl Default for Options {
@@ -137,6 +140,7 @@ impl Default for Options {
             resume_after_interrupt: true,
             preview_fit: PreviewFit::default(),
             adapt_resolution: AdaptResolution::default(),
+            torch_max: Duration::from_secs(300),
         }
     }
 }
@@ -168,6 +172,7 @@ mod tests {
             (json!({"retry-count": 11}), "give a number from 1 to 10"),
             (json!({"retry-interval": 2}), "give a number from 3 to 30"),
             (json!({"write-stall": 2}), "give a number from 3 to 60"),
+            (json!({"torch-max": 0}), "give a number from 1 to 3600"),
             (json!({"degraded-start": "never"}), "abort"),
             (json!({"adapt-resolution": "maybe"}), "always"),
             (json!({"colour": 1}), "unknown field `colour`"),
