@@ -321,6 +321,7 @@ fn m4_the_lamp_belongs_to_its_running_camera() {
         },
         |world| {
             world.pass(301 * SECOND);
+            assert!(world.has(0, &Output::TorchLimit));
         },
         |world| drop(world.ask(Method::Stop)),
     ];

@@ -1,7 +1,5 @@
 //! What is done with the running camera: switch, lamp, zoom (sections 6.4, 6.7, 12.9).
 
-use std::time::Duration;
-
 use serde_json::json;
 
 use super::call::Pending;
@@ -11,8 +9,6 @@ use crate::DevicePosition;
 
 /// Digital zoom at the most (6.7).
 pub const MAX_ZOOM: f64 = 5.0;
-/// How long the lamp may be lit (12.9).
-const TORCH_LIMIT: Duration = Duration::from_secs(300);
 
 impl Machine {
     pub(super) fn switch_camera(&mut self, id: CallId) {
@@ -87,11 +83,12 @@ impl Machine {
     }
 
     pub(super) fn torch_limit(&self) -> Option<Time> {
-        self.torch.map(|since| since + TORCH_LIMIT)
+        self.torch.map(|since| since + self.options.torch_max)
     }
 
     pub(super) fn torch_timer(&mut self) {
         if self.torch_limit().is_some_and(|limit| limit <= self.now) {
+            self.outputs.push(Output::TorchLimit);
             self.put_torch_out();
         }
     }

@@ -251,6 +251,8 @@ pub enum Output {
     /// What a session carries; none without one.
     Media(Option<Media>),
     Torch(bool),
+    /// The lamp was lit for as long as it may be (12.9).
+    TorchLimit,
     /// Ratio.
     Zoom(f64),
     /// Linear gain, 0 to 1.

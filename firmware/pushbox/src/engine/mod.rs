@@ -20,7 +20,7 @@ use serde_json::{Map, Value};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant as Moment, MissedTickBehavior, interval, sleep_until, timeout};
-use tracing::warn;
+use tracing::{info, warn};
 
 use crate::audio::AudioStage;
 use crate::clock;
@@ -391,6 +391,9 @@ impl Engine {
                 if let Some(Err(error)) = self.torch.as_mut().map(|torch| torch.light(lit)) {
                     warn!(%error, "torch");
                 }
+            }
+            Output::TorchLimit => {
+                info!("the torch goes out: it was lit for as long as option torch-max lets it");
             }
             Output::Window(is_open) => self.tell_window(is_open),
             Output::CloseWindow => {

@@ -6,6 +6,7 @@ mod keys;
 mod panel;
 mod privacy;
 mod story;
+mod torch;
 
 use std::time::{Duration, Instant};
 
@@ -44,6 +45,11 @@ pub(crate) const TESTS: &[&Test] = &[
         name: "the_screen_shows_what_the_firmware_drew",
         needs: &[Part::Buttons, Part::Oled, Part::Screen],
         run: displays::screen,
+    },
+    &Test {
+        name: "torches_of_the_kernel_go_out_with_their_camera",
+        needs: &[Part::TestPicture, Part::PrivacySwitch, Part::Torch],
+        run: torch::torches,
     },
     &Test {
         name: "keys_of_a_keyboard_are_buttons_while_it_is_there",
