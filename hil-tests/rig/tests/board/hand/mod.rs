@@ -4,6 +4,7 @@ mod buttons;
 mod displays;
 mod keys;
 mod panel;
+mod preview;
 mod privacy;
 mod story;
 mod torch;
@@ -45,6 +46,11 @@ pub(crate) const TESTS: &[&Test] = &[
         name: "the_screen_shows_what_the_firmware_drew",
         needs: &[Part::Buttons, Part::Oled, Part::Screen],
         run: displays::screen,
+    },
+    &Test {
+        name: "a_screen_shows_the_camera_whenever_it_is_plugged_in",
+        needs: &[Part::TestPicture, Part::PrivacySwitch, Part::Screen],
+        run: preview::preview,
     },
     &Test {
         name: "torches_of_the_kernel_go_out_with_their_camera",
