@@ -6,7 +6,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use evdevil::event::Key;
-use media::Timestamp;
+use media::{Timestamp, now};
 use serde::Deserialize;
 
 use crate::keys::WatchedKey;
@@ -97,8 +97,8 @@ pub struct Inputs {
 }
 
 impl Inputs {
-    /// Watches one more line; tells whether it is active now. The kernel takes as one what comes within `debounce`; without
-    /// it each edge is told.
+    /// Watches one more line; tells whether it is active now. What comes within `debounce` is taken as one; without it each edge
+    /// is told.
     pub fn add_line(&mut self, config: &LineConfig, debounce: Option<Duration>) -> Result<bool, OpenError> {
         let line = Line::watched(config, debounce)?;
         let active = line.is_active()?;
@@ -120,26 +120,37 @@ impl Inputs {
         if let Some(edge) = self.waiting.pop_front() {
             return Ok(Some(edge));
         }
-        let now = Instant::now();
-        self.keys.iter_mut().for_each(|(_, key)| key.look(now));
+        let start = Instant::now();
+        self.keys.iter_mut().for_each(|(_, key)| key.look(start));
         let looks = self.keys.iter().filter_map(|(_, key)| key.next_look());
-        let limit = looks.map(|look| look.saturating_duration_since(now)).chain(limit).min();
-        let Some(ready) = self.poll(limit)? else {
-            return Ok(None);
-        };
-        match (self.lines.get(ready), ready.checked_sub(self.lines.len())) {
-            (Some((input, line)), _) => {
-                let (active, at) = line.next_edge()?;
-                Ok(Some(Edge { input: *input, active, at }))
-            }
-            (None, place) => {
-                if let Some((input, key)) = place.and_then(|place| self.keys.get_mut(place)) {
-                    let edge = |(active, at)| Edge { input: *input, active, at };
-                    key.read(|told| self.waiting.push_back(edge(told)));
-                }
-                Ok(self.waiting.pop_front())
-            }
+        let looks = looks.map(|look| look.saturating_duration_since(start));
+        let dues = self.lines.iter().filter_map(|(_, line)| line.due());
+        let dues = dues.map(|due| Duration::from_micros(due.since(now()).max(0) as u64));
+        let limit = looks.chain(dues).chain(limit).min();
+        let ready = self.poll(limit)?;
+        let now = now();
+        for ((input, line), polled) in self.lines.iter_mut().zip(&self.polled) {
+            let told = if polled.revents == 0 { line.rest(now)? } else { None };
+            self.waiting.extend(told.map(|(active, at)| Edge { input: *input, active, at }));
         }
+        if let Some(ready) = ready {
+            self.read(ready)?;
+        }
+        Ok(self.waiting.pop_front())
+    }
+
+    /// Reads what came from the one of that place among the polled.
+    fn read(&mut self, ready: usize) -> Result<(), OpenError> {
+        let first_key = self.lines.len();
+        if let Some((input, line)) = self.lines.get_mut(ready) {
+            let told = line.next_edge()?;
+            self.waiting.extend(told.map(|(active, at)| Edge { input: *input, active, at }));
+        } else if let Some((input, key)) =
+            ready.checked_sub(first_key).and_then(|place| self.keys.get_mut(place))
+        {
+            key.read(|(active, at)| self.waiting.push_back(Edge { input: *input, active, at }));
+        }
+        Ok(())
     }
 
     /// The first that has something to be read.

@@ -38,6 +38,11 @@ pub(crate) const TESTS: &[&Test] = &[
         run: buttons::buttons,
     },
     &Test {
+        name: "buttons_bounce_on_a_kernel_without_debounce",
+        needs: &[Part::TestPicture, Part::Buttons, Part::PrivacySwitch, Part::Lamps, Part::Torch],
+        run: buttons::without_debounce,
+    },
+    &Test {
         name: "the_oled_shows_the_box_and_its_menu",
         needs: &[Part::TestPicture, Part::Buttons, Part::Oled],
         run: displays::oled,
