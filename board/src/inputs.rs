@@ -86,6 +86,16 @@ pub(crate) trait Contact: Send {
 
     /// Tells what became of it, and when the kernel saw it, once there is something to be read.
     fn read(&mut self, tell: &mut dyn FnMut(bool, Timestamp)) -> Result<(), OpenError>;
+
+    /// When there is something to tell although nothing comes.
+    fn due(&self) -> Option<Timestamp> {
+        None
+    }
+
+    /// Tells that.
+    fn rest(&mut self, _now: Timestamp, _tell: &mut dyn FnMut(bool, Timestamp)) -> Result<(), OpenError> {
+        Ok(())
+    }
 }
 
 /// What was seen of an input.
@@ -148,14 +158,22 @@ impl Watched {
         Some(ChangeKind::Lost)
     }
 
-    fn read(&mut self, mut tell: impl FnMut(ChangeKind, Timestamp)) {
+    /// Has it told what came of it, or what is due.
+    fn tell(&mut self, has_come: bool, mut tell: impl FnMut(ChangeKind, Timestamp)) {
         let Some(contact) = &mut self.contact else {
             return;
         };
-        if let Err(error) = contact.read(&mut |active, at| tell(ChangeKind::Edge { active }, at))
+        let (now, mut edge) = (now(), |active, at| tell(ChangeKind::Edge { active }, at));
+        let is_due = contact.due().is_some_and(|due| now.since(due) >= 0);
+        let told = match has_come {
+            true => contact.read(&mut edge),
+            false if is_due => contact.rest(now, &mut edge),
+            false => Ok(()),
+        };
+        if let Err(error) = told
             && let Some(lost) = self.lose(&error)
         {
-            tell(lost, now());
+            tell(lost, now);
         }
     }
 }
@@ -170,8 +188,8 @@ pub struct Inputs {
 }
 
 impl Inputs {
-    /// Watches one more, whenever its device is there. The kernel takes as one what comes of a line within `debounce`;
-    /// without it each edge is told.
+    /// Watches one more, whenever its device is there. What comes of a line within `debounce` is taken as one; without it
+    /// each edge is told.
     pub fn add(&mut self, config: &ButtonConfig, debounce: Option<Duration>) {
         let config = config.clone();
         let name = config.to_string();
@@ -203,7 +221,10 @@ impl Inputs {
         }
         if self.waiting.is_empty() {
             let looks = self.inputs.iter().filter_map(|watched| watched.next_look);
-            self.poll(looks.map(|look| look.saturating_duration_since(moment)).chain(limit).min());
+            let looks = looks.map(|look| look.saturating_duration_since(moment));
+            let dues = self.inputs.iter().filter_map(|watched| watched.contact.as_ref()?.due());
+            let dues = dues.map(|due| Duration::from_micros(due.since(now()).max(0) as u64));
+            self.poll(looks.chain(dues).chain(limit).min());
         }
         self.waiting.pop_front()
     }
@@ -227,8 +248,7 @@ impl Inputs {
             let mut tell = |kind, at| self.waiting.push_back(Change { input, kind, at });
             match &error {
                 Some(error) => watched.lose(error).into_iter().for_each(|kind| tell(kind, now())),
-                None if polled.revents != 0 => watched.read(tell),
-                None => {}
+                None => watched.tell(polled.revents != 0, tell),
             }
         }
     }

@@ -5,6 +5,7 @@
 
 mod alsa;
 mod config;
+mod debounce;
 mod dma_buf;
 mod encoder_config;
 mod error;

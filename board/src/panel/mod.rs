@@ -2,12 +2,14 @@
 
 mod config;
 mod oled;
+mod plugs;
 mod screen;
 mod steady;
 mod test;
 mod tft;
 
 use std::ops::Range;
+use std::path::Path;
 
 use embedded_graphics::pixelcolor::Rgb565;
 use embedded_graphics::prelude::*;
@@ -15,6 +17,7 @@ use embedded_graphics::primitives::Rectangle;
 
 pub use config::{OledConfig, OledController, ScreenConfig, SimDisplayConfig, TftConfig, TftController};
 pub(crate) use oled::OledPanel;
+use plugs::Plugs;
 pub(crate) use screen::ScreenPanel;
 pub use steady::{Opened, SteadyPanel};
 pub(crate) use test::test;
@@ -68,9 +71,11 @@ pub fn panels(board: &Board) -> Vec<SteadyPanel> {
         .clone()
         .map(|config| SteadyPanel::new("tft", config.to_string(), move || open_tft(&config)));
     let screen = board.screen.clone().map(|config| {
+        let mut plugs = Plugs::new(Path::new("/sys/class/drm"), &config.device);
         SteadyPanel::new("screen", config.to_string(), move || {
             ScreenPanel::open(&config).map(|panel| Box::new(panel) as Box<dyn Panel>)
         })
+        .with_news(move |now| plugs.changed(now))
     });
     let sim = board.sim_display.map(|config| {
         SteadyPanel::new("sim-display", config.to_string(), move || {

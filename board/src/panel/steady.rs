@@ -14,12 +14,15 @@ const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(30);
 
 type Open = Box<dyn Fn() -> Result<Box<dyn Panel>, OpenError> + Send>;
+type News = Box<dyn FnMut(Instant) -> bool + Send>;
 
 /// A display, whether it is there or not. Its failures are told once, and never its user's.
 pub struct SteadyPanel {
     table: &'static str,
     name: String,
     open: Open,
+    /// Whether it is worth trying now, while it is not open.
+    news: News,
     panel: Option<Box<dyn Panel>>,
     pause: Duration,
     /// When it is tried next, while it is not open.
@@ -42,7 +45,14 @@ impl SteadyPanel {
         name: String,
         open: impl Fn() -> Result<Box<dyn Panel>, OpenError> + Send + 'static,
     ) -> Self {
-        Self { table, name, open: Box::new(open), panel: None, pause: PAUSE, next: None, told: false }
+        let (open, news) = (Box::new(open), Box::new(|_| false));
+        Self { table, name, open, news, panel: None, pause: PAUSE, next: None, told: false }
+    }
+
+    /// It is tried as soon as there is `news` of it, too, whatever the pause.
+    pub(super) fn with_news(mut self, news: impl FnMut(Instant) -> bool + Send + 'static) -> Self {
+        self.news = Box::new(news);
+        self
     }
 
     /// Its table in the board file: `oled`, `tft`, `screen` or `sim-display`.
@@ -53,7 +63,7 @@ impl SteadyPanel {
     /// Opens it where that is due. None while it can't be used.
     pub fn ready(&mut self, now: Instant) -> Option<Opened> {
         let mut is_new = false;
-        if self.panel.is_none() && self.next.is_none_or(|next| next <= now) {
+        if self.panel.is_none() && (self.has_news(now) || self.next.is_none_or(|next| next <= now)) {
             match (self.open)() {
                 Ok(panel) => {
                     info!(panel = self.name, "the display is open");
@@ -79,6 +89,14 @@ impl SteadyPanel {
                 self.failed(now, &error);
             }
         }
+    }
+
+    fn has_news(&mut self, now: Instant) -> bool {
+        let has_news = (self.news)(now);
+        if has_news {
+            self.pause = PAUSE;
+        }
+        has_news
     }
 
     fn failed(&mut self, now: Instant, error: &OpenError) {
@@ -123,14 +141,15 @@ mod tests {
         }
     }
 
-    /// When a display is opened, in seconds, that is shown to once a second.
-    fn opened(opens_fail: u32, shows_fail: u32, seconds: u64) -> Vec<u64> {
+    /// When a display is opened, in seconds, that is shown to once a second, and of which there is news at some.
+    fn opened(opens_fail: u32, shows_fail: u32, seconds: u64, news: &'static [u64]) -> Vec<u64> {
         let (opens, shows) = (AtomicU32::new(opens_fail), Arc::new(AtomicU32::new(shows_fail)));
-        let mut panel = SteadyPanel::new("oled", "panel".into(), move || {
+        let panel = SteadyPanel::new("oled", "panel".into(), move || {
             let fails = opens.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok();
             if fails { Err(failure()) } else { Ok(Box::new(Shaky(Arc::clone(&shows))) as Box<dyn Panel>) }
         });
         let start = Instant::now();
+        let mut panel = panel.with_news(move |now| news.contains(&now.duration_since(start).as_secs()));
         let mut opened = Vec::new();
         for second in 0..seconds {
             let now = start + Duration::from_secs(second);
@@ -145,9 +164,16 @@ mod tests {
 
     #[test]
     fn it_is_tried_again_after_pauses_that_grow_to_half_a_minute() {
-        assert_eq!(opened(0, 0, 10), [0]);
-        assert_eq!(opened(3, 0, 20), [1 + 2 + 4]);
-        assert_eq!(opened(7, 0, 200), [1 + 2 + 4 + 8 + 16 + 30 + 30]);
-        assert_eq!(opened(0, 2, 20), [0, 1, 3]);
+        assert_eq!(opened(0, 0, 10, &[]), [0]);
+        assert_eq!(opened(3, 0, 20, &[]), [1 + 2 + 4]);
+        assert_eq!(opened(7, 0, 200, &[]), [1 + 2 + 4 + 8 + 16 + 30 + 30]);
+        assert_eq!(opened(0, 2, 20, &[]), [0, 1, 3]);
+    }
+
+    #[test]
+    fn news_of_it_are_not_waited_for() {
+        assert_eq!(opened(7, 0, 200, &[70]), [70]);
+        assert_eq!(opened(8, 0, 200, &[70]), [71], "and the pauses begin anew");
+        assert_eq!(opened(0, 0, 10, &[5]), [0], "it is open");
     }
 }

@@ -47,9 +47,14 @@ impl Device {
         Self::open(path, CONVERTS, "this node is no memory-to-memory device")
     }
 
-    fn open(path: &Path, needed: u32, otherwise: &'static str) -> io::Result<Self> {
+    /// Opens the node of a part of a device, such as a flash, which has controls and none of a node's capabilities.
+    pub(super) fn open_subdevice(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().read(true).write(true).custom_flags(libc::O_NONBLOCK).open(path)?;
-        let mut device = Self { file, capabilities: 0 };
+        Ok(Self { file, capabilities: 0 })
+    }
+
+    fn open(path: &Path, needed: u32, otherwise: &'static str) -> io::Result<Self> {
+        let mut device = Self::open_subdevice(path)?;
         // SAFETY: the struct is plain numbers, for which zeros are valid.
         let mut capability: sys::v4l2_capability = unsafe { zeroed() };
         device.ioctl(vidioc::VIDIOC_QUERYCAP, &mut capability)?;
@@ -145,6 +150,13 @@ impl Device {
         self.ioctl(vidioc::VIDIOC_QUERY_EXT_CTRL, &mut query).ok()?;
         let unusable = sys::V4L2_CTRL_FLAG_DISABLED | sys::V4L2_CTRL_FLAG_READ_ONLY;
         (query.flags & unusable == 0).then_some(ControlRange { min: query.minimum, max: query.maximum })
+    }
+
+    /// `VIDIOC_G_CTRL`.
+    pub(super) fn value(&self, id: u32) -> io::Result<i32> {
+        let mut control = sys::v4l2_control { id, value: 0 };
+        self.ioctl(vidioc::VIDIOC_G_CTRL, &mut control)?;
+        Ok(control.value)
     }
 
     /// `VIDIOC_S_EXT_CTRLS` with one control.

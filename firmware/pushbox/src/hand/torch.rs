@@ -161,7 +161,7 @@ impl<F: FnMut(bool) -> Result<(), OpenError>> Worker<F> {
                 if is_over {
                     warn!(
                         seconds = limit.as_secs(),
-                        "the torch was lit for as long as it may be: it is put out"
+                        "the torch was lit for as long as option torch-max lets it: it is put out"
                     );
                 }
                 is_over

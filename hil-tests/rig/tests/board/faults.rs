@@ -24,7 +24,7 @@ pub(crate) const TESTS: &[&Test] = &[
 const LIVE: &str = "mode = 'SD'\norientation = 'horizontal'";
 
 /// Takes the cameras away, for the `round`th time. Their nodes are let go, so that they get the same names again.
-fn unbind(bench: &mut Bench, round: u64) -> Result<()> {
+pub(crate) fn unbind(bench: &mut Bench, round: u64) -> Result<()> {
     bench.run("echo vivid.0 >/sys/bus/platform/drivers/vivid/unbind")?;
     bench.expect_log("code=-1301", round)?;
     bench.until("! ls -l /proc/$(pidof pushbox)/fd | grep -q '/dev/video'")

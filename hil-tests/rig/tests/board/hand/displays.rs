@@ -79,7 +79,7 @@ fn own(bench: &mut Bench, command: &str) -> Result<Vec<u8>> {
 }
 
 /// Width, height and the pixels' red, green and blue.
-fn pixels(png: &[u8]) -> Result<(u32, u32, Vec<u8>)> {
+pub(super) fn pixels(png: &[u8]) -> Result<(u32, u32, Vec<u8>)> {
     let mut reader = png::Decoder::new(Cursor::new(png)).read_info()?;
     let mut pixels = vec![0; reader.output_buffer_size().context("a huge picture")?];
     let info = reader.next_frame(&mut pixels)?;

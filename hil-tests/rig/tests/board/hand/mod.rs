@@ -4,8 +4,10 @@ mod buttons;
 mod displays;
 mod keys;
 mod panel;
+mod preview;
 mod privacy;
 mod story;
+mod torch;
 
 use std::time::{Duration, Instant};
 
@@ -36,6 +38,11 @@ pub(crate) const TESTS: &[&Test] = &[
         run: buttons::buttons,
     },
     &Test {
+        name: "buttons_bounce_on_a_kernel_without_debounce",
+        needs: &[Part::TestPicture, Part::Buttons, Part::PrivacySwitch, Part::Lamps, Part::Torch],
+        run: buttons::without_debounce,
+    },
+    &Test {
         name: "the_oled_shows_the_box_and_its_menu",
         needs: &[Part::TestPicture, Part::Buttons, Part::Oled],
         run: displays::oled,
@@ -44,6 +51,16 @@ pub(crate) const TESTS: &[&Test] = &[
         name: "the_screen_shows_what_the_firmware_drew",
         needs: &[Part::Buttons, Part::Oled, Part::Screen],
         run: displays::screen,
+    },
+    &Test {
+        name: "a_screen_shows_the_camera_whenever_it_is_plugged_in",
+        needs: &[Part::TestPicture, Part::PrivacySwitch, Part::Screen],
+        run: preview::preview,
+    },
+    &Test {
+        name: "torches_of_the_kernel_go_out_with_their_camera",
+        needs: &[Part::TestPicture, Part::PrivacySwitch, Part::Torch],
+        run: torch::torches,
     },
     &Test {
         name: "keys_of_a_keyboard_are_buttons_while_it_is_there",
