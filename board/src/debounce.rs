@@ -31,9 +31,9 @@ impl Debounce {
         self.last.map(|(_, at)| at + self.period)
     }
 
-    /// The line is at `active`, and no edge waits to be read. Tells the last one, if it counts by now.
-    pub(crate) fn rest(&mut self, active: bool, now: Timestamp) -> Option<(bool, Timestamp)> {
-        self.settle(Some(active), now)
+    /// No edge waits to be read, and the line is at `level`, where that is known. Tells the last edge, if it counts by now.
+    pub(crate) fn rest(&mut self, level: Option<bool>, now: Timestamp) -> Option<(bool, Timestamp)> {
+        self.settle(level, now)
     }
 
     /// The level is better known than the last edge: the kernel keeps sixteen of them, and drops the last of more.
@@ -63,7 +63,7 @@ mod tests {
                 told.extend(debounce.edge(level, ms(time)).map(|(active, at)| (time, active, at)));
             }
             if debounce.due().is_some_and(|due| ms(time).since(due) >= 0) {
-                told.extend(debounce.rest(level, ms(time)).map(|(active, at)| (time, active, at)));
+                told.extend(debounce.rest(Some(level), ms(time)).map(|(active, at)| (time, active, at)));
             }
         }
         told.into_iter().map(|(time, active, at)| (time, active, at.micros() / 1000)).collect()
@@ -94,9 +94,9 @@ mod tests {
         let mut debounce = Debounce::new(Duration::from_millis(10), false);
         assert_eq!(debounce.edge(true, at(1_000)), None);
         assert_eq!(debounce.edge(false, at(90_000)), Some((true, at(1_000))));
-        assert_eq!(debounce.rest(false, at(95_000)), None, "it may be a bounce");
+        assert_eq!(debounce.rest(None, at(95_000)), None, "it may be a bounce");
         assert_eq!(debounce.due(), Some(at(100_000)));
-        assert_eq!(debounce.rest(false, at(100_000)), Some((false, at(90_000))));
+        assert_eq!(debounce.rest(None, at(100_000)), Some((false, at(90_000))));
         assert_eq!(debounce.due(), None);
     }
 
@@ -105,6 +105,6 @@ mod tests {
         let at = Timestamp::from_micros;
         let mut debounce = Debounce::new(Duration::from_millis(10), false);
         assert_eq!(debounce.edge(false, at(1_000)), None);
-        assert_eq!(debounce.rest(true, at(11_000)), Some((true, at(1_000))));
+        assert_eq!(debounce.rest(Some(true), at(11_000)), Some((true, at(1_000))));
     }
 }

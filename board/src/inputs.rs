@@ -92,9 +92,9 @@ pub(crate) trait Contact: Send {
         None
     }
 
-    /// Tells that.
-    fn rest(&mut self, _now: Timestamp, _tell: &mut dyn FnMut(bool, Timestamp)) -> Result<(), OpenError> {
-        Ok(())
+    /// That.
+    fn rest(&mut self, _now: Timestamp) -> Option<(bool, Timestamp)> {
+        None
     }
 }
 
@@ -164,13 +164,15 @@ impl Watched {
             return;
         };
         let (now, mut edge) = (now(), |active, at| tell(ChangeKind::Edge { active }, at));
-        let is_due = contact.due().is_some_and(|due| now.since(due) >= 0);
-        let told = match has_come {
-            true => contact.read(&mut edge),
-            false if is_due => contact.rest(now, &mut edge),
-            false => Ok(()),
-        };
-        if let Err(error) = told
+        if !has_come {
+            if contact.due().is_some_and(|due| now.since(due) >= 0)
+                && let Some((active, at)) = contact.rest(now)
+            {
+                edge(active, at);
+            }
+            return;
+        }
+        if let Err(error) = contact.read(&mut edge)
             && let Some(lost) = self.lose(&error)
         {
             tell(lost, now);

@@ -99,13 +99,9 @@ impl Contact for Line {
         self.debounce.as_ref()?.due()
     }
 
-    fn rest(&mut self, now: Timestamp, tell: &mut dyn FnMut(bool, Timestamp)) -> Result<(), OpenError> {
-        let active = self.is_active()?;
-        let told = self.debounce.as_mut().and_then(|debounce| debounce.rest(active, now));
-        if let Some((active, at)) = told {
-            tell(active, at);
-        }
-        Ok(())
+    fn rest(&mut self, now: Timestamp) -> Option<(bool, Timestamp)> {
+        let level = self.is_active().ok();
+        self.debounce.as_mut()?.rest(level, now)
     }
 }
 
