@@ -1,4 +1,4 @@
-//! What comes of contacts that bounce, where the kernel does not tell: uAPI version 1 of GPIO lines knows no debounce period.
+//! What comes of contacts that bounce, where the kernel does not debounce: version 1 of its interface to GPIO lines knows no period.
 
 use std::time::Duration;
 
