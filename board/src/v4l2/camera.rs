@@ -150,7 +150,7 @@ impl Camera for V4l2Camera {
 
 impl Drop for V4l2Camera {
     fn drop(&mut self) {
-        self.stream.stop();
+        self.stream.end();
     }
 }
 

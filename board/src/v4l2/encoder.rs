@@ -348,6 +348,6 @@ impl VideoEncoder for V4l2Encoder {
 impl Drop for V4l2Encoder {
     fn drop(&mut self) {
         self.pictures.stop();
-        self.coded.stop();
+        self.coded.end();
     }
 }

@@ -85,6 +85,15 @@ impl Stream {
         let _ = self.queue.stop();
     }
 
+    /// Stops the driver for good. Others may use the node from now on: the memory of buffers on loan stays until they are
+    /// dropped, but belongs to the node no longer (kernel: `VIDIOC_REQBUFS`, orphaned buffers).
+    pub(super) fn end(&self) {
+        self.stop();
+        if let Err(error) = self.queue.request_buffers(0, Memory::Mmap) {
+            tracing::debug!(%error, "the node stays in use until the last buffer comes back");
+        }
+    }
+
     /// Starts the driver again, with all buffers that are not on loan.
     pub(super) fn restart(&self) -> io::Result<()> {
         let mut buffers = self.lock();
