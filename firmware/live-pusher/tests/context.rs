@@ -773,6 +773,12 @@ fn a_change_of_the_network_during_an_attempt_counts_once_that_has_failed() {
         assert_eq!(world.codes(begin), [3001], "that was for one time");
         assert_eq!(world.state(), State::Reconnecting);
     }
+    let mut world = World::at(State::Connecting);
+    world.give(Input::RouteChanged);
+    world.connected();
+    world.pass(2 * SECOND);
+    let begin = world.fail(Code::TransferFailed);
+    assert_eq!(world.codes(begin), [3005], "the attempt has succeeded");
 }
 
 #[test]

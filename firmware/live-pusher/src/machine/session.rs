@@ -139,7 +139,7 @@ impl Machine {
         match event {
             NetworkEvent::Connected(params) => self.emit(Code::Connected, params),
             NetworkEvent::Published(params) => {
-                session.phase = Phase::Live { since: now };
+                (session.phase, session.has_new_route) = (Phase::Live { since: now }, false);
                 self.reasons.begin_anew(now);
                 self.emit(Code::Publishing, params);
             }

@@ -1,5 +1,6 @@
 //! Rate control on bad links: simulated beside its peers, and the real program through an emulated link.
 
+mod aims;
 mod page;
 mod plot;
 mod real;

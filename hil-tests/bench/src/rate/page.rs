@@ -1,7 +1,7 @@
 //! The page with tables and plots.
 
-use super::Row;
 use super::scenarios::Scenario;
+use super::{Row, aims};
 
 const HEAD: &str = "# Rate control on bad links
 
@@ -31,7 +31,7 @@ left them out to keep its rate, the send queue dropped them, or the machine had 
 ";
 
 pub(super) fn write(scenarios: &[Scenario], simulated: &[Row], measured: &[Row]) -> String {
-    let mut text = HEAD.to_owned();
+    let mut text = HEAD.to_owned() + &aims::write(simulated, measured);
     for (about, kind, rows) in [(SIMULATED, "simulated", simulated), (MEASURED, "measured", measured)] {
         if rows.is_empty() {
             continue;
