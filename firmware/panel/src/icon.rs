@@ -28,7 +28,7 @@ pub(crate) enum Icon {
     Muted,           // microphone-off
     Heat,            // thermometer
     Hot,             // thermometer-alert
-    Dropped,         // trash-can
+    Lost,            // filmstrip-off
     Picture,         // image-size-select-large
     Network,         // lan
     More,            // dots-horizontal-circle
@@ -65,6 +65,9 @@ pub(crate) enum Icon {
     InputLost,       // power-plug-off
     InputChanged,    // aspect-ratio
     Address,         // link-off
+    NoNetwork,       // ethernet-cable-off
+    Unusable,        // close-thick
+    Past,            // history
 }
 
 impl Icon {

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use std::{fs, io, thread};
 
-use ::panel::{About, History, Interface, Key, Language, Phase, View};
+use ::panel::{About, Answer, History, Interface, Key, Language, Phase, View};
 use board::{Board, SteadyPanel};
 use live_pusher::{Code, DevicePosition, Input, PreviewFit, Reasons, State, Store, Transition, WindowEvent};
 use media::{DropOldest, Frame, Tap};
@@ -85,7 +85,7 @@ enum Said {
     /// Whether it is held, too.
     Key(Key, bool),
     Status(Code),
-    Answer(Result<(), i32>),
+    Answer(Result<Answer, i32>),
     /// Of the display of that number, or the first that works.
     Shot(Option<usize>, SyncSender<Shot>),
     Snapshot(SyncSender<Frame>),
@@ -138,7 +138,12 @@ impl Display {
             privacy,
             interface: Interface::new(language),
             phase: Phase::Starting,
-            about: About { version: env!("CARGO_PKG_VERSION").into(), serial: serial(), ..About::default() },
+            about: About {
+                version: env!("CARGO_PKG_VERSION").into(),
+                serial: serial(),
+                baud: board.serial_line.as_ref().map(|line| line.baud),
+                ..About::default()
+            },
             temperature: None,
             looked: None,
             born: Instant::now(),
@@ -170,7 +175,7 @@ impl Display {
     }
 
     /// What became of an action that a person chose on the display.
-    pub(crate) fn answer(&self, result: Result<(), i32>) {
+    pub(crate) fn answer(&self, result: Result<Answer, i32>) {
         self.said.push(Said::Answer(result));
     }
 
