@@ -65,7 +65,7 @@ fn compare_all(size: (u32, u32, Colours)) {
         }
         for (place, (name, canvas)) in screens.iter().enumerate() {
             let same = screens[..place].iter().find(|(_, other)| other.pixels() == canvas.pixels());
-            assert!(same.is_none(), "{name} {size:?} looks like {}", same.unwrap().0);
+            assert_eq!(same.map(|(name, _)| name), None, "{name} {size:?} looks like that");
         }
     }
     assert!(
@@ -106,8 +106,8 @@ fn all_words_fit_their_places_in_all_sizes_and_languages() {
     }
 }
 
-/// What a telephone shows.
-fn scanned(canvas: &Canvas, size: (u32, u32, Colours)) -> String {
+/// What a telephone shows; none where it finds no code.
+fn scanned(canvas: &Canvas) -> Option<String> {
     let pixels = Image::of(canvas);
     // As a camera sees it: not less than a few pixels a module.
     let zoom = 3;
@@ -115,15 +115,15 @@ fn scanned(canvas: &Canvas, size: (u32, u32, Colours)) -> String {
         rqrr::PreparedImage::prepare_from_greyscale(pixels.width * zoom, pixels.height * zoom, |x, y| {
             pixels.pixels[y / zoom * pixels.width + x / zoom][1]
         });
-    let grids = image.detect_grids();
-    grids.first().unwrap_or_else(|| panic!("no code at {size:?}")).decode().unwrap().1
+    let code = image.detect_grids().first().map(rqrr::Grid::decode);
+    code.and_then(Result::ok).map(|(_, text)| text)
 }
 
 #[test]
 fn a_telephone_reads_on_every_display_how_the_box_is_set_up() {
     let show = SCENES.iter().find(|(name, _)| *name == "not-set-up").unwrap().1;
     for (size, language) in SIZES.into_iter().flat_map(|size| Language::ALL.map(|it| (size, it))) {
-        let text = scanned(&scenes::draw(show, language, size), size);
+        let text = scanned(&scenes::draw(show, language, size)).unwrap();
         for part in ["PB-004217", "192.168.1.23", "115200", "set url"] {
             assert!(text.to_lowercase().contains(&part.to_lowercase()), "{part} in {text:?} at {size:?}");
         }
@@ -139,7 +139,7 @@ fn what_a_small_display_has_no_room_for_in_its_code_is_left_out_from_the_longest
         world.set(serde_json::json!({"url": null}));
         let mut canvas = Canvas::new(SIZES[0].0, SIZES[0].1, SIZES[0].2);
         Interface::new(Language::English).draw(&world.view(State::Idle), &mut canvas);
-        scanned(&canvas, SIZES[0])
+        scanned(&canvas).unwrap()
     };
     let serial = "10000000abcdef01";
     assert_eq!(code("PB-1", "10.0.2.15", Some(9600)), "PB-1 10.0.2.15 SERIAL 9600: SET URL");

@@ -66,8 +66,7 @@ impl Scene<'_, '_> {
         self.canvas.elided(end, Align::Right, font, dim, if shown > 0 { value.as_str() } else { "" });
         let place = area(left, row.top(), end.left() - left, row.height());
         match item {
-            Item::Fact(_) => self.canvas.elided(place, Align::Left, font, text, label),
-            Item::Past(_) => self.canvas.elided(place, Align::Left, font, text, label),
+            Item::Fact(_) | Item::Past(_) => self.canvas.elided(place, Align::Left, font, text, label),
             _ => self.canvas.text(place, Align::Left, font, text, label),
         }
     }

@@ -29,16 +29,13 @@ fn texts(about: &About, words: &Words) -> [Line; 4] {
         long.add(format_args!("IP {}\n", about.address));
     }
     let mut short = Line::new();
-    match about.baud {
-        Some(baud) => {
-            let (before, behind) = words.by_serial;
-            long.add(format_args!("{before}{baud}{behind}{FILE}"));
-            short.add(format_args!("SERIAL {baud}: SET URL"));
-        }
-        None => {
-            long.add(format_args!("{}{FILE}: url = 'rtmp://HOST/APP/KEY'", words.by_card));
-            short.add(format_args!("CARD: PUSHBOX.TOML: URL"));
-        }
+    if let Some(baud) = about.baud {
+        let (before, behind) = words.by_serial;
+        long.add(format_args!("{before}{baud}{behind}{FILE}"));
+        short.add(format_args!("SERIAL {baud}: SET URL"));
+    } else {
+        long.add(format_args!("{}{FILE}: url = 'rtmp://HOST/APP/KEY'", words.by_card));
+        short.add(format_args!("CARD: PUSHBOX.TOML: URL"));
     }
     let upper = |letter: char| letter.to_ascii_uppercase();
     let mut named = Line::new();
