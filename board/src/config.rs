@@ -233,8 +233,8 @@ pub struct LampsConfig {
 #[serde(deny_unknown_fields)]
 pub struct TorchConfig {
     pub source: TorchSource,
-    #[serde(default = "default_torch_camera")]
-    pub camera: Position,
+    /// Whose pictures it lights: the only camera, or else the one at the back where the file says nothing.
+    pub camera: Option<Position>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -255,10 +255,6 @@ impl fmt::Display for TorchSource {
             Self::Flash(device) => write!(f, "{}", device.display()),
         }
     }
-}
-
-fn default_torch_camera() -> Position {
-    Position::Back
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -353,7 +349,20 @@ impl Board {
         })
     }
 
+    /// The camera whose pictures the torch lights.
+    pub fn torch_camera(&self) -> Option<Position> {
+        let wanted = self.torch.as_ref()?.camera.unwrap_or(Position::Back);
+        self.camera(wanted).map(|camera| camera.position)
+    }
+
     fn check(&self) -> Result<(), String> {
+        if let Some(position) = self.torch.as_ref().and_then(|torch| torch.camera)
+            && !self.cameras.iter().any(|camera| camera.position == position)
+        {
+            return Err(format!(
+                "torch: camera = {position}: there is no such camera: give the position of one"
+            ));
+        }
         for (i, camera) in self.cameras.iter().enumerate() {
             let (width, height, rate) = match &camera.source {
                 CameraSource::V4l2(V4l2Source { width, height, rate, .. })
@@ -462,6 +471,24 @@ mod tests {
             "name = 'x'\n[[encoder]]\nrockchip-mpp = { min-bitrate = 300000 }\n[[encoder]]\nsoftware = {}";
         let rockchip = EncoderConfig::RockchipMpp(RockchipMppConfig { min_bitrate: 300_000 });
         assert_eq!(read(text).unwrap().encoders(), [rockchip, software]);
+    }
+
+    #[test]
+    fn the_torch_lights_what_a_lone_camera_sees_or_the_one_at_the_back() {
+        let board = |positions: &[&str], torch: &str| {
+            let camera = |position| format!("[[camera]]\nposition = '{position}'\nsource.sim = {{}}\n");
+            let cameras: String = positions.iter().map(camera).collect();
+            read(&format!("name = 'x'\n{cameras}[torch]\nsource.led = 'torch'\n{torch}"))
+        };
+        let lights = |positions, torch| board(positions, torch).unwrap().torch_camera();
+        assert_eq!(lights(&["front"], ""), Some(Position::Front));
+        assert_eq!(lights(&["back"], ""), Some(Position::Back));
+        assert_eq!(lights(&["front", "back"], ""), Some(Position::Back));
+        assert_eq!(lights(&["front", "back"], "camera = 'front'"), Some(Position::Front));
+        assert_eq!(
+            board(&["front"], "camera = 'back'").unwrap_err(),
+            "board file FILE: torch: camera = back: there is no such camera: give the position of one"
+        );
     }
 
     #[test]

@@ -4,17 +4,16 @@ use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::SystemTime;
 
 use evdevil::Evdev;
 use evdevil::event::{EventKind, EventType, InputEvent, KeyState, Syn};
-use media::{Timestamp, now};
-use tracing::{info, warn};
+use media::Timestamp;
 
+use crate::inputs::Contact;
 use crate::{KeyConfig, OpenError};
 
-/// From one look for a device that is not there to the next.
-const LOOK: Duration = Duration::from_secs(1);
+const REMEDY: &str = "plug it in anew";
 /// Events that are read together.
 const BATCH: usize = 16;
 const DEVICES: &str = "/sys/class/input";
@@ -27,7 +26,7 @@ pub(crate) struct Key {
 
 impl Key {
     pub(crate) fn open(config: &KeyConfig) -> Result<Self, OpenError> {
-        let failed = |error: io::Error| OpenError::from_io(config.to_string(), &error, "plug it in anew");
+        let failed = |error: io::Error| OpenError::from_io(config.to_string(), &error, REMEDY);
         let mut is_there = false;
         for node in nodes(&config.device) {
             let device = Evdev::open(Path::new("/dev/input").join(node)).map_err(failed)?;
@@ -46,19 +45,26 @@ impl Key {
         Err(OpenError::refused(config.to_string(), cause, remedy))
     }
 
-    pub(crate) fn is_pressed(&self) -> Result<bool, OpenError> {
-        let state = self.device.key_state();
-        let state =
-            state.map_err(|error| OpenError::from_io(self.config.to_string(), &error, "plug it in anew"))?;
+    fn failed(&self, error: &io::Error) -> OpenError {
+        OpenError::from_io(self.config.to_string(), error, REMEDY)
+    }
+}
+
+impl Contact for Key {
+    fn descriptor(&self) -> RawFd {
+        self.device.as_raw_fd()
+    }
+
+    fn is_active(&self) -> Result<bool, OpenError> {
+        let state = self.device.key_state().map_err(|error| self.failed(&error))?;
         Ok(state.contains(self.config.key))
     }
 
-    /// Tells what became of it since the last time.
-    fn read(&self, mut tell: impl FnMut(bool, Timestamp)) -> io::Result<()> {
+    fn read(&mut self, tell: &mut dyn FnMut(bool, Timestamp)) -> Result<(), OpenError> {
         let mut events = [InputEvent::zeroed(); BATCH];
         let count = match self.device.read_events(&mut events) {
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => 0,
-            count => count?,
+            count => count.map_err(|error| self.failed(&error))?,
         };
         for event in events.iter().take(count) {
             let pressed = match event.kind() {
@@ -68,9 +74,7 @@ impl Key {
                     _ => continue,
                 },
                 // Events were lost.
-                EventKind::Syn(event) if event.syn() == Syn::DROPPED => {
-                    self.device.key_state()?.contains(self.config.key)
-                }
+                EventKind::Syn(event) if event.syn() == Syn::DROPPED => self.is_active()?,
                 _ => continue,
             };
             tell(pressed, timestamp(event.time()));
@@ -98,80 +102,17 @@ fn nodes(name: &str) -> Vec<String> {
     nodes
 }
 
-/// A key whose device may come and go.
-pub(crate) struct WatchedKey {
-    config: KeyConfig,
-    key: Option<Key>,
-    /// When it is looked for, while it is not there.
-    next_look: Option<Instant>,
-    told: bool,
-}
-
-impl WatchedKey {
-    pub(crate) fn new(config: &KeyConfig) -> Self {
-        Self { config: config.clone(), key: None, next_look: None, told: false }
-    }
-
-    /// Looks for its device, where that is due.
-    pub(crate) fn look(&mut self, now: Instant) {
-        if self.key.is_some() || self.next_look.is_some_and(|look| look > now) {
-            return;
-        }
-        match Key::open(&self.config) {
-            Ok(key) => {
-                info!("{} is there", self.config);
-                (self.key, self.next_look, self.told) = (Some(key), None, false);
-            }
-            Err(error) => {
-                if !std::mem::replace(&mut self.told, true) {
-                    warn!("{error}; looked for until it is there");
-                }
-                self.next_look = Some(now + LOOK);
-            }
-        }
-    }
-
-    /// None while it is there.
-    pub(crate) fn next_look(&self) -> Option<Instant> {
-        self.next_look
-    }
-
-    /// What tells that something can be read.
-    pub(crate) fn descriptor(&self) -> Option<RawFd> {
-        self.key.as_ref().map(|key| key.device.as_raw_fd())
-    }
-
-    /// Tells what became of it since the last time. With its device it is let go, as the kernel has it too.
-    pub(crate) fn read(&mut self, mut tell: impl FnMut((bool, Timestamp))) {
-        let Some(key) = &self.key else {
-            return;
-        };
-        if let Err(error) = key.read(|pressed, at| tell((pressed, at))) {
-            warn!(%error, "{} is gone", self.config);
-            (self.key, self.next_look, self.told) = (None, Some(Instant::now() + LOOK), true);
-            tell((false, now()));
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Inputs;
 
     #[test]
-    fn a_device_that_is_not_there_is_told_with_a_remedy_and_waited_for() {
+    fn a_device_that_is_not_there_is_told_with_a_remedy() {
         let config = KeyConfig { key: evdevil::event::Key::KEY_CAMERA, device: "no such keypad".into() };
         let error = Key::open(&config).err().unwrap().to_string();
         assert!(
             error.starts_with("key KEY_CAMERA of no such keypad may not be used: no such device"),
             "{error}"
         );
-        let mut inputs = Inputs::default();
-        inputs.add_key(&config);
-        let begin = Instant::now();
-        while begin.elapsed() < 2 * LOOK {
-            assert_eq!(inputs.next(Some(LOOK / 10)).unwrap(), None);
-        }
     }
 }

@@ -40,7 +40,7 @@ pub use encoder_config::{
     X264Config,
 };
 pub use error::OpenError;
-pub use inputs::{ButtonConfig, Edge, Inputs, KeyConfig};
+pub use inputs::{ButtonConfig, Change, ChangeKind, Inputs, KeyConfig};
 pub use lines::Lamp;
 pub use openh264::OpenH264;
 pub use panel::{

@@ -8,6 +8,7 @@ use gpiocdev::request::Builder;
 use gpiocdev::{FoundLine, Request};
 use media::Timestamp;
 
+use crate::inputs::Contact;
 use crate::{LineConfig, OpenError};
 
 /// A line that this process holds.
@@ -56,28 +57,30 @@ impl Line {
         Ok(Self { request, name })
     }
 
-    pub(crate) fn is_active(&self) -> Result<bool, OpenError> {
-        self.request.lone_value().map(|value| value == Value::Active).map_err(|error| self.failed(error))
-    }
-
     pub(crate) fn set(&self, active: bool) -> Result<(), OpenError> {
         self.request.set_lone_value(active.into()).map_err(|error| self.failed(error))
     }
 
-    /// What tells that an edge can be read.
-    pub(crate) fn descriptor(&self) -> RawFd {
+    fn failed(&self, error: gpiocdev::Error) -> OpenError {
+        OpenError::failed(&self.name, error, "check its wiring")
+    }
+}
+
+impl Contact for Line {
+    fn descriptor(&self) -> RawFd {
         self.request.as_raw_fd()
     }
 
-    /// The next edge of a watched line, and when the kernel saw it. Waits for it.
-    pub(crate) fn next_edge(&self) -> Result<(bool, Timestamp), OpenError> {
-        let event = self.request.read_edge_event().map_err(|error| self.failed(error))?;
-        let at = Timestamp::from_micros((event.timestamp_ns / 1000) as i64);
-        Ok((event.kind == EdgeKind::Rising, at))
+    fn is_active(&self) -> Result<bool, OpenError> {
+        self.request.lone_value().map(|value| value == Value::Active).map_err(|error| self.failed(error))
     }
 
-    fn failed(&self, error: gpiocdev::Error) -> OpenError {
-        OpenError::failed(&self.name, error, "check its wiring")
+    /// One edge; waits for it.
+    fn read(&mut self, tell: &mut dyn FnMut(bool, Timestamp)) -> Result<(), OpenError> {
+        let event = self.request.read_edge_event().map_err(|error| self.failed(error))?;
+        let at = Timestamp::from_micros((event.timestamp_ns / 1000) as i64);
+        tell(event.kind == EdgeKind::Rising, at);
+        Ok(())
     }
 }
 

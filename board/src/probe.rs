@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use media::{AudioBlock, Camera, EncodeError, EncoderSettings, H264Profile, Microphone, patiently};
 
+use crate::inputs::Contact;
 use crate::keys::Key;
 use crate::lines::Line;
 use crate::panel::{self, OledPanel, ScreenPanel, TftConfig};
@@ -106,7 +107,7 @@ fn probe_button(config: &ButtonConfig) -> Probed {
     let states = ["released", "pressed"];
     match config {
         ButtonConfig::Line(line) => probe_switch(line, states),
-        ButtonConfig::Key(key) => Ok(states[usize::from(Key::open(key)?.is_pressed()?)].into()),
+        ButtonConfig::Key(key) => Ok(states[usize::from(Key::open(key)?.is_active()?)].into()),
     }
 }
 

@@ -91,6 +91,9 @@ pub struct Options {
     /// Whether a session goes on by itself after an interruption (12.7).
     pub resume_after_interrupt: bool,
     pub preview_fit: PreviewFit,
+    /// How long the lamp may be lit (12.9).
+    #[serde(deserialize_with = "seconds::<1, 3600, _>")]
+    pub torch_max: Duration,
 }
 
 impl Default for Options {
@@ -110,6 +113,7 @@ impl Default for Options {
             unattended_restart: false,
             resume_after_interrupt: true,
             preview_fit: PreviewFit::default(),
+            torch_max: Duration::from_secs(300),
         }
     }
 }
@@ -141,6 +145,7 @@ mod tests {
             (json!({"retry-count": 11}), "give a number from 1 to 10"),
             (json!({"retry-interval": 2}), "give a number from 3 to 30"),
             (json!({"write-stall": 2}), "give a number from 3 to 60"),
+            (json!({"torch-max": 0}), "give a number from 1 to 3600"),
             (json!({"degraded-start": "never"}), "abort"),
             (json!({"colour": 1}), "unknown field `colour`"),
         ] {

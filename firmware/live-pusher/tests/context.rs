@@ -309,18 +309,18 @@ fn m4_the_lamp_belongs_to_its_running_camera() {
     let mut world = World::at(State::Pushing);
     assert_eq!(world.ask(Method::ToggleTorch), Err(-4), "the front camera has none");
     let lit = |world: &mut World| {
-        world.ask(Method::ToggleTorch).unwrap()["torch"] == true && world.has(0, &Output::Torch(true))
+        let reply = world.toggle_torch(true, Ok(())).unwrap();
+        reply["torch"] == true && world.machine.has_torch_lit()
     };
     world.set(json!({"device-position": "back"}));
-    let out: [fn(&mut World); 6] = [
-        |world| assert_eq!(world.ask(Method::ToggleTorch).unwrap()["torch"], false),
+    let out: [fn(&mut World); 5] = [
         |world| drop(world.ask(Method::Pause)),
         |world| drop(world.ask(Method::SwitchCamera)),
         |world| {
             world.lose(Device::Camera);
         },
         |world| {
-            world.pass(301 * SECOND);
+            world.give(Input::Condition { reason: Reason::Privacy, holds: true });
         },
         |world| drop(world.ask(Method::Stop)),
     ];
@@ -328,13 +328,40 @@ fn m4_the_lamp_belongs_to_its_running_camera() {
         assert!(lit(&mut world));
         world.outputs.clear();
         act(&mut world);
-        assert!(world.has(0, &Output::Torch(false)));
+        assert!(world.has(0, &Output::TorchOut) && !world.machine.has_torch_lit());
+        world.give(Input::Condition { reason: Reason::Privacy, holds: false });
         world.ask(Method::Resume).ok();
         world.set(json!({"device-position": "front"}));
         world.set(json!({"device-position": "back"}));
         world.pass(3 * SECOND);
     }
     assert_eq!(world.ask(Method::ToggleTorch), Err(-3), "no camera runs");
+}
+
+#[test]
+fn m4_the_lamp_counts_as_lit_only_while_it_is() {
+    let mut world = World::at(State::Pushing);
+    world.set(json!({"device-position": "back"}));
+    assert_eq!(world.toggle_torch(true, Err(Failure::Device)), Err(-7));
+    assert!(!world.machine.has_torch_lit(), "it could not be lit");
+    world.toggle_torch(true, Ok(())).unwrap();
+    world.give(Input::TorchOut);
+    assert!(!world.machine.has_torch_lit(), "its time is over");
+    world.toggle_torch(true, Ok(())).unwrap();
+    assert_eq!(world.toggle_torch(false, Ok(())).unwrap()["torch"], false);
+    assert!(!world.machine.has_torch_lit());
+
+    let id = world.call(Method::ToggleTorch);
+    assert!(!world.machine.has_torch_lit(), "nobody has lit it yet");
+    assert_eq!(world.ask(Method::ToggleTorch), Err(-5));
+    let begin = world.pass(SECOND);
+    assert_eq!(world.replies(id), [Err(Failure::Timeout)]);
+    assert!(world.has(begin, &Output::TorchOut), "it may be lit late");
+    let id = world.call(Method::ToggleTorch);
+    world.call(Method::Pause);
+    assert_eq!(world.replies(id), [Err(Failure::InvalidState("no preview"))]);
+    world.give(Input::Performed { id, result: Ok(Map::new()) });
+    assert!(!world.machine.has_torch_lit(), "it was put out before");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use live_pusher::{
-    CallId, Code, ConnectionId, DegradedStart, Device, DeviceEvent, Input, Machine, Media, Method,
+    Action, CallId, Code, ConnectionId, DegradedStart, Device, DeviceEvent, Input, Machine, Media, Method,
     NetworkEvent, Options, Output, Reason, State, Store, Time, Transition, WindowEvent,
 };
 use proptest::prelude::*;
@@ -124,6 +124,7 @@ impl Fuzz {
                 Input::Performed { id, result: Ok(Map::new()) }
             }
             23 => Input::Window(window_event(choice)),
+            24 => Input::TorchOut,
             _ => Input::Timer,
         })
     }
@@ -212,6 +213,7 @@ fn network_event(choice: u8) -> NetworkEvent {
 impl Witness {
     fn hear(&mut self, input: &Input) {
         match input {
+            Input::TorchOut => self.torch = false,
             // These end what they tell of.
             Input::Network { connection, event: NetworkEvent::Failed { .. } }
                 if self.connected == Some(*connection) =>
@@ -255,7 +257,8 @@ impl Witness {
                 assert_eq!(self.connected.take(), Some(connection), "it was not connected");
             }
             Output::Media(media) => self.media = media,
-            Output::Torch(lit) => self.torch = lit,
+            Output::Perform { action: Action::Torch(limit), .. } => self.torch = limit.is_some(),
+            Output::TorchOut => self.torch = false,
             Output::Status(status) => self.told(status.code),
             _ => {}
         }
@@ -274,7 +277,7 @@ impl Witness {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let step = (0_u8..25, any::<u8>(), prop_oneof![4 => 0_u16..300, 1 => 0_u16..20_000])
+    let step = (0_u8..26, any::<u8>(), prop_oneof![4 => 0_u16..300, 1 => 0_u16..20_000])
         .prop_map(|(kind, choice, wait)| Step { kind, choice, wait });
     prop::collection::vec(step, 400)
 }

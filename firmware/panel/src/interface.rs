@@ -168,6 +168,11 @@ impl Interface {
         !self.places.is_empty()
     }
 
+    /// Nobody sees it any longer.
+    pub fn go_home(&mut self) {
+        self.places.clear();
+    }
+
     /// Closes the small window until home is left again.
     pub fn close_window(&mut self) {
         self.window_closed = true;
@@ -192,6 +197,17 @@ impl Interface {
             (Key::Ok, _) => return self.choose(place, view),
         }
         None
+    }
+
+    /// A key that was pressed for long is held still: the mark or the number moves on, all else was done.
+    pub fn repeat(&mut self, key: Key, view: &View<'_>) -> Option<Action> {
+        let is_number = self.places.last().is_some_and(|place| matches!(place.page, Page::Number { .. }));
+        let moves_window = self.window(view).is_some() && !is_number;
+        if moves_window || matches!(key, Key::Ok | Key::Back) {
+            self.last_key = view.now;
+            return None;
+        }
+        self.press(key, true, view)
     }
 
     fn press_at_home(&mut self, key: Key, long: bool, view: &View<'_>) -> Option<Action> {

@@ -11,6 +11,8 @@ pub enum Phase {
     Starting,
     #[default]
     Running,
+    /// What is set is not on the flash yet.
+    Stopping,
     Stopped,
 }
 

@@ -51,6 +51,7 @@ fn a_long_press_at_home_starts_and_stops() {
     let mut interface = Interface::new(Language::English);
     assert_eq!(interface.press(Key::Ok, true, &world.view(State::Idle)), Some(Action::Call("start")));
     assert_eq!(interface.press(Key::Ok, true, &world.view(State::Pushing)), Some(Action::Call("stop")));
+    assert_eq!(interface.repeat(Key::Ok, &world.view(State::Idle)), None, "it is held still");
 }
 
 #[test]
@@ -196,7 +197,10 @@ fn m7_the_small_window_moves_and_stays_closed_until_home_is_left_again() {
     walk(&mut person.interface, &view, &[2]);
     let corner = person.sees(&view);
     person.interface.press(Key::Up, true, &view);
-    assert!(person.sees(&view) != corner, "it moves");
+    let moved = person.sees(&view);
+    assert!(moved != corner, "it moves");
+    person.interface.repeat(Key::Up, &view);
+    assert!(person.sees(&view) == moved, "it moves on while the key is held");
     person.interface.press(Key::Back, true, &view);
     assert_eq!(
         (person.interface.window(&view), person.interface.is_window_closed()),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use live_pusher::{Device, DeviceEvent, Input};
 use tokio::sync::mpsc;
 
-use crate::hand::Action;
+use crate::hand::{Action, Press};
 use crate::waiting_image::LoadError;
 
 pub(crate) enum News {
@@ -20,7 +20,7 @@ pub(crate) enum News {
     Narrow,
     Button {
         action: Action,
-        is_held: bool,
+        press: Press,
     },
     Screen(::panel::Action),
     /// What became of the load of that number.

@@ -84,7 +84,8 @@ pub(crate) struct Settings {
     newest: Arc<Mutex<Newest>>,
     /// Tells that there is something new.
     changed: Option<SyncSender<()>>,
-    thread: Option<JoinHandle<()>>,
+    /// Tells whether all was written.
+    thread: Option<JoinHandle<bool>>,
 }
 
 impl Settings {
@@ -209,6 +210,16 @@ impl Settings {
         self.tell(|newest| newest.waiting.push(saved));
     }
 
+    /// Waits until all is written; tells whether it is.
+    pub(crate) fn end(mut self) -> bool {
+        self.finish()
+    }
+
+    fn finish(&mut self) -> bool {
+        self.changed = None;
+        self.thread.take().is_some_and(|thread| thread.join().unwrap_or(false))
+    }
+
     fn tell(&self, change: impl FnOnce(&mut Newest)) {
         change(&mut self.newest.lock().unwrap_or_else(PoisonError::into_inner));
         // Where it was told before and has not looked yet, it will.
@@ -217,14 +228,13 @@ impl Settings {
 }
 
 impl Drop for Settings {
-    /// Waits until all is written.
     fn drop(&mut self) {
-        self.changed = None;
-        let _ = self.thread.take().map(JoinHandle::join);
+        self.finish();
     }
 }
 
-fn keep(mut store: Store, newest: &Mutex<Newest>, changes: &Receiver<()>) {
+/// Whether all was written, in the end.
+fn keep(mut store: Store, newest: &Mutex<Newest>, changes: &Receiver<()>) -> bool {
     loop {
         let change = match store.deadline() {
             Some(deadline) => changes.recv_timeout(deadline.saturating_duration_since(Instant::now())),
@@ -246,10 +256,7 @@ fn keep(mut store: Store, newest: &Mutex<Newest>, changes: &Receiver<()>) {
             Ok(()) => Ok(()),
             Err(RecvTimeoutError::Timeout) => store.commit_due(Instant::now()).map(|_| ()),
             Err(RecvTimeoutError::Disconnected) => {
-                if let Err(error) = store.flush() {
-                    warn!(%error, "settings are lost");
-                }
-                return;
+                return store.flush().inspect_err(|error| warn!(%error, "settings are lost")).is_ok();
             }
         };
         if let Err(error) = written {

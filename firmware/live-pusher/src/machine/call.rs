@@ -121,6 +121,7 @@ impl Machine {
             Method::Snapshot(quality) => return self.snapshot(id, quality),
             Method::SnapshotView(quality) => return self.snapshot_view(id, quality),
             Method::SendMessage(text) => return self.send_message(id, text),
+            Method::ToggleTorch => return self.toggle_torch(id),
             Method::PlayMusic { url, start, end } => return self.play_music(id, url, start, end),
             Method::StopPreview => {
                 self.preview = false;
@@ -130,7 +131,6 @@ impl Machine {
             Method::Resume => self.resume(),
             Method::ExitPictureInPicture => self.exit_window(),
             Method::Unsupported => Err(Failure::NotSupported),
-            Method::ToggleTorch => self.toggle_torch(),
             Method::StopMusic => Ok(self.stop_music()),
             Method::PauseMusic => self.hold_music(true),
             Method::ResumeMusic => self.hold_music(false),
@@ -276,9 +276,10 @@ impl Machine {
         self.session.as_ref().is_some_and(|session| session.has_pictures)
     }
 
-    fn perform(&mut self, id: CallId, action: Action) {
+    pub(super) fn perform(&mut self, id: CallId, action: Action) {
         let is_snapshot = matches!(action, Action::Snapshot(_) | Action::SnapshotView(_));
-        self.tasks.push(Task { id, until: self.now + TASK, is_snapshot });
+        let limit = if matches!(action, Action::Torch(_)) { OTHERS } else { TASK };
+        self.tasks.push(Task { id, until: self.now + limit, is_snapshot });
         self.outputs.push(Output::Perform { id, action });
     }
 
@@ -294,6 +295,7 @@ impl Machine {
     pub(super) fn performed(&mut self, id: CallId, result: Result<Reply, Failure>) {
         if let Some(index) = self.tasks.iter().position(|task| task.id == id) {
             self.tasks.remove(index);
+            self.torch_performed(id, result.is_ok());
             self.reply(id, result);
         }
     }

@@ -1,18 +1,24 @@
 //! What is done with the running camera: switch, lamp, zoom (sections 6.4, 6.7, 12.9).
 
-use std::time::Duration;
-
 use serde_json::json;
 
 use super::call::Pending;
 use super::device::Port;
-use super::{CallId, Device, Failure, Machine, Output, Reply, Time};
+use super::{Action, CallId, Device, Failure, Machine, Output, Reply};
 use crate::DevicePosition;
 
 /// Digital zoom at the most (6.7).
 pub const MAX_ZOOM: f64 = 5.0;
-/// How long the lamp may be lit (12.9).
-const TORCH_LIMIT: Duration = Duration::from_secs(300);
+
+/// The lamp, which something else than a call may put out (12.9).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Torch {
+    #[default]
+    Out,
+    /// For that call.
+    Lighting(CallId),
+    Lit,
+}
 
 impl Machine {
     pub(super) fn switch_camera(&mut self, id: CallId) {
@@ -60,17 +66,42 @@ impl Machine {
         }
     }
 
-    pub(super) fn toggle_torch(&mut self) -> Result<Reply, Failure> {
+    pub(super) fn toggle_torch(&mut self, id: CallId) {
         if self.hardware.torch != Some(self.position) {
-            return Err(Failure::NotSupported);
+            return self.reply(id, Err(Failure::NotSupported));
         }
         if !self.camera.is_running() {
-            return Err(Failure::InvalidState("no preview"));
+            return self.reply(id, Err(Failure::InvalidState("no preview")));
         }
-        let lit = self.torch.is_none();
-        self.torch = lit.then_some(self.now);
-        self.outputs.push(Output::Torch(lit));
-        Ok(Reply::from_iter([("torch".to_owned(), json!(lit))]))
+        match self.torch {
+            Torch::Out => {
+                self.torch = Torch::Lighting(id);
+                self.perform(id, Action::Torch(Some(self.options.torch_max)));
+            }
+            Torch::Lighting(_) => self.reply(id, Err(Failure::Busy)),
+            Torch::Lit => {
+                self.torch = Torch::Out;
+                self.perform(id, Action::Torch(None));
+            }
+        }
+    }
+
+    /// What became of a call, if it was to light the lamp.
+    pub(super) fn torch_performed(&mut self, id: CallId, is_lit: bool) {
+        if self.torch == Torch::Lighting(id) {
+            self.torch = Torch::Lit;
+            if !is_lit {
+                // It may be lit late.
+                self.put_torch_out();
+            }
+        }
+    }
+
+    /// Whoever drives the lamp has put it out.
+    pub(super) fn torch_went_out(&mut self) {
+        if self.torch == Torch::Lit {
+            self.torch = Torch::Out;
+        }
     }
 
     /// It is out whenever its camera does not run.
@@ -81,18 +112,12 @@ impl Machine {
     }
 
     fn put_torch_out(&mut self) {
-        if self.torch.take().is_some() {
-            self.outputs.push(Output::Torch(false));
+        let before = std::mem::take(&mut self.torch);
+        if before != Torch::Out {
+            self.outputs.push(Output::TorchOut);
         }
-    }
-
-    pub(super) fn torch_limit(&self) -> Option<Time> {
-        self.torch.map(|since| since + TORCH_LIMIT)
-    }
-
-    pub(super) fn torch_timer(&mut self) {
-        if self.torch_limit().is_some_and(|limit| limit <= self.now) {
-            self.put_torch_out();
+        if let Torch::Lighting(id) = before {
+            self.performed(id, Err(Failure::InvalidState("no preview")));
         }
     }
 

@@ -180,6 +180,8 @@ pub enum Input {
     },
     Music(MusicEvent),
     Window(WindowEvent),
+    /// The lamp was lit for as long as it may be, or privacy put it out.
+    TorchOut,
     /// The time of [`super::Machine::deadline`] has come.
     Timer,
 }
@@ -209,6 +211,8 @@ pub enum Action {
     SnapshotView(Quality),
     /// A message in the video stream (10.8).
     Message(String),
+    /// The lamp is to be lit, for so long at the most, or put out (12.9).
+    Torch(Option<Duration>),
 }
 
 /// What is done with the background music.
@@ -250,7 +254,8 @@ pub enum Output {
     },
     /// What a session carries; none without one.
     Media(Option<Media>),
-    Torch(bool),
+    /// Also one that is about to be lit.
+    TorchOut,
     /// Ratio.
     Zoom(f64),
     /// Linear gain, 0 to 1.

@@ -19,6 +19,7 @@ use serde_json::{Map, Value};
 use crate::{Code, DevicePosition, Failure, Options, Profile, Property, Store, Transition};
 use call::{Pending, Task, Waiting};
 pub use camera::MAX_ZOOM;
+use camera::Torch;
 use device::Port;
 pub use io::*;
 pub use method::{Method, Quality as SnapshotQuality};
@@ -53,8 +54,7 @@ pub struct Machine {
     /// The camera in use, and the one to begin with in place of the property's.
     position: DevicePosition,
     remembered: Option<DevicePosition>,
-    /// Since when the lamp is lit.
-    torch: Option<Time>,
+    torch: Torch,
     zoom: f64,
     /// Why the preview is in the small window.
     window: Option<Transition>,
@@ -96,7 +96,7 @@ impl Machine {
             microphone: Port::default(),
             position: DevicePosition::default(),
             remembered: None,
-            torch: None,
+            torch: Torch::default(),
             zoom: 1.0,
             window: None,
             music: Music::default(),
@@ -157,7 +157,7 @@ impl Machine {
 
     /// Whether the lamp of a camera is lit (12.9).
     pub fn has_torch_lit(&self) -> bool {
-        self.torch.is_some()
+        self.torch == Torch::Lit
     }
 
     /// What ended the last session, until the next start.
@@ -183,6 +183,7 @@ impl Machine {
             Input::EncoderFailed(code) => self.encoder_failed(code),
             Input::Music(event) => self.music_event(event),
             Input::Window(event) => self.window(event),
+            Input::TorchOut => self.torch_went_out(),
             Input::Timer => {}
         }
         self.timers();
@@ -203,7 +204,6 @@ impl Machine {
             self.restart,
             self.camera.deadline(),
             self.microphone.deadline(),
-            self.torch_limit(),
         ];
         deadlines.into_iter().flatten().min()
     }
@@ -336,6 +336,5 @@ impl Machine {
         self.music_timer();
         self.device_timers();
         self.session_timers();
-        self.torch_timer();
     }
 }

@@ -11,8 +11,8 @@
 use std::time::Duration;
 
 use live_pusher::{
-    CallId, Code, ConnectionId, Device, DeviceEvent, DevicePosition, Failure, Hardware, Input, Machine,
-    Media, Method, NetworkEvent, Options, Output, Reply, State, Store, Time,
+    Action, CallId, Code, ConnectionId, Device, DeviceEvent, DevicePosition, Failure, Hardware, Input,
+    Machine, Media, Method, NetworkEvent, Options, Output, Reply, State, Store, Time,
 };
 use serde_json::{Map, Value};
 
@@ -177,6 +177,17 @@ impl World {
         let mut replies = self.replies(id);
         assert_eq!(replies.len(), 1);
         replies.remove(0).map_err(Failure::number)
+    }
+
+    /// The lamp is to be lit, or put out; whoever drives it tells what became of that.
+    pub fn toggle_torch(&mut self, lit: bool, outcome: Result<(), Failure>) -> Result<Reply, i32> {
+        let begin = self.outputs.len();
+        let id = self.call(Method::ToggleTorch);
+        let limit = lit.then_some(Duration::from_secs(300));
+        assert!(self.has(begin, &Output::Perform { id, action: Action::Torch(limit) }));
+        let result = outcome.map(|()| Reply::from_iter([("torch".to_owned(), lit.into())]));
+        self.give(Input::Performed { id, result });
+        self.replies(id).remove(0).map_err(Failure::number)
     }
 
     pub fn media(&self) -> Option<Media> {

@@ -39,7 +39,7 @@ pub(crate) fn draw(interface: &Interface, view: &View<'_>, canvas: &mut Canvas) 
     canvas.begin(style.colours.background);
     let mut scene = Scene { canvas, style, words: interface.language.words(), view, interface };
     match view.phase {
-        Phase::Starting | Phase::Stopped => scene.title_screen(),
+        Phase::Starting | Phase::Stopping | Phase::Stopped => scene.title_screen(),
         Phase::Running => scene.running(),
     }
 }

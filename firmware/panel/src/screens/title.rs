@@ -9,6 +9,7 @@ impl Scene<'_, '_> {
     pub(super) fn title_screen(&mut self) {
         let (icon, words, hint) = match self.view.phase {
             Phase::Stopped => (Icon::Power, self.words.stopped, self.words.stopped_hint),
+            Phase::Stopping => (Icon::Hourglass, self.words.stopping, self.words.stopping_hint),
             Phase::Starting | Phase::Running => {
                 (Icon::Hourglass, self.words.starting, self.words.starting_hint)
             }

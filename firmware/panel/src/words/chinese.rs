@@ -6,6 +6,8 @@ pub(super) const WORDS: Words = Words {
     name: "中文",
     starting: "正在启动",
     starting_hint: "请稍候",
+    stopping: "正在停止",
+    stopping_hint: "请稍候再断电",
     stopped: "已停止",
     stopped_hint: "可以断电",
     unprovisioned: "尚未设置",

@@ -6,6 +6,8 @@ pub(super) const WORDS: Words = Words {
     name: "English",
     starting: "Starting",
     starting_hint: "One moment",
+    stopping: "Stopping",
+    stopping_hint: "Leave the power on",
     stopped: "Stopped",
     stopped_hint: "Power may be cut",
     unprovisioned: "Not set up",

@@ -50,6 +50,8 @@ pub struct Words {
     pub name: &'static str,
     pub starting: &'static str,
     pub starting_hint: &'static str,
+    pub stopping: &'static str,
+    pub stopping_hint: &'static str,
     pub stopped: &'static str,
     pub stopped_hint: &'static str,
     pub unprovisioned: &'static str,
@@ -166,7 +168,7 @@ mod tests {
         for words in Language::ALL.map(Language::words) {
             let sentences = Code::ALL.map(|code| (words.code)(code).sentence);
             let states = State::ALL.map(words.state);
-            let others = [words.starting, words.stopped, words.unprovisioned, words.set_up];
+            let others = [words.starting, words.stopping, words.stopped, words.unprovisioned, words.set_up];
             for letter in sentences.iter().chain(&states).chain(&others).flat_map(|text| text.chars()) {
                 assert!(font::SANS_64.has(letter), "{letter}: run scripts/fonts");
             }

@@ -232,6 +232,7 @@ fn answer(interface: &mut Interface, view: &View<'_>, canvas: &mut Canvas, resul
 /// Each with its name.
 pub(crate) const SCENES: &[(&str, Show)] = &[
     ("starting", |w, i, c| home(w, i, c, |view| view.phase = Phase::Starting, State::Unbound)),
+    ("stopping", |w, i, c| home(w, i, c, |view| view.phase = Phase::Stopping, State::Idle)),
     ("stopped", |w, i, c| home(w, i, c, |view| view.phase = Phase::Stopped, State::Idle)),
     ("not-set-up", |w, i, c| {
         w.set(json!({"url": null}));

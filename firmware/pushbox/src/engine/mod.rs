@@ -1,8 +1,11 @@
 //! The engine: carries out what the machine decides, and gives it the world's news.
 
 mod devices;
+mod end;
 mod pipelines;
 mod tells;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -11,7 +14,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use ::uplink::AddressError;
 use anyhow::{Context, Result, anyhow};
-use board::{Board, CameraConfig, Position, Torch};
+use board::{Board, CameraConfig, Position};
 use live_pusher::{
     CallId, Code, Device, DeviceEvent, DevicePosition, Failure, Hardware, Input, Machine, Media, Method,
     Mode, Options, Output, Profile, Reason, Refusal, Reply, Voice,
@@ -19,15 +22,14 @@ use live_pusher::{
 use serde_json::{Map, Value};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant as Moment, MissedTickBehavior, interval, sleep_until, timeout};
-use tracing::warn;
+use tokio::time::{Instant as Moment, MissedTickBehavior, interval, sleep_until};
 
 use crate::audio::AudioStage;
 use crate::clock;
 use crate::config::Config;
 use crate::device::Run;
 use crate::events::{Listener, Listeners};
-use crate::hand::{self, Display, Lamps};
+use crate::hand::{self, Display, Lamps, Torch};
 use crate::meter::Meter;
 use crate::news::{News, Reporter, channel};
 use crate::privacy::Privacy;
@@ -42,8 +44,6 @@ use crate::waiting_image::Loader;
 type Job = Box<dyn FnOnce(&mut Engine) + Send>;
 /// Jobs that may wait.
 const JOBS: usize = 64;
-/// How long the end waits for settings to be written.
-const LAST_WRITE: Duration = Duration::from_secs(3);
 /// From one volume event to the next (5.4).
 const VOLUMES: Duration = Duration::from_millis(300);
 
@@ -73,6 +73,8 @@ pub(crate) struct Engine {
     told: BTreeMap<i32, u64>,
     /// Times that encoding began.
     sessions: u32,
+    /// Pictures, before the session.
+    dropped_before: u64,
     media: Option<Media>,
     /// When network status is due: from the first 1002 of a session to its end or suspension.
     measures: Option<Moment>,
@@ -145,15 +147,15 @@ impl Engine {
         let audio = AudioStage::new(Arc::clone(&description), reporter.clone(), privacy.clone());
         let rate = Arc::new(RateControl::new(&properties, Arc::clone(&video), reporter.clone()));
         let meter = Meter::new(Arc::clone(&queue), Arc::clone(&video), Arc::clone(&audio), Arc::clone(&rate));
-        hand::start(&board, &bindings, privacy.clone(), reporter.clone())?;
+        hand::start(&board, &bindings, display.clone(), privacy.clone(), reporter.clone())?;
         let lamps = Lamps::start(&board.lamps)?;
-        let torch = board.torch.as_ref().and_then(|config| {
-            let torch = Torch::open(&config.source).inspect_err(|error| warn!(%error, "torch")).ok()?;
-            Some((torch, position(config.camera)))
-        });
+        let torch = board
+            .torch
+            .as_ref()
+            .and_then(|config| Torch::start(&config.source, privacy.clone(), reporter.clone()));
         let hardware = Hardware {
             cameras: board.cameras.iter().map(|camera| position(camera.position)).collect(),
-            torch: torch.as_ref().map(|(_, camera)| *camera),
+            torch: torch.as_ref().and(board.torch_camera()).map(position),
             preview: board::has_colours(&board) && !passes,
             ..Hardware::default()
         };
@@ -179,7 +181,7 @@ impl Engine {
             rate,
             camera: None,
             microphone: None,
-            torch: torch.map(|(torch, _)| torch),
+            torch,
             privacy,
             lamps,
             display,
@@ -188,6 +190,7 @@ impl Engine {
             connecting,
             told: BTreeMap::new(),
             sessions: 0,
+            dropped_before: 0,
             media: None,
             measures: None,
             meter,
@@ -248,17 +251,7 @@ impl Engine {
         .await;
         // Threads that still have something to say must not wait for an ear.
         drop(news);
-        let _ = self.handle(Input::Detach);
-        if let Some(display) = self.display.take() {
-            let _ = tokio::task::spawn_blocking(move || display.end()).await;
-        }
-        let settings = self.settings.take();
-        let written = tokio::task::spawn_blocking(move || drop(settings));
-        if let Some(connection) = self.connection.take() {
-            connection.end().await;
-        }
-        // Flash that hangs must not keep the program.
-        let _ = timeout(LAST_WRITE, written).await;
+        self.end().await;
         result
     }
 
@@ -284,8 +277,8 @@ impl Engine {
                 self.act_on_screen(action);
                 Ok(())
             }
-            News::Button { action, is_held } => {
-                self.act_on(action, is_held);
+            News::Button { action, press } => {
+                self.act_on(action, press);
                 Ok(())
             }
             News::WaitingImage { number, result } => self.hear_waiting_image(number, result),
@@ -387,11 +380,7 @@ impl Engine {
                 self.keep();
             }
             Output::Updated { changed, refused } => self.updated(&changed, refused),
-            Output::Torch(lit) => {
-                if let Some(Err(error)) = self.torch.as_mut().map(|torch| torch.light(lit)) {
-                    warn!(%error, "torch");
-                }
-            }
+            Output::TorchOut => self.torch.iter().for_each(Torch::put_out),
             Output::Window(is_open) => self.tell_window(is_open),
             Output::CloseWindow => {
                 if let Some(display) = &self.display {

@@ -31,6 +31,7 @@ impl Engine {
         let properties = self.machine.store().properties();
         if begins {
             self.sessions += 1;
+            self.dropped_before = self.dropped_ever();
             self.description.clear();
             self.rate.begin(properties);
             self.audio.encode(Some((self.sessions, properties.audio_quality)));
@@ -136,6 +137,7 @@ impl Engine {
                 let result = result.map(|()| Reply::new()).map_err(|_| Failure::Busy);
                 let _ = self.handle(Input::Performed { id, result });
             }
+            Action::Torch(limit) => self.torch.iter().for_each(|torch| torch.perform(limit, id)),
             Action::Snapshot(quality) => {
                 let picture = self.snapshot(id, quality);
                 *self.video.control.still.lock().unwrap_or_else(PoisonError::into_inner) = Some(picture);

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
+use ::panel::History;
 use live_pusher::{Code, Device, Input, State, Status};
 use serde_json::{Map, Value, json};
 use tokio::time::Instant as Moment;
@@ -40,7 +41,9 @@ impl Engine {
         let (info, is_narrow) = self.meter.measure(self.machine.state() == State::Reconnecting);
         if let Some(display) = &self.display {
             let number = |name: &str| info[name].as_u64().unwrap_or(0) as u32;
+            let (target, dropped) = (self.target(), self.dropped());
             display.update(|scene| {
+                (scene.target, scene.dropped) = (target, dropped);
                 scene.bitrate = number("videoBitrate");
                 scene.quality = number("netQualityLevel") as u8;
                 scene.history.push(scene.bitrate);
@@ -80,16 +83,39 @@ impl Engine {
         let Some(display) = &self.display else {
             return;
         };
-        let is_on_air = matches!(state, State::Pushing | State::Paused | State::Reconnecting);
-        let target = self.video.control.bitrate.load(Relaxed) / 1000;
-        let dropped = self.queue.dropped().video + self.video.frames.dropped();
+        let (target, dropped) = (self.target(), self.dropped());
         display.update(|scene| {
             (scene.state, scene.reasons) = (state, machine.reasons());
             (scene.position, scene.camera_runs) = (machine.position(), machine.runs(Device::Camera));
             scene.shows_preview = machine.shows_preview();
             scene.torch = machine.has_torch_lit();
-            scene.on_air_since = is_on_air.then(|| scene.on_air_since.unwrap_or_else(Instant::now));
-            (scene.target, scene.dropped) = (if state.has_session() { target } else { 0 }, dropped);
+            scene.on_air_since = match state {
+                State::Pushing | State::Paused => scene.on_air_since.or_else(|| Some(Instant::now())),
+                // It goes on for viewers who wait, if there were any.
+                State::Reconnecting => scene.on_air_since,
+                _ => None,
+            };
+            (scene.target, scene.dropped) = (target, dropped);
+            if self.media.is_none() {
+                (scene.bitrate, scene.quality, scene.history) = (0, 0, History::default());
+            }
+            if !machine.runs(Device::Microphone) {
+                scene.volume = None;
+            }
         });
+    }
+
+    /// Of the picture, in kb/s.
+    fn target(&self) -> u32 {
+        self.media.map_or(0, |_| self.video.control.bitrate.load(Relaxed) / 1000)
+    }
+
+    /// Pictures, since the session began.
+    fn dropped(&self) -> u64 {
+        self.dropped_ever().saturating_sub(self.dropped_before)
+    }
+
+    pub(super) fn dropped_ever(&self) -> u64 {
+        self.queue.dropped().video + self.video.frames.dropped()
     }
 }

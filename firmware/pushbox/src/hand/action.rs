@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tracing::{info, warn};
 
+use super::Press;
 use crate::engine::Engine;
 
 /// By the name that a property file gives it.
@@ -31,7 +32,10 @@ pub(crate) enum Action {
     ZoomOut,
     /// Opens the display's menu, chooses in it, acknowledges a message.
     Menu,
+    /// One step towards home.
     Back,
+    /// Closes the small window, or all of the menu.
+    Home,
     Up,
     Down,
 }
@@ -40,9 +44,9 @@ pub(crate) enum Action {
 const ZOOM_STEP: f64 = 0.5;
 
 impl Engine {
-    pub(crate) fn act_on(&mut self, action: Action, is_held: bool) {
-        if let Some((display, key)) = self.display().zip(self.key(action)) {
-            return display.press(key, is_held);
+    pub(crate) fn act_on(&mut self, action: Action, press: Press) {
+        if let Some((display, (key, press))) = self.display().zip(key(action, press)) {
+            return display.press(key, press);
         }
         let state = self.machine().state();
         let zoom = f64::from(self.video.control.zoom.load(Relaxed)) / 10.0;
@@ -60,7 +64,7 @@ impl Engine {
             Action::Snapshot => Method::Snapshot(SnapshotQuality::Raw),
             Action::ZoomIn => Method::SetZoom(zoom + ZOOM_STEP),
             Action::ZoomOut => Method::SetZoom(zoom - ZOOM_STEP),
-            Action::Menu | Action::Back | Action::Up | Action::Down => return,
+            Action::Menu | Action::Back | Action::Home | Action::Up | Action::Down => return,
             Action::Mute => {
                 let muted = !self.machine().store().properties().muted;
                 info!(muted, "button");
@@ -114,19 +118,16 @@ impl Engine {
             display.answer(result);
         }
     }
+}
 
-    /// The display's key that a button is: always, or while there is a menu on a box without keys of their own.
-    fn key(&self, action: Action) -> Option<Key> {
-        let in_menu = self.display().is_some_and(|display| display.is_in_menu());
-        match action {
-            Action::Menu => Some(Key::Ok),
-            Action::Back => Some(Key::Back),
-            Action::Up => Some(Key::Up),
-            Action::Down => Some(Key::Down),
-            Action::SwitchCamera if in_menu => Some(Key::Up),
-            Action::ToggleTorch if in_menu => Some(Key::Down),
-            Action::Mute if in_menu => Some(Key::Back),
-            _ => None,
-        }
+/// The display's key that stands for it, and how that is pressed.
+pub(super) fn key(action: Action, press: Press) -> Option<(Key, Press)> {
+    match action {
+        Action::Menu => Some((Key::Ok, press)),
+        Action::Back => Some((Key::Back, Press::Short)),
+        Action::Home => Some((Key::Back, Press::Held)),
+        Action::Up => Some((Key::Up, press)),
+        Action::Down => Some((Key::Down, press)),
+        _ => None,
     }
 }

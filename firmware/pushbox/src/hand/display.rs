@@ -22,6 +22,7 @@ use shown::{Shot, Shown};
 use viewfinder::Source;
 pub(crate) use viewfinder::{PreviewTap, Seen};
 
+use super::Press;
 use crate::news::{News, Reporter};
 use crate::privacy::Privacy;
 
@@ -82,15 +83,16 @@ impl Scene {
 }
 
 enum Said {
-    /// Whether it is held, too.
-    Key(Key, bool),
+    Key(Key, Press),
     Status(Code),
     Answer(Result<Answer, i32>),
     /// Of the display of that number, or the first that works.
     Shot(Option<usize>, SyncSender<Shot>),
     Snapshot(SyncSender<Frame>),
     CloseWindow,
-    End(SyncSender<()>),
+    Phase(Phase),
+    /// Whether the power may be cut.
+    End(bool, SyncSender<()>),
 }
 
 /// The displays, from outside.
@@ -166,8 +168,8 @@ impl Display {
         self.scene.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn press(&self, key: Key, is_held: bool) {
-        self.said.push(Said::Key(key, is_held));
+    pub(crate) fn press(&self, key: Key, press: Press) {
+        self.said.push(Said::Key(key, press));
     }
 
     pub(crate) fn tell(&self, code: Code) {
@@ -205,10 +207,15 @@ impl Display {
         self.said.push(Said::CloseWindow);
     }
 
-    /// The last picture says that the box has stopped.
-    pub(crate) fn end(&self) {
+    /// The box stops, and its power must not be cut yet.
+    pub(crate) fn begin_end(&self) {
+        self.said.push(Said::Phase(Phase::Stopping));
+    }
+
+    /// The last picture says that the box has stopped, where all that is set `is_kept`.
+    pub(crate) fn end(&self, is_kept: bool) {
         let (sender, ended) = sync_channel(1);
-        self.said.push(Said::End(sender));
+        self.said.push(Said::End(is_kept, sender));
         // A display that hangs must not keep the program.
         let _ = ended.recv_timeout(FAREWELL);
     }
@@ -237,11 +244,13 @@ struct Worker {
 }
 
 impl Worker {
-    fn run(mut self) {
+    fn run(mut self) -> ! {
         // Of this thread alone (nice(2)).
         if let Err(error) = rustix::process::nice(NICENESS) {
             debug!(%error, "the display does not give way to the stream");
         }
+        let scene = self.display.scene().clone();
+        self.draw(&scene);
         loop {
             self.look();
             let said = self.display.said.pop(if self.is_live { GLANCE } else { REFRESH });
@@ -251,9 +260,18 @@ impl Worker {
             }
             match said {
                 None => {}
-                Some(Said::Key(key, is_held)) => {
+                // What nobody sees must not lie before what buttons do.
+                Some(Said::Key(..)) if !self.shown.iter().any(Shown::is_open) => {}
+                Some(Said::Key(key, press)) => {
                     let view = view(&scene, &self.about, self.born, self.phase, self.temperature, self.fit);
-                    if let Some(action) = self.interface.press(key, is_held, &view) {
+                    let action = match press {
+                        Press::Short => self.interface.press(key, false, &view),
+                        Press::Held => self.interface.press(key, true, &view),
+                        Press::Repeated => self.interface.repeat(key, &view),
+                    };
+                    // The next press may come before a slow bus has drawn this one.
+                    self.display.in_menu.store(self.interface.is_in_menu(), Relaxed);
+                    if let Some(action) = action {
                         self.reporter.tell(News::Screen(action));
                     }
                 }
@@ -269,11 +287,11 @@ impl Worker {
                 }
                 Some(Said::Snapshot(sender)) => self.snapshot = Some(sender),
                 Some(Said::CloseWindow) => self.interface.close_window(),
-                Some(Said::End(sender)) => {
-                    self.phase = Phase::Stopped;
+                Some(Said::Phase(phase)) => self.phase = phase,
+                Some(Said::End(is_kept, sender)) => {
+                    self.phase = if is_kept { Phase::Stopped } else { Phase::Stopping };
                     self.draw(&scene);
                     let _ = sender.try_send(());
-                    return;
                 }
             }
             self.draw(&scene);
@@ -293,6 +311,9 @@ impl Worker {
         let view = view(scene, &self.about, self.born, self.phase, self.temperature, self.fit);
         let now = Instant::now();
         self.shown.iter_mut().for_each(|shown| shown.open(now));
+        if !self.shown.iter().any(Shown::is_open) {
+            self.interface.go_home();
+        }
         let taken = self.source.as_mut().and_then(Source::take);
         let came = taken.is_some();
         // Whatever the engine does, a closed privacy switch lets nothing be seen.

@@ -26,8 +26,27 @@ pub(crate) struct Bindings {
     pub(crate) hold: Option<Action>,
 }
 
+impl Bindings {
+    pub(crate) fn actions(self) -> impl Iterator<Item = Action> + use<> {
+        [self.short, self.double, self.long, self.hold].into_iter().flatten()
+    }
+}
+
+/// How a button came to act.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Press {
+    Short,
+    Held,
+    /// It is held still.
+    Repeated,
+}
+
 /// A button and what has been done with it so far. Time is that of the edges, which were debounced.
 pub(crate) struct Button {
+    /// At home, and while there is a menu.
+    at_home: Bindings,
+    in_menu: Bindings,
+    /// Of what is being done with it.
     bindings: Bindings,
     phase: Phase,
 }
@@ -47,11 +66,15 @@ enum Phase {
 }
 
 impl Button {
-    pub(crate) fn new(bindings: Bindings) -> Self {
-        Self { bindings, phase: Phase::Up }
+    pub(crate) fn new(at_home: Bindings, in_menu: Bindings) -> Self {
+        Self { at_home, in_menu, bindings: at_home, phase: Phase::Up }
     }
 
-    pub(crate) fn edge(&mut self, pressed: bool, at: Timestamp) -> Option<Action> {
+    /// What is done with a button means what it meant when that was begun.
+    pub(crate) fn edge(&mut self, pressed: bool, at: Timestamp, is_in_menu: bool) -> Option<Action> {
+        if matches!(self.phase, Phase::Up) {
+            self.bindings = if is_in_menu { self.in_menu } else { self.at_home };
+        }
         let Bindings { short, double, long, hold } = self.bindings;
         let (phase, action) = match (&self.phase, pressed) {
             (Phase::Up, true) if double.or(long).or(hold).is_none() => {
@@ -73,6 +96,11 @@ impl Button {
         action
     }
 
+    /// It can't be read any longer: nothing comes of what was begun.
+    pub(crate) fn forget(&mut self) {
+        self.phase = Phase::Up;
+    }
+
     /// When [`Button::timer`] has something to do.
     pub(crate) fn deadline(&self) -> Option<Timestamp> {
         match self.phase {
@@ -82,17 +110,21 @@ impl Button {
         }
     }
 
-    /// What has come due, and whether because the button is held.
-    pub(crate) fn timer(&mut self, now: Timestamp) -> Option<(Action, bool)> {
+    /// What has come due.
+    pub(crate) fn timer(&mut self, now: Timestamp) -> Option<(Action, Press)> {
         let due = self.deadline().filter(|due| now.since(*due) >= 0)?;
-        let is_held = matches!(self.phase, Phase::Down { .. });
+        let press = match self.phase {
+            Phase::Down { done: true, .. } => Press::Repeated,
+            Phase::Down { done: false, .. } => Press::Held,
+            Phase::Up | Phase::Between { .. } => Press::Short,
+        };
         let (phase, action) = match self.bindings.hold {
-            Some(hold) if is_held => (Phase::Down { due: Some(due + REPEAT), done: true }, Some(hold)),
-            None if is_held => (Phase::Down { due: None, done: true }, self.bindings.long),
-            _ => (Phase::Up, self.bindings.short),
+            _ if press == Press::Short => (Phase::Up, self.bindings.short),
+            Some(hold) => (Phase::Down { due: Some(due + REPEAT), done: true }, Some(hold)),
+            None => (Phase::Down { due: None, done: true }, self.bindings.long),
         };
         self.phase = phase;
-        action.map(|action| (action, is_held))
+        action.map(|action| (action, press))
     }
 }
 
@@ -110,15 +142,15 @@ mod tests {
 
     /// What comes of a button that changes at these times, each with its time; it begins let go.
     fn play(bindings: Bindings, edges: &[i64]) -> Vec<(i64, Action)> {
-        let mut button = Button::new(bindings);
+        let mut button = Button::new(bindings, Bindings::default());
         let (mut pressed, mut seen) = (false, Vec::new());
         for time in 0..4000 {
             if edges.contains(&time) {
                 pressed = !pressed;
-                seen.extend(button.edge(pressed, ms(time)).map(|action| (time, action)));
+                seen.extend(button.edge(pressed, ms(time), false).map(|action| (time, action)));
             }
-            seen.extend(button.timer(ms(time)).map(|(action, is_held)| {
-                assert_eq!(is_held, pressed);
+            seen.extend(button.timer(ms(time)).map(|(action, press)| {
+                assert_eq!(press != Press::Short, pressed);
                 (time, action)
             }));
         }
@@ -151,6 +183,31 @@ mod tests {
             play(bindings, &[0, 100, 200, 300, 1000, 1900, 3000, 3100]),
             [(200, B), (1800, C), (3400, A)]
         );
+    }
+
+    #[test]
+    fn nothing_comes_of_what_was_begun_with_a_button_that_is_gone() {
+        let bindings = Bindings { short: Some(A), double: Some(B), long: Some(C), hold: None };
+        for edges in [&[(true, 0)][..], &[(true, 0), (false, 100)], &[(true, 0), (false, 100), (true, 200)]] {
+            let mut button = Button::new(bindings, bindings);
+            for (pressed, at) in edges {
+                button.edge(*pressed, ms(*at), false);
+            }
+            button.forget();
+            assert_eq!((button.timer(ms(3000)), button.deadline()), (None, None));
+            assert_eq!(button.edge(false, ms(3000), false), None);
+        }
+    }
+
+    #[test]
+    fn what_was_begun_in_a_menu_is_ended_as_there() {
+        let home = Bindings { short: Some(A), ..Bindings::default() };
+        let mut button = Button::new(home, Bindings { short: Some(B), hold: Some(C), ..Bindings::default() });
+        assert_eq!(button.edge(true, ms(0), true), None);
+        assert_eq!(button.timer(ms(500)), Some((C, Press::Held)));
+        assert_eq!(button.timer(ms(700)), Some((C, Press::Repeated)));
+        assert_eq!(button.edge(false, ms(800), false), None);
+        assert_eq!(button.edge(true, ms(900), false), Some(A));
     }
 
     #[test]

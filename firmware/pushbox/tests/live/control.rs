@@ -160,7 +160,8 @@ fn s5_codes_come_in_their_order_and_a_stop_ends_them() {
     client.result("props.set", json!({"url": server.url()}));
     client.result("start", json!({}));
     let mut codes = Vec::new();
-    while codes.last() != Some(&1008) {
+    // The encoder may begin before the server has allowed to publish.
+    while ![1002, 1008].iter().all(|code| codes.contains(code)) {
         let event = if client.events.is_empty() {
             serde_json::from_str(&client.line()).unwrap()
         } else {

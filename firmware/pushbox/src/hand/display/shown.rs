@@ -38,6 +38,10 @@ impl Shown {
         }
     }
 
+    pub(super) fn is_open(&self) -> bool {
+        self.is_open
+    }
+
     pub(super) fn has_preview(&self) -> bool {
         self.is_open && self.canvas.as_ref().is_some_and(has_preview)
     }

@@ -89,9 +89,9 @@ fn pictures_are_wanted_while_they_are_seen_and_never_in_private() {
         bench.passes();
         bench.is_seen()
     });
-    bench.display.press(Key::Ok, false);
+    bench.display.press(Key::Ok, Press::Short);
     until("a menu before it, and pictures are wanted", || !bench.passes() && !bench.is_seen());
-    bench.display.press(Key::Back, false);
+    bench.display.press(Key::Back, Press::Short);
     until("no picture at home again", || {
         bench.passes();
         bench.is_seen()
@@ -115,27 +115,44 @@ fn a_picture_that_is_no_longer_what_the_camera_sees_goes() {
 }
 
 #[test]
+fn a_display_that_is_not_there_opens_no_menu() {
+    let board = toml::from_str("name = 'bench'\n[oled]\nbus = '/dev/no such bus'").unwrap();
+    let (reporter, _news) = channel();
+    let (language, fit) = (Language::English, PreviewFit::Cover);
+    let display = Display::start(&board, &Store::default(), language, fit, Privacy::default(), reporter)
+        .unwrap()
+        .unwrap();
+    display.update(|scene| scene.state = State::Idle);
+    // The first may find it starting.
+    for _ in 0..2 {
+        display.press(Key::Ok, Press::Short);
+        assert!(display.shot(None, LIMIT).is_none());
+        assert!(!display.is_in_menu(), "a menu that nobody sees");
+    }
+}
+
+#[test]
 fn m7_the_engine_hears_of_the_small_window() {
     let mut bench = Bench::new();
     bench.set(json!({"picture-in-picture-mode": ["push", "pop"]}));
     for (key, transition) in [(Key::Ok, Transition::Push), (Key::Back, Transition::Pop)] {
-        bench.display.press(key, false);
+        bench.display.press(key, Press::Short);
         assert_eq!(bench.hear(), WindowEvent::Entered(transition));
         until("no pictures for the window", || bench.passes());
-        bench.display.press(Key::Back, false);
+        bench.display.press(Key::Back, Press::Short);
         assert_eq!(bench.hear(), WindowEvent::Left { by_hand: false });
-        bench.display.press(key, false);
+        bench.display.press(key, Press::Short);
         assert_eq!(bench.hear(), WindowEvent::Entered(transition));
         bench.display.close_window();
         assert_eq!(bench.hear(), WindowEvent::Left { by_hand: true });
-        bench.display.press(Key::Back, false);
-        bench.display.press(key, false);
+        bench.display.press(Key::Back, Press::Short);
+        bench.display.press(key, Press::Short);
         assert_eq!(bench.hear(), WindowEvent::Entered(transition));
-        bench.display.press(Key::Back, true);
+        bench.display.press(Key::Back, Press::Held);
         assert_eq!(bench.hear(), WindowEvent::Left { by_hand: true }, "held, it closes the window");
-        bench.display.press(Key::Back, true);
+        bench.display.press(Key::Back, Press::Held);
     }
-    bench.display.press(Key::Ok, false);
+    bench.display.press(Key::Ok, Press::Short);
     assert_eq!(bench.hear(), WindowEvent::Entered(Transition::Push));
     bench.set(json!({"picture-in-picture-mode": []}));
     assert_eq!(bench.hear(), WindowEvent::Left { by_hand: false });
@@ -160,7 +177,7 @@ fn m2_a_snapshot_is_of_the_place_that_the_preview_has() {
     };
     until("it is starting", || bench.passes());
     assert_eq!(snapshot(&bench), Some((240, 240)));
-    bench.display.press(Key::Ok, false);
+    bench.display.press(Key::Ok, Press::Short);
     bench.hear();
     assert_eq!(snapshot(&bench), Some((60, 106)));
     bench.display.close_window();

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use rig::{Bench, Stage};
 
 use super::panel::Picture;
-use super::{SHORT, lines, live, until};
+use super::{LONG, SHORT, lines, live, until};
 use crate::media::{Colour, expect_colour};
 
 pub(super) fn oled(bench: &mut Bench) -> Result<()> {
@@ -25,7 +25,7 @@ pub(super) fn oled(bench: &mut Bench) -> Result<()> {
         ensure!(menu == Picture::of_oled(bench)?, "the panel shows something else than what was drawn");
         Ok(menu)
     })?;
-    // Down, up and back are other buttons while there is a menu.
+    // Down and up are other buttons while there is a menu, and the menu's own leads back.
     let shows_menu = |bench: &Bench, wanted| {
         until(|| {
             let shown = Picture::of_oled(bench)? == menu;
@@ -41,7 +41,7 @@ pub(super) fn oled(bench: &mut Bench) -> Result<()> {
     shows_menu(bench, false)?;
     lines.press("button-camera", SHORT)?;
     shows_menu(bench, true)?;
-    lines.press("button-mute", SHORT)?;
+    lines.press("button-menu", LONG)?;
     shows_menu(bench, false)?;
     expect_colour(bench, Colour::Green).context("buttons in the menu moved the camera")?;
     bench.stop().map(|_| ())

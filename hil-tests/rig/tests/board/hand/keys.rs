@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use rig::{Bench, Stage};
 
 use super::{LONG, PROPERTIES, SHORT, wait_for};
-use crate::media::{Colour, SOON, paint};
+use crate::media::{Colour, SOON, expect_colour, paint};
 
 /// QEMU's name of KEY_PLAYPAUSE.
 const KEY: &str = "audioplay";
@@ -37,17 +37,19 @@ pub(super) fn keys(bench: &mut Bench) -> Result<()> {
     press(bench, LONG)?;
     wait_for(bench, Colour::Blue).context("a long press is the other camera")?;
 
-    // With its device it is let go.
+    // Nothing comes of a press that it does not live to see the end of.
     drive(bench, true)?;
     let device = bench.run(&format!("cd {DRIVER}; basename $(echo virtio*)"))?;
     bench.run(&format!("echo {device} >{DRIVER}/unbind"))?;
     bench.expect_log("KEY_PLAYPAUSE.* is gone", 1)?;
-    wait_for(bench, Colour::Black).context("unplugged while it is pressed")?;
     drive(bench, false)?;
     bench.run(&format!("echo {device} >{DRIVER}/bind"))?;
     bench.expect_log("KEY_PLAYPAUSE.* is there", 2)?;
+    expect_colour(bench, Colour::Blue).context("unplugged while it is pressed")?;
     press(bench, SHORT)?;
-    wait_for(bench, Colour::Blue).context("plugged in again, it resumes")?;
+    wait_for(bench, Colour::Black).context("plugged in again, it pauses")?;
+    press(bench, SHORT)?;
+    wait_for(bench, Colour::Blue).context("and resumes")?;
     let before = bench.server().report().frames;
     bench.wait(SOON, |report| report.frames > before + 20)?;
     let report = bench.stop()?;

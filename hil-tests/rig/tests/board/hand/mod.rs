@@ -57,7 +57,7 @@ pub(crate) const TESTS: &[&Test] = &[
     },
     &Test {
         name: "the_privacy_switch_works_while_all_else_hangs",
-        needs: &[Part::TestPicture, Part::PrivacySwitch, Part::Lamps],
+        needs: &[Part::TestPicture, Part::Buttons, Part::PrivacySwitch, Part::Lamps, Part::Torch],
         run: privacy::while_all_else_hangs,
     },
 ];

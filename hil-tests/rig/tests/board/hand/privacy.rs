@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use rig::Bench;
 
-use super::{LONG, live, wait_for};
+use super::{LONG, SHORT, live, wait_for};
 use crate::media::{Colour, SOON, expect_colour};
 
 pub(super) fn switch(bench: &mut Bench) -> Result<()> {
@@ -38,6 +38,10 @@ const THAW: &str = "echo THAWED >/tmp/freezer/hung/freezer.state";
 
 pub(super) fn while_all_else_hangs(bench: &mut Bench) -> Result<()> {
     let lines = live(bench)?;
+    lines.press("button-camera", SHORT)?;
+    wait_for(bench, Colour::Blue).context("the camera that the torch lights for")?;
+    lines.press("button-torch", SHORT)?;
+    lines.wait_for("torch", true, SOON)?;
     lines.wait_for("lamp-camera", true, SOON)?;
     bench.run(FREEZE)?;
     bench.until("grep -q FROZEN /tmp/freezer/hung/freezer.state")?;
@@ -45,11 +49,12 @@ pub(super) fn while_all_else_hangs(bench: &mut Bench) -> Result<()> {
     ensure!(status.status != 0, "it does not hang: {}", status.text);
     lines.drive("privacy", false)?;
     lines.wait_for("lamp-camera", false, CLOSED)?;
+    lines.wait_for("torch", false, CLOSED)?;
     let open = bench.run("ls -l /proc/$(pidof pushbox)/fd")?;
     ensure!(!open.contains("/dev/video") && !open.contains("/dev/snd/pcm"), "devices are open:\n{open}");
     bench.run(THAW)?;
     wait_for(bench, Colour::Black).context("it goes on, closed")?;
     lines.drive("privacy", true)?;
     lines.wait_for("lamp-camera", true, SOON)?;
-    wait_for(bench, Colour::Green).context("open again")
+    wait_for(bench, Colour::Blue).context("open again")
 }
