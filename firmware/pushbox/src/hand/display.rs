@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use std::{fs, io, thread};
 
-use ::panel::{About, Answer, History, Interface, Key, Language, Phase, View};
+use ::panel::{About, Answer, Buttons, History, Interface, Key, Language, Phase, View};
 use board::{Board, SteadyPanel};
 use live_pusher::{Code, DevicePosition, Input, PreviewFit, Reasons, State, Store, Transition, WindowEvent};
 use media::{DropOldest, Frame, Tap};
@@ -90,6 +90,7 @@ enum Said {
     Shot(Option<usize>, SyncSender<Shot>),
     Snapshot(SyncSender<Frame>),
     CloseWindow,
+    Buttons(Buttons),
     Phase(Phase),
     /// Whether the power may be cut.
     End(bool, SyncSender<()>),
@@ -207,6 +208,11 @@ impl Display {
         self.said.push(Said::CloseWindow);
     }
 
+    /// What its screens speak of.
+    pub(crate) fn name_buttons(&self, buttons: Buttons) {
+        self.said.push(Said::Buttons(buttons));
+    }
+
     /// The box stops, and its power must not be cut yet.
     pub(crate) fn begin_end(&self) {
         self.said.push(Said::Phase(Phase::Stopping));
@@ -287,6 +293,7 @@ impl Worker {
                 }
                 Some(Said::Snapshot(sender)) => self.snapshot = Some(sender),
                 Some(Said::CloseWindow) => self.interface.close_window(),
+                Some(Said::Buttons(buttons)) => self.about.buttons = buttons,
                 Some(Said::Phase(phase)) => self.phase = phase,
                 Some(Said::End(is_kept, sender)) => {
                     self.phase = if is_kept { Phase::Stopped } else { Phase::Stopping };
