@@ -55,7 +55,6 @@ pub(crate) enum Icon {
     CameraForbidden, // lock-alert
     MicForbidden,    // microphone-question
     MicSilent,       // volume-off
-    MicFailed,       // microphone-minus
     Music,           // music-off
     WaitingImage,    // image-broken-variant
     SizeUnsupported, // image-off
@@ -105,7 +104,6 @@ impl Icon {
             Code::ServerRefused => Self::Refused,
             Code::TransferFailed => Self::Stalled,
             Code::MicrophoneSwitched => Self::Microphone,
-            Code::MutedSwitched => Self::Muted,
             Code::Suspended => Self::Sleep,
             Code::Interrupted => Self::Call,
             Code::CameraForbidden => Self::CameraForbidden,
@@ -113,7 +111,7 @@ impl Icon {
             Code::MusicFailed => Self::Music,
             Code::WaitingImageFailed => Self::WaitingImage,
             Code::CameraFailed => Self::CameraOff,
-            Code::MicrophoneFailed => Self::MicFailed,
+            Code::MicrophoneFailed | Code::MutedSwitched => Self::Muted,
             Code::VideoEncoderFailed | Code::AudioEncoderFailed => Self::EncoderFailed,
             Code::SizeUnsupported => Self::SizeUnsupported,
             Code::RateUnsupported => Self::RateUnsupported,

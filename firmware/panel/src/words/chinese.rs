@@ -137,7 +137,7 @@ fn code(code: Code) -> Advice {
         Code::NameNotResolved => advice("找不到服务器", "请检查网线或无线网，以及地址"),
         Code::ConnectFailed => advice("连不上服务器", "请检查网络和地址"),
         Code::HandshakeFailed => advice("服务器应答无效", "请确认地址是推流地址"),
-        Code::ServerRefused => advice("服务器拒绝推流", "密钥有误或过期请换新，被占用请稍候"),
+        Code::ServerRefused => advice("服务器拒绝推流", "密钥无效请换新，被占用请稍候"),
         Code::TransferFailed => advice("发送停滞", "请检查网络，会自动重试"),
         Code::Suspended => advice("暂停过久，已断播", "结束暂停后自动连接"),
         Code::Interrupted => advice("摄像头被通话占用", "通话结束后自动继续"),
