@@ -38,8 +38,8 @@ const SAID: usize = 64;
 const FAREWELL: Duration = Duration::from_millis(300);
 /// From one look at address and temperature to the next.
 const SLOW: Duration = Duration::from_secs(5);
-/// To find the box's own address: a documentation address (RFC 5737), to which nothing is sent.
-const ANYWHERE: &str = "192.0.2.1:9";
+/// To find the box's own address: documentation addresses (RFC 5737, RFC 3849), to which nothing is sent.
+const ANYWHERE: [(&str, &str); 2] = [("0.0.0.0:0", "192.0.2.1:9"), ("[::]:0", "[2001:db8::1]:9")];
 
 /// What the engine knows of the box.
 #[derive(Clone)]
@@ -419,9 +419,11 @@ fn serial() -> String {
 
 /// The one that packets to the world would carry.
 fn address() -> Option<String> {
-    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
-    socket.connect(ANYWHERE).ok()?;
-    Some(socket.local_addr().ok()?.ip().to_string())
+    ANYWHERE.iter().find_map(|(from, to)| {
+        let socket = UdpSocket::bind(from).ok()?;
+        socket.connect(to).ok()?;
+        Some(socket.local_addr().ok()?.ip().to_string())
+    })
 }
 
 /// Of the processor (Documentation/driver-api/thermal/sysfs-api.rst: thousandths of a degree).
