@@ -9,7 +9,6 @@ use embedded_graphics::mono_font::{MonoTextStyle, ascii::FONT_6X10};
 use embedded_graphics::pixelcolor::Rgb565;
 use embedded_graphics::prelude::*;
 use embedded_graphics::text::{Baseline, Text};
-use live_pusher::Code;
 use panel::{Canvas, Language};
 use scenes::picture::Image;
 
@@ -23,17 +22,14 @@ fn main() {
         let columns = (1600 / size.0 as usize).max(2);
         for language in Language::ALL {
             let name = format!("{}x{}-{}", size.0, size.1, language.code());
-            let all = scenes::SCENES.iter();
-            let screens = all.map(|(name, show)| ((*name).to_owned(), scenes::draw(*show, language, size)));
+            let shown = scenes::SCENES.iter().filter(|(name, _)| scenes::is_shown(name, size));
+            let screens = shown.map(|(name, show)| ((*name).to_owned(), scenes::draw(*show, language, size)));
             write(&folder.join(format!("{name}.png")), columns, &screens.collect::<Vec<_>>());
-            let is_small = size.1 < 100;
-            let has_remedy = |code: &&Code| !(language.words().code)(**code).remedy.is_empty();
-            let faults = Code::ALL.iter().filter(|code| **code != Code::Reconnecting).filter(has_remedy);
-            let pages: &[bool] = if is_small { &[false, true] } else { &[false] };
-            let screens = faults.flat_map(|code| pages.iter().map(move |remedy| (code, *remedy))).map(
-                |(code, remedy)| (code.to_string(), scenes::draw_message(*code, remedy, language, size)),
-            );
-            write(&folder.join(format!("{name}-messages.png")), columns, &screens.collect::<Vec<_>>());
+            let pages: &[bool] = if size.1 < 100 { &[false, true] } else { &[false] };
+            let screens = scenes::faults()
+                .flat_map(|code| pages.iter().map(move |remedy| (code, *remedy)))
+                .map(|(code, remedy)| (code.to_string(), scenes::draw_message(code, remedy, language, size)));
+            write(&folder.join(format!("{name}-faults.png")), columns, &screens.collect::<Vec<_>>());
         }
     }
     println!("sheets are in {}", folder.display());

@@ -210,7 +210,7 @@ fn fixed(length: u32, parts: u32) -> u64 {
 }
 
 /// The least width in which `text` has as few lines as in `width`: so that no letter stands alone on the last.
-fn balanced(font: &Font, text: &str, width: i32) -> i32 {
+pub(crate) fn balanced(font: &Font, text: &str, width: i32) -> i32 {
     let count = font.lines(text, width).count();
     let steps = (1..width).rev().step_by(2);
     steps.take_while(|width| font.lines(text, *width).count() <= count).last().unwrap_or(width)

@@ -28,7 +28,7 @@ pub(crate) enum Icon {
     Muted,           // microphone-off
     Heat,            // thermometer
     Hot,             // thermometer-alert
-    Dropped,         // trash-can
+    Lost,            // filmstrip-off
     Picture,         // image-size-select-large
     Network,         // lan
     More,            // dots-horizontal-circle
@@ -55,7 +55,6 @@ pub(crate) enum Icon {
     CameraForbidden, // lock-alert
     MicForbidden,    // microphone-question
     MicSilent,       // volume-off
-    MicFailed,       // microphone-minus
     Music,           // music-off
     WaitingImage,    // image-broken-variant
     SizeUnsupported, // image-off
@@ -65,6 +64,9 @@ pub(crate) enum Icon {
     InputLost,       // power-plug-off
     InputChanged,    // aspect-ratio
     Address,         // link-off
+    NoNetwork,       // ethernet-cable-off
+    Unusable,        // close-thick
+    Past,            // history
 }
 
 impl Icon {
@@ -102,7 +104,6 @@ impl Icon {
             Code::ServerRefused => Self::Refused,
             Code::TransferFailed => Self::Stalled,
             Code::MicrophoneSwitched => Self::Microphone,
-            Code::MutedSwitched => Self::Muted,
             Code::Suspended => Self::Sleep,
             Code::Interrupted => Self::Call,
             Code::CameraForbidden => Self::CameraForbidden,
@@ -110,7 +111,7 @@ impl Icon {
             Code::MusicFailed => Self::Music,
             Code::WaitingImageFailed => Self::WaitingImage,
             Code::CameraFailed => Self::CameraOff,
-            Code::MicrophoneFailed => Self::MicFailed,
+            Code::MicrophoneFailed | Code::MutedSwitched => Self::Muted,
             Code::VideoEncoderFailed | Code::AudioEncoderFailed => Self::EncoderFailed,
             Code::SizeUnsupported => Self::SizeUnsupported,
             Code::RateUnsupported => Self::RateUnsupported,

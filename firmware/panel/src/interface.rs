@@ -7,6 +7,7 @@ use live_pusher::{Code, Kind, Property, State, Time, Transition};
 use serde_json::{Value, json};
 
 use crate::canvas::Canvas;
+use crate::line::Line;
 use crate::menu::{Item, Page};
 use crate::messages::Messages;
 use crate::screens;
@@ -33,10 +34,21 @@ pub enum Action {
     Speak(Language),
 }
 
+/// What came of an action that did not fail.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Answer {
+    Done,
+    Snapshot,
+    /// The zoom that there is now.
+    Zoom(f64),
+}
+
 /// Without a key for so long, the display goes home.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// For so long an answer is shown.
 const ANSWER: Duration = Duration::from_secs(3);
+/// For so long a camera or a microphone may be missing while it is opened or switched.
+const OPENING: Duration = Duration::from_secs(2);
 /// Pages of a message that has more than one take turns.
 const TURN: Duration = Duration::from_secs(4);
 /// Steps of a long press.
@@ -88,7 +100,10 @@ pub struct Interface {
     pub(crate) messages: Messages,
     /// Page of the message that was turned to, and when.
     pub(crate) turned: (usize, Time),
-    answer: Option<(Result<(), i32>, Time)>,
+    answer: Option<(Result<Answer, i32>, Time)>,
+    /// Since when camera and microphone deliver nothing, where they are wanted.
+    no_camera: Option<Time>,
+    no_microphone: Option<Time>,
     pub(crate) corner: Corner,
     /// How home was left, where that moves the preview to the small window.
     moved: Option<Transition>,
@@ -105,6 +120,8 @@ impl Interface {
             messages: Messages::new(),
             turned: (0, Time::ZERO),
             answer: None,
+            no_camera: None,
+            no_microphone: None,
             corner: Corner::default(),
             moved: None,
             window_closed: false,
@@ -121,8 +138,8 @@ impl Interface {
         }
     }
 
-    /// What became of an action: nothing to say, or the code of its failure (6.3).
-    pub fn answered(&mut self, now: Time, result: Result<(), i32>) {
+    /// What became of an action; else the code of its failure (6.3).
+    pub fn answered(&mut self, now: Time, result: Result<Answer, i32>) {
         self.answer = Some((result, now));
     }
 
@@ -196,7 +213,7 @@ impl Interface {
     fn press_at_home(&mut self, key: Key, long: bool, view: &View<'_>) -> Option<Action> {
         if self.messages.first().is_some() {
             match key {
-                Key::Ok | Key::Back => self.messages.acknowledge(),
+                Key::Ok | Key::Back => self.messages.acknowledge(view.now),
                 Key::Up | Key::Down => {}
             }
             let page = if matches!(key, Key::Ok | Key::Back) { 0 } else { self.message_page(view.now) + 1 };
@@ -227,7 +244,7 @@ impl Interface {
 
     /// Moves the mark or the number; a long press moves the small window, or the number by more.
     fn step(&mut self, place: Place, by: i32, long: bool, view: &View<'_>) {
-        let (has_window, count) = (self.window(view).is_some(), place.page.count(view));
+        let (has_window, count) = (self.window(view).is_some(), self.items(place.page, view).count());
         let Some(here) = self.places.last_mut() else {
             return;
         };
@@ -249,12 +266,13 @@ impl Interface {
                 self.places.pop();
                 return Some(set(property, number(value)));
             }
-            Page::Text(_) if view.about.has_code() => self.open(Page::SetUp, 0),
+            Page::Text(_) => self.open(Page::SetUp, 0),
             _ => {}
         }
-        match place.page.items(view).nth(place.line)? {
+        let item = self.items(place.page, view).nth(place.line)?;
+        match item {
             Item::Page(page) => {
-                let at = page.items(view).position(|item| item.is_chosen(view, self.language));
+                let at = self.items(page, view).position(|item| item.is_chosen(view, self.language));
                 self.open(page, at.unwrap_or(0));
             }
             Item::Method(name) => return Some(Action::Call(name)),
@@ -270,6 +288,10 @@ impl Interface {
                 self.places.pop();
                 return Some(Action::Speak(language));
             }
+            Item::Past(past) => {
+                self.turned = (0, view.now);
+                self.open(Page::Fault(past.code), 0);
+            }
             Item::Fact(_) => {}
         }
         None
@@ -283,7 +305,7 @@ impl Interface {
             (_, Kind::Text | Kind::Md5) => self.open(Page::Text(property), 0),
             _ => {
                 let page = Page::Choices(property);
-                let at = page.items(view).position(|item| item.is_chosen(view, self.language));
+                let at = self.items(page, view).position(|item| item.is_chosen(view, self.language));
                 self.open(page, at.unwrap_or(0));
             }
         }
@@ -308,8 +330,12 @@ impl Interface {
         }
         if let Some(place) = self.places.last_mut() {
             // A menu of another state may be shorter.
-            place.line = place.line.min(place.page.count(view).saturating_sub(1));
+            let count = place.page.items(view, self.messages.past()).count();
+            place.line = place.line.min(count.saturating_sub(1));
         }
+        let since = |missing: bool, since: Option<Time>| missing.then(|| since.unwrap_or(view.now));
+        self.no_camera = since(view.wants_camera() && !view.camera_runs, self.no_camera);
+        self.no_microphone = since(view.wants_microphone() && view.volume.is_none(), self.no_microphone);
         self.answer = self.answer.filter(|(_, since)| view.now.saturating_sub(*since) < ANSWER);
     }
 
@@ -326,16 +352,32 @@ impl Interface {
         canvas.finish();
     }
 
+    /// Whether a camera is wanted, and delivers nothing.
+    pub(crate) fn lacks_camera(&self, now: Time) -> bool {
+        self.no_camera.is_some_and(|since| now.saturating_sub(since) >= OPENING)
+    }
+
+    pub(crate) fn lacks_microphone(&self, now: Time) -> bool {
+        self.no_microphone.is_some_and(|since| now.saturating_sub(since) >= OPENING)
+    }
+
+    pub(crate) fn items(&self, page: Page, view: &View<'_>) -> impl Iterator<Item = Item> {
+        page.items(view, self.messages.past())
+    }
+
     pub(crate) fn place(&self) -> Option<Place> {
         self.places.last().copied()
     }
 
     /// In words; none where there is nothing to be told.
-    pub(crate) fn answer(&self) -> Option<(&'static str, bool)> {
+    pub(crate) fn answer(&self) -> Option<(Line, bool)> {
         let words = self.language.words();
+        let line = |text: &str| Line::of(format_args!("{text}"));
         self.answer.map(|(result, _)| match result {
-            Ok(()) => (words.done, true),
-            Err(number) => ((words.failure)(number), false),
+            Ok(Answer::Done) => (line(words.done), true),
+            Ok(Answer::Snapshot) => (line(words.snapshot_taken), true),
+            Ok(Answer::Zoom(zoom)) => (Line::of(format_args!("{} {zoom:.1}x", words.zoom)), true),
+            Err(number) => (line((words.failure)(number)), false),
         })
     }
 

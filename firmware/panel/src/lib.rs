@@ -22,7 +22,7 @@ mod view;
 mod words;
 
 pub use canvas::{Canvas, Colours};
-pub use interface::{Action, Interface, Key};
+pub use interface::{Action, Answer, Interface, Key};
 pub use screens::has_preview;
-pub use view::{About, History, Phase, Picture, View};
+pub use view::{About, Buttons, Gesture, History, Phase, Picture, Press, View};
 pub use words::{Advice, Language, Words};

@@ -1,9 +1,10 @@
 //! A line of text that needs no heap.
 
 use std::fmt;
+use std::time::Duration;
 
 /// Bytes: longer than any display is wide.
-const CAPACITY: usize = 128;
+const CAPACITY: usize = 160;
 
 /// What is written beyond its capacity is left out.
 pub(crate) struct Line {
@@ -41,5 +42,16 @@ impl fmt::Write for Line {
         self.bytes[self.length..self.length + end].copy_from_slice(&text.as_bytes()[..end]);
         self.length += end;
         Ok(())
+    }
+}
+
+/// A length of time in at most seven letters.
+pub(crate) fn duration(time: Duration) -> Line {
+    let seconds = time.as_secs();
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+    match days {
+        0 if hours == 0 => Line::of(format_args!("{minutes}:{:02}", seconds % 60)),
+        0 => Line::of(format_args!("{hours}:{minutes:02}:{:02}", seconds % 60)),
+        _ => Line::of(format_args!("{days}d {hours}h")),
     }
 }

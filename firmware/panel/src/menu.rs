@@ -1,9 +1,10 @@
 //! What there is to choose from. Properties, their ranges and their choices are the model's.
 
-use live_pusher::{Kind, Property, TABLE};
+use live_pusher::{Code, Kind, Property, TABLE};
 
 use crate::icon::Icon;
-use crate::line::Line;
+use crate::line::{Line, duration};
+use crate::messages::Past;
 use crate::value::Setting;
 use crate::view::View;
 use crate::words::{Language, Words};
@@ -20,6 +21,9 @@ pub(crate) enum Page {
     About,
     Language,
     SetUp,
+    /// Faults that were told.
+    Past,
+    Fault(Code),
     /// A number that is being set.
     Number {
         property: &'static Property,
@@ -42,6 +46,7 @@ pub(crate) enum Item {
     Choice(&'static Property, usize),
     Language(Language),
     Fact(Fact),
+    Past(Past),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,12 +81,8 @@ fn page_of(property: &Property) -> Page {
 }
 
 impl Page {
-    /// How many lines there are.
-    pub(crate) fn count(self, view: &View<'_>) -> usize {
-        self.items(view).count()
-    }
-
-    pub(crate) fn items(self, view: &View<'_>) -> impl Iterator<Item = Item> + use<> {
+    /// Its lines; `past` are the faults that were told.
+    pub(crate) fn items<'a>(self, view: &View<'_>, past: &'a [Past]) -> impl Iterator<Item = Item> + use<'a> {
         let has_session = view.state.has_session();
         let first: [Option<Item>; 3] = match self {
             Self::Main if has_session => {
@@ -110,12 +111,13 @@ impl Page {
                 Self::SetUp,
                 Self::About,
                 Self::Language,
+                Self::Past,
             ],
             _ => &[],
         };
-        // A page without a code would lead nowhere.
-        let has_code = view.about.has_code();
-        let pages = pages.iter().filter(move |page| has_code || **page != Self::SetUp);
+        let has_past = !past.is_empty();
+        let pages = pages.iter().filter(move |page| has_past || **page != Self::Past);
+        let past = if self == Self::Past { past } else { &[] };
         let languages: &'static [Language] = if self == Self::Language { &Language::ALL } else { &[] };
         let facts: &'static [Fact] = if self == Self::About { &FACTS } else { &[] };
         let is_list = matches!(self, Self::Camera | Self::Picture | Self::Sound | Self::Network | Self::More);
@@ -132,6 +134,7 @@ impl Page {
             .chain(choices)
             .chain(languages.iter().map(|language| Item::Language(*language)))
             .chain(facts.iter().map(|fact| Item::Fact(*fact)))
+            .chain(past.iter().map(|past| Item::Past(*past)))
     }
 
     pub(crate) fn title(self, words: &'static Words) -> &'static str {
@@ -145,6 +148,7 @@ impl Page {
             Self::About => words.about,
             Self::Language => words.language,
             Self::SetUp => words.set_up,
+            Self::Past | Self::Fault(_) => words.past,
             Self::Number { property, .. } | Self::Choices(property) | Self::Text(property) => {
                 label(property, words)
             }
@@ -161,6 +165,7 @@ impl Page {
             Self::About => Icon::About,
             Self::Language => Icon::Language,
             Self::SetUp => Icon::SetUp,
+            Self::Past | Self::Fault(_) => Icon::Past,
             Self::Number { property, .. } | Self::Choices(property) | Self::Text(property) => {
                 page_of(property).icon()
             }
@@ -188,6 +193,7 @@ impl Item {
             Self::Property(property) => label(property, words),
             Self::Language(language) => language.words().name,
             Self::Fact(fact) => fact.label(words),
+            Self::Past(past) => (words.code)(past.code).sentence,
             Self::Choice(property, place) => match property.kind {
                 Kind::Choice(known) | Kind::Words(known) => {
                     known.get(place).map_or("", |value| (words.choice)(property.name, value).unwrap_or(value))
@@ -227,6 +233,7 @@ impl Item {
                 "toggleTorch" => Icon::Torch,
                 _ => Icon::Snapshot,
             },
+            Self::Past(past) => Icon::of_code(past.code),
             Self::Property(_) | Self::Choice(..) | Self::Language(_) | Self::Fact(_) => return None,
         })
     }
@@ -238,6 +245,10 @@ impl Item {
             Self::Fact(fact) => fact.value(view, words),
             Self::Method("toggleTorch") => {
                 Line::of(format_args!("{}", if view.torch { words.on } else { words.off }))
+            }
+            Self::Past(past) => {
+                let time = duration(view.now.saturating_sub(past.told));
+                Line::of(format_args!("{}{}", time.as_str(), words.ago))
             }
             Self::Page(_) | Self::Method(_) | Self::Choice(..) | Self::Language(_) => Line::new(),
         }
@@ -257,7 +268,7 @@ impl Item {
                 }
                 _ => false,
             },
-            Self::Page(_) | Self::Method(_) | Self::Property(_) | Self::Fact(_) => false,
+            Self::Page(_) | Self::Method(_) | Self::Property(_) | Self::Fact(_) | Self::Past(_) => false,
         }
     }
 }

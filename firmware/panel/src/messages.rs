@@ -13,10 +13,15 @@ const SAMPLES: Duration = Duration::from_secs(4);
 /// The worst quality at which the network is wide enough again (9).
 const WIDE: std::ops::RangeInclusive<u8> = 1..=2;
 
+/// Acknowledged, a notice is not told again for so long.
+const QUIET: Duration = Duration::from_secs(600);
+
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Severity {
-    /// The box goes on, or tries again by itself.
+    /// The stream goes on, and not as it might.
+    Notice,
+    /// The stream is interrupted, and the box tries again by itself.
     Warning,
     /// Something is missing from the stream, or the session has ended.
     Fault,
@@ -40,15 +45,15 @@ pub(crate) fn severity(code: Code) -> Option<Severity> {
         Code::UplinkTooNarrow
         | Code::HardwareEncoderFailed
         | Code::EncoderRestarted
-        | Code::NameNotResolved
+        | Code::SizeUnsupported
+        | Code::RateUnsupported => Some(Severity::Notice),
+        Code::NameNotResolved
         | Code::ConnectFailed
         | Code::HandshakeFailed
         | Code::ServerRefused
         | Code::TransferFailed
         | Code::Suspended
-        | Code::Interrupted
-        | Code::SizeUnsupported
-        | Code::RateUnsupported => Some(Severity::Warning),
+        | Code::Interrupted => Some(Severity::Warning),
         Code::CameraForbidden
         | Code::MicrophoneForbidden
         | Code::MusicFailed
@@ -102,17 +107,30 @@ struct Message {
     is_over: bool,
 }
 
+/// A fault that was told, over or not.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Past {
+    pub(crate) code: Code,
+    /// The last time.
+    pub(crate) told: Time,
+    /// Before this it is not told again.
+    quiet_until: Time,
+}
+
 /// Faults until they are acknowledged, or over: the worst first, of equal ones the oldest.
 #[derive(Clone, Debug)]
 pub(crate) struct Messages {
     waiting: Vec<Message>,
+    /// Each fault once, the last first.
+    past: Vec<Past>,
     /// Whether the microphone was not heard since the last of its faults.
     was_silent: bool,
 }
 
 impl Messages {
     pub(crate) fn new() -> Self {
-        Self { waiting: Vec::with_capacity(Code::ALL.len()), was_silent: false }
+        let (waiting, past) = (Vec::with_capacity(Code::ALL.len()), Vec::with_capacity(Code::ALL.len()));
+        Self { waiting, past, was_silent: false }
     }
 
     pub(crate) fn tell(&mut self, now: Time, code: Code) {
@@ -123,6 +141,9 @@ impl Messages {
         if OF_MICROPHONE.contains(&code) {
             self.was_silent = false;
         }
+        if self.note(now, code).quiet_until > now {
+            return;
+        }
         let message = Message { code, told: now, is_over: false };
         if let Some(known) = self.waiting.iter_mut().find(|known| known.code == code) {
             *known = message;
@@ -131,6 +152,13 @@ impl Messages {
         let worse = |known: &&Message| severity(known.code) >= Some(severity_of_it);
         let place = self.waiting.iter().take_while(worse).count();
         self.waiting.insert(place, message);
+    }
+
+    fn note(&mut self, now: Time, code: Code) -> Past {
+        let known = self.past.iter().position(|past| past.code == code).map(|at| self.past.remove(at));
+        let past = Past { code, told: now, quiet_until: known.map_or(Time::ZERO, |it| it.quiet_until) };
+        self.past.insert(0, past);
+        past
     }
 
     /// What is seen of the box ends some faults.
@@ -159,14 +187,29 @@ impl Messages {
         self.waiting.first().map(|message| message.code)
     }
 
+    /// The first, where home is not seen because of it.
+    pub(crate) fn cover(&self) -> Option<Code> {
+        self.first().filter(|code| severity(*code) > Some(Severity::Notice))
+    }
+
     pub(crate) fn count(&self) -> usize {
         self.waiting.len()
     }
 
+    pub(crate) fn past(&self) -> &[Past] {
+        &self.past
+    }
+
     /// The first was seen.
-    pub(crate) fn acknowledge(&mut self) {
-        if !self.waiting.is_empty() {
-            self.waiting.remove(0);
+    pub(crate) fn acknowledge(&mut self, now: Time) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        let seen = self.waiting.remove(0).code;
+        if severity(seen) == Some(Severity::Notice)
+            && let Some(past) = self.past.iter_mut().find(|past| past.code == seen)
+        {
+            past.quiet_until = now + QUIET;
         }
     }
 }

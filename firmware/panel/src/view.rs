@@ -86,6 +86,22 @@ impl<'a> View<'a> {
         !self.store.properties().url.is_empty() || self.state.has_session()
     }
 
+    /// Whether pictures of the camera are wanted, and time enough has passed for them to come with the state.
+    pub(crate) fn wants_camera(&self) -> bool {
+        let is_open = matches!(self.state, State::Previewing | State::Pushing | State::Reconnecting);
+        is_open && self.reasons.is_empty() && self.store.properties().enable_camera
+    }
+
+    pub(crate) fn wants_microphone(&self) -> bool {
+        let is_open = matches!(self.state, State::Pushing | State::Reconnecting);
+        is_open && self.reasons.is_empty() && self.store.properties().enable_mic
+    }
+
+    /// Whether the box is in no network. What is sent goes somewhere, whatever is known of it.
+    pub(crate) fn lacks_network(&self) -> bool {
+        self.about.address.is_empty() && !matches!(self.state, State::Pushing | State::Paused)
+    }
+
     /// When the preview moves to the small window (4.32).
     pub(crate) fn transitions(&self) -> &'a [Transition] {
         &self.store.properties().picture_in_picture_mode
@@ -98,16 +114,61 @@ pub struct About {
     pub version: String,
     /// Serial number.
     pub serial: String,
-    /// Where the box is reached in the network; empty without one.
+    /// Where the box is in the network; empty without one.
     pub address: String,
-    /// What the code on the set-up screen says, usually an address; at most 100 bytes. Empty: there is no code, and the menu has
-    /// no such screen.
-    pub set_up: String,
+    /// Bits a second of the serial line by which the box is set up; none of a box that is set up by a file on its card.
+    pub baud: Option<u32>,
+    pub buttons: Buttons,
 }
 
-impl About {
-    pub(crate) fn has_code(&self) -> bool {
-        !self.set_up.is_empty()
+/// What is done with a button.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gesture {
+    Short,
+    Double,
+    Long,
+}
+
+/// One button, and what is done with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Press {
+    /// Its name in the board file; the well-known ones are translated.
+    pub button: String,
+    pub gesture: Gesture,
+}
+
+impl Press {
+    pub fn new(button: &str, gesture: Gesture) -> Self {
+        Self { button: button.to_owned(), gesture }
+    }
+}
+
+/// How what the screens speak of is done at this box; none where no button does it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Buttons {
+    /// [`State::Idle`] ends.
+    pub start: Option<Press>,
+    /// The pause by hand ends.
+    pub resume: Option<Press>,
+    /// Opens the menu, acknowledges a fault.
+    pub menu: Option<Press>,
+    /// Takes what is marked in a menu, keeps a number.
+    pub choose: Option<Press>,
+    /// Leaves a page of the menu without a change.
+    pub back: Option<Press>,
+}
+
+/// Those of a box with the buttons `start` and `menu`.
+impl Default for Buttons {
+    fn default() -> Self {
+        let press = |button, gesture| Some(Press::new(button, gesture));
+        Self {
+            start: press("start", Gesture::Short),
+            resume: press("start", Gesture::Long),
+            menu: press("menu", Gesture::Short),
+            choose: press("menu", Gesture::Short),
+            back: press("menu", Gesture::Long),
+        }
     }
 }
 

@@ -8,7 +8,9 @@ use std::time::Duration;
 use embedded_graphics::pixelcolor::Rgb565;
 use embedded_graphics::prelude::*;
 use live_pusher::{Code, DevicePosition, Property, Reason, State, TABLE};
-use panel::{About, Action, Canvas, Colours, Interface, Key, Language, Phase, View};
+use panel::{
+    About, Action, Answer, Buttons, Canvas, Colours, Gesture, Interface, Key, Language, Phase, Press, View,
+};
 use proptest::prelude::*;
 use scenes::picture::Image;
 use scenes::{SCENES, SIZES, World};
@@ -72,7 +74,7 @@ fn settings() -> impl Strategy<Value = Map<String, Value>> {
 enum Event {
     Press(Key, bool),
     Tell(Code),
-    Answer(Result<(), i32>),
+    Answer(Result<Answer, i32>),
     Pass(u64),
     Enter(State, Reason, u8, u32, Option<u8>),
 }
@@ -81,7 +83,7 @@ fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         8 => (proptest::sample::select(&KEYS[..]), any::<bool>()).prop_map(|(key, long)| Event::Press(key, long)),
         1 => proptest::sample::select(&Code::ALL[..]).prop_map(Event::Tell),
-        1 => prop_oneof![Just(Ok(())), (-10..0).prop_map(Err)].prop_map(Event::Answer),
+        1 => prop_oneof![(0.0..99.0).prop_map(|zoom| Ok(Answer::Zoom(zoom))), (-10..0).prop_map(Err)].prop_map(Event::Answer),
         1 => (0_u64..90_000).prop_map(Event::Pass),
         2 => (
             proptest::sample::select(&State::ALL[..]),
@@ -109,7 +111,9 @@ proptest! {
         let colours = if two { Colours::Two } else { Colours::Many };
         let mut world = World::new(colours);
         world.store.update(&values);
-        world.about = About { address: address.clone(), set_up: address.clone(), version: address.clone(), serial: address };
+        let buttons = Buttons { start: Some(Press::new(&address, Gesture::Double)), back: None, ..Buttons::default() };
+        world.about =
+            About { address: address.clone(), version: address.clone(), serial: address, baud: None, buttons };
         let mut interface = Interface::new(if chinese { Language::Chinese } else { Language::English });
         let mut canvas = Canvas::new(width, height, colours);
         let mut wire = Wire(vec![vec![Rgb565::RED; width as usize]; height as usize]);

@@ -5,8 +5,8 @@ mod scenes;
 use std::time::Duration;
 
 use embedded_graphics::geometry::Size;
-use live_pusher::{Code, PreviewFit, State, Transition};
-use panel::{Action, Canvas, Colours, Interface, Key, Language, View};
+use live_pusher::{Code, PreviewFit, Reason, State, Transition};
+use panel::{Action, Buttons, Canvas, Colours, Gesture, Interface, Key, Language, Press, View};
 use scenes::picture::Image;
 use scenes::{World, walk};
 use serde_json::json;
@@ -76,22 +76,6 @@ fn a_property_is_set_by_going_to_it() {
     );
     assert_eq!(set(&[6, 1], &[ok, ok]), to("picture-in-picture-mode", json!([])));
     assert_eq!(set(&[9, 0], &[(Key::Down, false), ok]), Some(Action::Speak(Language::Chinese)));
-}
-
-#[test]
-fn a_box_without_a_code_has_no_page_to_set_it_up_by() {
-    let mut world = World::new(Colours::Many);
-    let marked = |world: &World, lines: &[usize]| {
-        let (view, mut person) = (world.view(State::Idle), Person::new());
-        walk(&mut person.interface, &view, lines);
-        person.sees(&view)
-    };
-    let (set_up, about) = (marked(&world, &[7, 0]), marked(&world, &[8, 1]));
-    let address = marked(&world, &[5, 0, 0]);
-    world.about.set_up.clear();
-    assert!(marked(&world, &[7, 1]) == about && marked(&world, &[7, 0]) != set_up);
-    assert!(marked(&world, &[5, 0, 0]) != address, "it tells to change the address by that page");
-    assert!(marked(&world, &[5, 0, 0, 0]) == marked(&world, &[5, 0, 0]), "nothing lies behind it");
 }
 
 #[test]
@@ -296,4 +280,83 @@ fn secrets_of_an_address_are_not_shown() {
     };
     assert!(seen("rtmp://me:one@host/app/key1") == seen("rtmp://you:two@host/app/key2?x"));
     assert!(seen("rtmp://host/app") != seen("rtmp://hose/app"));
+}
+
+#[test]
+fn a_notice_leaves_home_in_sight_and_once_seen_does_not_come_again_soon() {
+    let world = World::new(Colours::Many);
+    let mut view = world.view(State::Pushing);
+    view.quality = 5;
+    let mut person = Person::new();
+    let home = person.sees(&view);
+    let tell = |person: &mut Person, view: &View<'_>| person.interface.tell(view.now, Code::UplinkTooNarrow);
+    tell(&mut person, &view);
+    let warned = person.sees(&view);
+    assert!(warned != home);
+    let top = SIZE.0 as usize * 60;
+    assert!(warned.pixels[..top] == home.pixels[..top], "it covers the state and the preview");
+    assert!(person.interface.preview_size(&view, Size::new(240, 240)).is_some());
+    assert_eq!(person.interface.press(Key::Ok, false, &view), None);
+    assert!(person.sees(&view) == home, "it was seen");
+    for _ in 0..59 {
+        view.now += seconds(10);
+        tell(&mut person, &view);
+        assert!(person.sees(&view) == home, "it is told again after {:?}", view.now);
+    }
+    view.now += seconds(10);
+    tell(&mut person, &view);
+    assert!(person.sees(&view) != home, "it is never told again");
+}
+
+#[test]
+fn faults_that_are_over_can_be_read_in_the_menu() {
+    let world = World::new(Colours::Many);
+    let mut view = world.view(State::Pushing);
+    let mut person = Person::new();
+    let page = |person: &mut Person, view: &View<'_>, lines: &[usize]| {
+        walk(&mut person.interface, view, lines);
+        let seen = person.sees(view);
+        person.interface.press(Key::Back, true, view);
+        seen
+    };
+    // Behind the last line is the first.
+    assert!(page(&mut person, &view, &[10]) == page(&mut person, &view, &[0]), "nothing was told yet");
+    person.interface.tell(view.now, Code::CameraFailed);
+    person.interface.tell(view.now, Code::FirstFrame);
+    view.now += seconds(3);
+    assert!(person.sees(&view) == Person::new().sees(&view), "it is over");
+    let list = page(&mut person, &view, &[10, 0]);
+    assert!(list != page(&mut person, &view, &[10]));
+    assert!(page(&mut person, &view, &[10, 0, 0]) != list, "what to do is not told");
+}
+
+#[test]
+fn a_camera_or_a_microphone_that_gives_nothing_is_seen_though_its_message_was_acknowledged() {
+    let world = World::new(Colours::Many);
+    let changes: [fn(&mut View<'_>); 2] = [|view| view.camera_runs = false, |view| view.volume = None];
+    for change in changes {
+        let mut view = world.view(State::Pushing);
+        change(&mut view);
+        let mut person = Person::new();
+        let opening = person.sees(&view);
+        view.now += seconds(2);
+        assert!(person.sees(&view) != opening);
+        view.reasons = scenes::reasons(Reason::Api);
+        let paused = person.sees(&view);
+        view.now += seconds(2);
+        assert!(person.sees(&view) == paused, "nobody wants it");
+    }
+}
+
+#[test]
+fn screens_name_the_buttons_that_the_box_has() {
+    let seen = |buttons: Buttons, state| {
+        let mut world = World::new(Colours::Many);
+        world.about.buttons = buttons;
+        Person::new().sees(&world.view(state))
+    };
+    let start = |button| Buttons { start: Some(Press::new(button, Gesture::Double)), ..Buttons::default() };
+    assert!(seen(start("red"), State::Idle) != seen(start("green"), State::Idle));
+    let none = Buttons { start: None, resume: None, menu: None, choose: None, back: None };
+    assert!(seen(none, State::Idle) != seen(Buttons::default(), State::Idle));
 }

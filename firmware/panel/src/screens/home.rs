@@ -6,14 +6,10 @@ use embedded_graphics::primitives::Rectangle;
 use live_pusher::{Reason, State};
 
 use super::Scene;
-use super::parts::duration;
 use super::preview::home_place;
 use crate::brush::{Align, Sides, area};
 use crate::icon::Icon;
-use crate::line::Line;
-
-/// Degrees Celsius from which the temperature is a warning: most boards slow down at 85.
-const HOT: i16 = 75;
+use crate::line::{Line, duration};
 
 impl Scene<'_, '_> {
     pub(super) fn home(&mut self) {
@@ -22,13 +18,16 @@ impl Scene<'_, '_> {
         let top = area(0, 0, whole.width(), self.style.title.line() + gap);
         let height = rows * self.row() + gap;
         let bottom = area(0, whole.bottom() - height, whole.width(), height);
+        let notice = self.interface.messages.first();
+        let height = if notice.is_some() { self.notice_height() } else { 0 };
+        let bar = area(0, bottom.top() - height, whole.width(), height);
         match &self.view.preview {
             Some(picture) => {
                 self.canvas.cover(home_place(self.view, self.canvas.size()), picture);
                 self.canvas.shade(top);
                 self.canvas.shade(bottom);
             }
-            None => self.state_picture(area(0, top.bottom(), whole.width(), bottom.top() - top.bottom())),
+            None => self.state_picture(area(0, top.bottom(), whole.width(), bar.top() - top.bottom())),
         }
         self.state(top);
         let row = |number| {
@@ -37,6 +36,9 @@ impl Scene<'_, '_> {
         let lines = [row(0), row(1), row(rows - 1)];
         self.rate(lines[0]);
         self.devices(lines[1], lines[2]);
+        if let Some(code) = notice {
+            self.notice(code, bar);
+        }
     }
 
     /// Icon and word of the state, and how long the box has been on air.
@@ -56,25 +58,20 @@ impl Scene<'_, '_> {
         self.canvas.text(room, Align::Left, title, colour, word);
     }
 
-    /// In place of a preview: the state again, to be seen from afar, and why it is paused.
+    /// In place of a preview: the state again, to be seen from afar, and what a person is to do.
     fn state_picture(&mut self, place: Rectangle) {
-        let ((icon, colour), gap) = (self.absence(), self.style.gap);
-        let words = match self.pause_reason() {
-            Some(reason) => Line::of(format_args!("{}", (self.words.reason)(reason))),
-            None if self.is_camera_off() => {
-                Line::of(format_args!("{}: {}", self.words.camera, self.words.off))
-            }
-            None if self.view.state == State::Idle => Line::of(format_args!("{}", self.words.press)),
-            None => Line::new(),
-        };
-        let words = words.as_str();
-        let line = if words.is_empty() { 0 } else { self.style.font.line() + gap };
-        let side = (place.height() - line - 2 * gap).min(self.style.picture);
-        let top = place.top() + (place.height() - side - line) / 2;
+        let ((icon, colour), gap, font) = (self.absence(), self.style.gap, self.style.font);
+        let lines = self.remedy().map_or([Line::new(), Line::new()], |(what, remedy)| [what, remedy]);
+        let width = place.width() - 2 * gap;
+        let count = lines.iter().map(|line| font.lines(line.as_str(), width).count()).sum::<usize>() as i32;
+        let text = count * font.line() + if count > 0 { gap } else { 0 };
+        let side = (place.height() - text - gap).min(self.style.picture);
+        let top = place.top() + (place.height() - side - text) / 2;
         self.canvas.picture(area(place.left(), top, place.width(), side), colour, icon);
-        if !words.is_empty() {
-            let below = area(place.left(), top + side + gap / 2, place.width(), self.style.font.line());
-            self.canvas.text(below, Align::Centre, self.style.font, self.style.colours.text, words);
+        let mut top = top + side + gap / 2;
+        for (line, colour) in lines.iter().zip([self.style.colours.text, self.style.colours.dim]) {
+            let below = area(place.left() + gap, top, width, place.bottom() - top);
+            top = self.canvas.paragraph(below, Align::Centre, font, colour, line.as_str());
         }
     }
 
@@ -85,14 +82,11 @@ impl Scene<'_, '_> {
             Some(Reason::Interrupt) => Icon::Call,
             Some(Reason::Background) => Icon::Sleep,
             Some(Reason::Api) => Icon::Pause,
-            None if self.is_camera_off() => Icon::CameraOff,
+            None if self.view.lacks_network() => Icon::NoNetwork,
+            None if self.view.state != State::Idle && self.camera().0 == Icon::CameraOff => Icon::CameraOff,
             None => Icon::of_state(self.view.state),
         };
         (icon, self.style.of_state(self.view.state))
-    }
-
-    fn is_camera_off(&self) -> bool {
-        self.view.shows_preview && !self.view.store.properties().enable_camera
     }
 
     /// Quality of the network, bitrate beside its target, and how it went.
@@ -121,19 +115,15 @@ impl Scene<'_, '_> {
         let is_one_row = first == second;
         let width = if is_one_row { first.width() / 4 } else { first.width() * 2 / 5 };
         self.microphone(area(first.left(), first.top(), width, first.height()));
-        let (icon, colour) = self.camera_icon();
-        let position = (self.words.choice)("device-position", self.view.position.name()).unwrap_or_default();
-        let left = self.labelled(first.left() + width + gap, first, icon, position, colour);
+        let (icon, words, colour) = self.camera();
+        let left = self.labelled(first.left() + width + gap, first, icon, words, colour);
         let lamp = area(left, first.top(), side, first.height());
         if self.view.torch {
             self.canvas.icon(lamp, self.style.font, colours.warning, Icon::Torch);
         }
         let left = if is_one_row { lamp.right() + gap } else { second.left() };
         let heat = self.view.temperature.map_or(Line::new(), |degrees| Line::of(format_args!("{degrees}°")));
-        let (icon, colour) = match self.view.temperature {
-            Some(HOT..) => (Icon::Hot, colours.bad),
-            _ => (Icon::Heat, colours.text),
-        };
+        let (icon, colour) = self.heat(self.view.temperature.unwrap_or_default());
         let left = if heat.as_str().is_empty() {
             left
         } else {
@@ -141,16 +131,6 @@ impl Scene<'_, '_> {
         };
         let dropped = Line::of(format_args!("{}", self.view.dropped));
         let colour = if self.view.dropped > 0 { colours.warning } else { colours.text };
-        self.labelled(left, second, Icon::Dropped, dropped.as_str(), colour);
-    }
-
-    pub(super) fn camera_icon(&self) -> (Icon, Rgb565) {
-        if !self.view.store.properties().enable_camera {
-            (Icon::CameraOff, self.style.colours.bad)
-        } else if self.view.camera_runs {
-            (Icon::Camera, self.style.colours.good)
-        } else {
-            (Icon::Camera, self.style.colours.text)
-        }
+        self.labelled(left, second, Icon::Lost, dropped.as_str(), colour);
     }
 }

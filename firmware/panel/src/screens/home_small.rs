@@ -5,10 +5,9 @@ use embedded_graphics::primitives::Rectangle;
 use live_pusher::State;
 
 use super::Scene;
-use super::parts::duration;
 use crate::brush::{Align, Sides, area};
 use crate::icon::Icon;
-use crate::line::Line;
+use crate::line::{Line, duration};
 
 impl Scene<'_, '_> {
     pub(super) fn home_small(&mut self) {
@@ -18,8 +17,14 @@ impl Scene<'_, '_> {
         let lines = [Self::state_small, Self::rate_small, Self::devices_small, Self::health_small];
         // Of a low display, the first that have room.
         let rows = (whole.height() - self.style.font.line()) / pitch + 1;
-        for (number, line) in (0..rows).zip(lines) {
+        let notice = self.interface.messages.first();
+        let free = if notice.is_some() { rows / 2 } else { rows };
+        for (number, line) in (0..free).zip(lines) {
             line(self, row(number));
+        }
+        if let Some(code) = notice {
+            let top = free * pitch;
+            self.notice(code, area(0, top, whole.width(), whole.height() - top));
         }
     }
 
@@ -35,15 +40,23 @@ impl Scene<'_, '_> {
         let end = match (self.pause_reason(), self.view.on_air) {
             (Some(reason), _) => Line::of(format_args!("{}", (self.words.reason)(reason))),
             (None, Some(time)) => duration(time),
-            (None, None) if self.view.state == State::Idle => Line::of(format_args!("{}", self.words.press)),
             (None, None) => Line::new(),
         };
         let place = area(left, row.top(), row.right() - 2 - left, row.height());
         self.canvas.text(place, Align::Right, font, colour, end.as_str());
     }
 
+    /// What a person is to do, where there is something, else the rate.
     fn rate_small(&mut self, row: Rectangle) {
         let font = self.style.font;
+        let view = self.view;
+        let has_rate = matches!(view.state, State::Connecting | State::Pushing | State::Reconnecting);
+        if let Some((what, remedy)) = self.remedy().filter(|_| !has_rate) {
+            let is_well = view.reasons.is_empty() && !view.lacks_network();
+            let words = if is_well { what } else { remedy };
+            self.canvas.text(row, Align::Centre, font, self.style.colours.text, words.as_str());
+            return;
+        }
         self.signal(area(row.left() + 1, row.top() + 2, 15, 10));
         let figures = Line::of(format_args!("{}/{}", self.view.bitrate, self.view.target));
         let width = font.width(figures.as_str());
@@ -57,9 +70,8 @@ impl Scene<'_, '_> {
         let colour = self.style.colours.text;
         let width = row.width() * 5 / 12;
         self.microphone(area(row.left(), row.top(), width, row.height()));
-        let (icon, _) = self.camera_icon();
-        let position = (self.words.choice)("device-position", self.view.position.name()).unwrap_or_default();
-        let left = self.labelled(row.left() + width + 4, row, icon, position, colour);
+        let (icon, words, _) = self.camera();
+        let left = self.labelled(row.left() + width + 4, row, icon, words, colour);
         if self.view.torch {
             let place = area(left, row.top(), self.style.font.line(), row.height());
             self.canvas.icon(place, self.style.font, colour, Icon::Torch);
@@ -69,11 +81,11 @@ impl Scene<'_, '_> {
     fn health_small(&mut self, row: Rectangle) {
         let colour: Rgb565 = self.style.colours.text;
         let dropped = Line::of(format_args!("{}", self.view.dropped));
-        let mut left = self.labelled(row.left(), row, Icon::Dropped, dropped.as_str(), colour);
+        let mut left = self.labelled(row.left(), row, Icon::Lost, dropped.as_str(), colour);
         if let Some(degrees) = self.view.temperature {
             left = left.max(row.left() + row.width() * 5 / 12 + 4);
             let heat = Line::of(format_args!("{degrees}°"));
-            self.labelled(left, row, Icon::Heat, heat.as_str(), colour);
+            self.labelled(left, row, self.heat(degrees).0, heat.as_str(), colour);
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::value::Setting;
 
 impl Scene<'_, '_> {
     pub(super) fn list(&mut self, page: Page, marked: usize) {
-        let count = page.count(self.view);
+        let count = self.interface.items(page, self.view).count();
         let place = Line::of(format_args!("{}/{count}", marked + 1));
         let colour = self.style.colours.text;
         let below = self.header(page.icon(), page.title(self.words), colour, place.as_str());
@@ -21,7 +21,7 @@ impl Scene<'_, '_> {
         let visible = ((body.height() / self.row()).max(1) as usize).min(count.max(1));
         let first = marked.saturating_sub(visible / 2).min(count - visible.min(count));
         let bar = if count > visible { self.style.gap } else { 0 };
-        for (number, item) in page.items(self.view).enumerate().skip(first).take(visible) {
+        for (number, item) in self.interface.items(page, self.view).enumerate().skip(first).take(visible) {
             let top = body.top() + (number - first) as i32 * self.row();
             self.item(area(body.left(), top, body.width() - bar, self.row()), item, number == marked);
         }
@@ -30,7 +30,7 @@ impl Scene<'_, '_> {
             let slider = area(body.right() - bar / 2, body.top() + at(first), bar / 2, at(visible));
             self.canvas.fill(slider, self.style.colours.dim);
         }
-        if let (true, Some(item)) = (footer > 0, page.items(self.view).nth(marked)) {
+        if let (true, Some(item)) = (footer > 0, self.interface.items(page, self.view).nth(marked)) {
             self.footer(item);
         }
     }
@@ -66,7 +66,7 @@ impl Scene<'_, '_> {
         self.canvas.elided(end, Align::Right, font, dim, if shown > 0 { value.as_str() } else { "" });
         let place = area(left, row.top(), end.left() - left, row.height());
         match item {
-            Item::Fact(_) => self.canvas.elided(place, Align::Left, font, text, label),
+            Item::Fact(_) | Item::Past(_) => self.canvas.elided(place, Align::Left, font, text, label),
             _ => self.canvas.text(place, Align::Left, font, text, label),
         }
     }

@@ -4,6 +4,7 @@ mod home;
 mod home_small;
 mod list;
 mod message;
+mod notice;
 mod number;
 mod parts;
 mod preview;
@@ -45,11 +46,12 @@ pub(crate) fn draw(interface: &Interface, view: &View<'_>, canvas: &mut Canvas) 
 
 impl Scene<'_, '_> {
     fn running(&mut self) {
-        match (self.interface.place(), self.interface.messages.first()) {
+        match (self.interface.place(), self.interface.messages.cover()) {
             (Some(place), _) => match place.page {
                 Page::SetUp => self.set_up(false),
                 Page::Number { property, value } => self.number(property, value),
                 Page::Text(property) => self.text_page(property),
+                Page::Fault(code) => self.fault(code),
                 page => self.list(page, place.line),
             },
             (None, Some(code)) => self.message(code),
@@ -61,7 +63,7 @@ impl Scene<'_, '_> {
             self.window();
         }
         if let Some((words, is_good)) = self.interface.answer() {
-            self.answer(words, is_good);
+            self.answer(words.as_str(), is_good);
         }
     }
 }

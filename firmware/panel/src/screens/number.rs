@@ -26,6 +26,10 @@ impl Scene<'_, '_> {
         let title = self.style.title;
         let bar = if self.style.is_small { 6 } else { font.line() / 2 };
         let height = title.line() + bar + font.line() + 2 * gap;
+        let foot = if self.style.is_small { font.line() } else { self.row() };
+        let has_foot = body.height() >= height + foot;
+        let body =
+            if has_foot { area(body.left(), body.top(), body.width(), body.height() - foot) } else { body };
         let top = body.top() + (body.height() - height).max(0) / 2;
         let row = area(body.left(), top, body.width(), title.line());
         let arrow = |x| area(x, row.top(), title.line(), row.height());
@@ -42,6 +46,9 @@ impl Scene<'_, '_> {
         let end = |value: f64| Line::of(format_args!("{value}"));
         self.canvas.elided(ends, Align::Left, font, colours.dim, end(low).as_str());
         self.canvas.elided(ends, Align::Right, font, colours.dim, end(high).as_str());
+        if has_foot {
+            self.keep_or_leave();
+        }
     }
 
     fn lit_if(&self, is_lit: bool) -> Rgb565 {

@@ -24,7 +24,7 @@ pub(crate) fn preview_place(interface: &Interface, view: &View<'_>, display: Siz
     if interface.place().is_some() {
         return interface.window(view).map(|_| window::place(interface.corner, view, display));
     }
-    let is_home = interface.messages.first().is_none() && !Interface::asks_for_set_up(view);
+    let is_home = interface.messages.cover().is_none() && !Interface::asks_for_set_up(view);
     is_home.then(|| home_place(view, display))
 }
 

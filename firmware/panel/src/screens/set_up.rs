@@ -1,4 +1,4 @@
-//! The way to a box that has no keyboard: a code for a telephone, and its address.
+//! How a box without a keyboard is set up, as a code that a telephone shows as text; and where the box is in the network.
 
 use embedded_graphics::pixelcolor::Rgb565;
 use embedded_graphics::prelude::*;
@@ -8,59 +8,143 @@ use qrcodegen_no_heap::{QrCode, QrCodeEcc, Version};
 use super::Scene;
 use crate::brush::{Align, Sides, area};
 use crate::icon::Icon;
+use crate::line::Line;
+use crate::view::About;
+use crate::words::Words;
 
 /// 41 modules a side; at the lowest level of correction it holds 134 bytes (ISO/IEC 18004, table 7).
-const LARGEST: Version = Version::new(6);
-const BYTES: usize = LARGEST.buffer_len();
+const LARGEST: u8 = 6;
+const BYTES: usize = Version::new(LARGEST).buffer_len();
 /// Modules of light around the code: four as the standard wants, two where room is short, which telephones read too.
 const MARGIN: i32 = 2;
+/// The file by which a box is set up.
+const FILE: &str = "pushbox.toml";
+
+/// What a telephone shows, from the longest text to the shortest: which box this is, where it is, and how its address is set.
+/// The later ones are made of the 45 characters of which a code holds half as many again (ISO/IEC 18004, 7.3.4).
+fn texts(about: &About, words: &Words) -> [Line; 4] {
+    let serial = about.serial.as_str();
+    let mut long = Line::of(format_args!("Pushbox {serial}\n"));
+    if !about.address.is_empty() {
+        long.add(format_args!("IP {}\n", about.address));
+    }
+    let mut short = Line::new();
+    if let Some(baud) = about.baud {
+        let (before, behind) = words.by_serial;
+        long.add(format_args!("{before}{baud}{behind}{FILE}"));
+        short.add(format_args!("SERIAL {baud}: SET URL"));
+    } else {
+        long.add(format_args!("{}{FILE}: url = 'rtmp://HOST/APP/KEY'", words.by_card));
+        short.add(format_args!("CARD: PUSHBOX.TOML: URL"));
+    }
+    let upper = |letter: char| letter.to_ascii_uppercase();
+    let mut named = Line::new();
+    serial.chars().map(upper).for_each(|letter| named.add(format_args!("{letter}")));
+    let mut placed = Line::of(format_args!("{} ", named.as_str()));
+    about.address.chars().map(upper).for_each(|letter| placed.add(format_args!("{letter}")));
+    for line in [&mut placed, &mut named] {
+        line.add(format_args!(" {}", short.as_str()));
+    }
+    [long, placed, named, short]
+}
+
+/// Pixels of a module, so that a telephone tells them apart.
+fn least(is_small: bool) -> i32 {
+    if is_small { 2 } else { 3 }
+}
+
+/// The largest code for a square of so many pixels; none where there is room for none.
+fn largest(side: i32, least: i32) -> Option<Version> {
+    // A version has 17 modules a side, and 4 more for each (ISO/IEC 18004, 5.1).
+    let version = (side / least - 2 * MARGIN - 17) / 4;
+    (version >= 1).then(|| Version::new(version.min(LARGEST.into()) as u8))
+}
 
 impl Scene<'_, '_> {
     /// `is_first`: the box was never set up.
     pub(super) fn set_up(&mut self, is_first: bool) {
         let words = if is_first { self.words.unprovisioned } else { self.words.set_up };
-        let about = self.view.about;
-        let (mut scratch, mut code) = ([0; BYTES], [0; BYTES]);
-        let code = QrCode::encode_text(
-            &about.set_up,
-            &mut scratch,
-            &mut code,
-            QrCodeEcc::Low,
-            Version::MIN,
-            LARGEST,
-            None,
-            true,
-        );
-        match code {
-            Ok(code) if about.has_code() => self.set_up_by_code(&code, words),
-            _ => self.sign(
-                Icon::SetUp,
-                words,
-                if about.address.is_empty() { self.words.press } else { &about.address },
-            ),
+        let (whole, font, gap) = (self.whole(), self.style.font, self.style.gap);
+        let is_wide = whole.width() * 10 > whole.height() * 12;
+        let place = if is_wide {
+            let side = whole.height().min(whole.width() * 3 / 5);
+            area(0, 0, side, whole.height())
+        } else {
+            let body = self.header(Icon::SetUp, words, self.style.colours.text, "");
+            area(0, body.top(), whole.width(), body.height() - 2 * font.line() - gap)
+        };
+        let side = place.width().min(place.height());
+        let mut has_code = false;
+        if let Some(version) = largest(side, least(self.style.is_small)) {
+            for text in texts(self.view.about, self.words) {
+                let (mut scratch, mut bytes) = ([0; BYTES], [0; BYTES]);
+                let (least, correction) = (Version::MIN, QrCodeEcc::Low);
+                if let Ok(code) = QrCode::encode_text(
+                    text.as_str(),
+                    &mut scratch,
+                    &mut bytes,
+                    correction,
+                    least,
+                    version,
+                    None,
+                    true,
+                ) {
+                    self.code(&code, place);
+                    has_code = true;
+                    break;
+                }
+            }
+        }
+        match (has_code, is_wide) {
+            (true, true) => self.beside_code(place, words),
+            (true, false) => self.below_code(place),
+            (false, _) => {
+                let [.., short] = texts(self.view.about, self.words);
+                self.sign(Icon::SetUp, words, short.as_str());
+            }
         }
     }
 
-    fn set_up_by_code(&mut self, code: &QrCode<'_>, words: &str) {
+    fn beside_code(&mut self, code: Rectangle, words: &str) {
         let (whole, gap, colours) = (self.whole(), self.style.gap, self.style.colours);
-        let is_wide = whole.width() * 10 > whole.height() * 12;
-        if is_wide {
-            let side = whole.height().min(whole.width() * 3 / 5);
-            self.code(code, area(0, 0, side, whole.height()));
-            let left = side + gap;
-            let margin = if self.style.is_small { 0 } else { gap };
-            let place = area(left, gap, whole.width() - left - gap / 2, whole.height() - 2 * gap);
-            let (font, title, hint) = (self.style.font, self.style.title, self.words.unprovisioned_hint);
-            let next = self.canvas.paragraph(place, Align::Left, title, colours.accent, words) + margin;
-            let rest = area(left, next, place.width(), place.bottom() - next);
-            let next = self.canvas.paragraph(rest, Align::Left, font, colours.text, hint) + margin;
-            self.address(area(left, next, place.width(), place.bottom() - next), Align::Left);
-        } else {
-            let row = self.row();
-            let body = self.header(Icon::SetUp, words, colours.text, "");
-            self.code(code, area(0, body.top(), whole.width(), body.height() - row - gap));
-            self.address(area(gap, whole.bottom() - row, whole.width() - 2 * gap, row), Align::Centre);
+        let margin = if self.style.is_small { 0 } else { gap };
+        let left = code.right() + gap;
+        let place = area(left, gap, whole.width() - left - gap / 2, whole.height() - 2 * gap);
+        let (font, title) = (self.style.font, self.style.title);
+        let mut top = self.canvas.paragraph(place, Align::Left, title, colours.accent, words) + margin;
+        let rest = |top| area(left, top, place.width(), place.bottom() - top);
+        let lines = |text| font.lines(text, place.width()).count() as i32 * font.line();
+        let has_network = !self.view.about.address.is_empty();
+        // Without a network that comes first: what the code is for is seen.
+        let hint = self.words.unprovisioned_hint;
+        if has_network || top + lines(hint) + lines(self.words.no_network_hint) <= place.bottom() {
+            top = self.canvas.paragraph(rest(top), Align::Left, font, colours.text, hint) + margin;
         }
+        if has_network {
+            return self.address(rest(top), Align::Left);
+        }
+        if !self.style.is_small {
+            let side = title.line();
+            self.canvas.picture(area(left, top, side, side), colours.warning, Icon::NoNetwork);
+            top += side;
+        }
+        self.canvas.paragraph(rest(top), Align::Left, font, colours.warning, self.words.no_network_hint);
+    }
+
+    fn below_code(&mut self, code: Rectangle) {
+        let (whole, font, gap) = (self.whole(), self.style.font, self.style.gap);
+        let row = |number| {
+            area(gap, code.bottom() + gap / 2 + number * font.line(), whole.width() - 2 * gap, font.line())
+        };
+        let colours = self.style.colours;
+        self.canvas.text(row(0), Align::Centre, font, colours.text, self.words.unprovisioned_hint);
+        if !self.view.about.address.is_empty() {
+            return self.address(row(1), Align::Centre);
+        }
+        let words = self.words.no_network_hint;
+        let width = font.line() + gap / 2 + font.width(words);
+        let left = row(1).left() + (row(1).width() - width) / 2;
+        self.labelled(left, row(1), Icon::NoNetwork, words, colours.warning);
     }
 
     /// As many lines as there is room for.

@@ -15,7 +15,7 @@ impl Scene<'_, '_> {
         let free = self.beside_window();
         let body = area(free.left() + gap, body.top() + gap, free.width() - 2 * gap, body.height() - 2 * gap);
         let value = Setting::of(self.view.store, property).long(property, self.words);
-        let advice = if self.view.about.has_code() { self.words.by_set_up } else { "" };
+        let advice = self.words.by_set_up;
         let hint = font.lines(advice, body.width()).count() as i32 * font.line();
         let rows = ((body.height() - hint) / font.line()).max(0) as usize;
         for (number, line) in font.lines(value.as_str(), body.width()).take(rows).enumerate() {

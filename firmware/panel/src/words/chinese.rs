@@ -12,7 +12,24 @@ pub(super) const WORDS: Words = Words {
     stopped_hint: "可以断电",
     unprovisioned: "尚未设置",
     unprovisioned_hint: "扫码设置",
-    press: "确定：菜单",
+    colon: "：",
+    double: "双击",
+    long: "长按",
+    go_live: "开播",
+    go_on: "继续",
+    settings: "设置",
+    seen: "知道了",
+    keep: "保存",
+    back: "返回",
+    no_network: "没有网络",
+    no_network_hint: "请连接网线",
+    by_serial: ("串口", "：set url rtmp://HOST/APP/KEY\n或卡上的"),
+    by_card: "卡上的",
+    failed: "故障",
+    past: "最近故障",
+    ago: "前",
+    snapshot_taken: "已拍照",
+    zoom: "变焦",
     menu: "菜单",
     camera: "摄像头",
     picture: "画面",
@@ -44,6 +61,8 @@ pub(super) const WORDS: Words = Words {
     done: "已完成",
     state,
     reason,
+    pause_end,
+    button,
     quality: ["暂无数据", "极好", "良好", "一般", "较差", "很差", "不可用"],
     code,
     failure,
@@ -60,7 +79,7 @@ fn state(state: State) -> &'static str {
         State::Pushing => "直播中",
         State::Paused => "已暂停",
         State::Reconnecting => "重连中",
-        State::Suspended => "已挂起",
+        State::Suspended => "已断播",
     }
 }
 
@@ -71,6 +90,32 @@ fn reason(reason: Reason) -> &'static str {
         Reason::Privacy => "隐私开关",
         Reason::Interrupt => "通话优先",
     }
+}
+
+fn pause_end(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Api => "",
+        Reason::Background => "唤醒后继续",
+        Reason::Privacy => "请打开隐私开关",
+        Reason::Interrupt => "通话后自动继续",
+    }
+}
+
+fn button(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "start" => "开始",
+        "pause" => "暂停",
+        "camera" => "摄像头",
+        "snapshot" => "拍照",
+        "torch" => "补光灯",
+        "menu" => "菜单",
+        "ok" => "确定",
+        "up" => "上",
+        "down" => "下",
+        "back" => "返回",
+        "mute" => "静音",
+        _ => return None,
+    })
 }
 
 fn code(code: Code) -> Advice {
@@ -92,7 +137,7 @@ fn code(code: Code) -> Advice {
         Code::NameNotResolved => advice("找不到服务器", "请检查网线或无线网，以及地址"),
         Code::ConnectFailed => advice("连不上服务器", "请检查网络和地址"),
         Code::HandshakeFailed => advice("服务器应答无效", "请确认地址是推流地址"),
-        Code::ServerRefused => advice("服务器拒绝推流", "请换新地址：密钥有误、过期或被占用"),
+        Code::ServerRefused => advice("服务器拒绝推流", "密钥无效请换新，被占用请稍候"),
         Code::TransferFailed => advice("发送停滞", "请检查网络，会自动重试"),
         Code::Suspended => advice("暂停过久，已断播", "结束暂停后自动连接"),
         Code::Interrupted => advice("摄像头被通话占用", "通话结束后自动继续"),

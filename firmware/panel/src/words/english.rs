@@ -12,7 +12,24 @@ pub(super) const WORDS: Words = Words {
     stopped_hint: "Power may be cut",
     unprovisioned: "Not set up",
     unprovisioned_hint: "Scan to set up",
-    press: "OK: menu",
+    colon: ": ",
+    double: "2x ",
+    long: "Hold ",
+    go_live: "go live",
+    go_on: "resume",
+    settings: "settings",
+    seen: "OK",
+    keep: "keep",
+    back: "back",
+    no_network: "No network",
+    no_network_hint: "Connect network cable",
+    by_serial: ("Serial console ", ": set url rtmp://HOST/APP/KEY\nor on its card: "),
+    by_card: "On its card: ",
+    failed: "Failed",
+    past: "Last faults",
+    ago: " ago",
+    snapshot_taken: "Snapshot taken",
+    zoom: "Zoom",
     menu: "Menu",
     camera: "Camera",
     picture: "Picture",
@@ -40,10 +57,12 @@ pub(super) const WORDS: Words = Words {
     address: "Address",
     serial: "Serial no.",
     temperature: "Temperature",
-    dropped: "Dropped",
+    dropped: "Lost pictures",
     done: "Done",
     state,
     reason,
+    pause_end,
+    button,
     quality: ["No figures", "Best", "Good", "Fair", "Poor", "Very poor", "Unusable"],
     code,
     failure,
@@ -60,7 +79,7 @@ fn state(state: State) -> &'static str {
         State::Pushing => "On air",
         State::Paused => "Paused",
         State::Reconnecting => "Retrying",
-        State::Suspended => "Suspended",
+        State::Suspended => "Off air",
     }
 }
 
@@ -71,6 +90,32 @@ fn reason(reason: Reason) -> &'static str {
         Reason::Privacy => "Privacy",
         Reason::Interrupt => "In a call",
     }
+}
+
+fn pause_end(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Api => "",
+        Reason::Background => "Wake it to go on",
+        Reason::Privacy => "Open privacy switch",
+        Reason::Interrupt => "Goes on after call",
+    }
+}
+
+fn button(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "start" => "Start",
+        "pause" => "Pause",
+        "camera" => "Camera",
+        "snapshot" => "Snapshot",
+        "torch" => "Lamp",
+        "menu" => "Menu",
+        "ok" => "OK",
+        "up" => "Up",
+        "down" => "Down",
+        "back" => "Back",
+        "mute" => "Mute",
+        _ => return None,
+    })
 }
 
 fn code(code: Code) -> Advice {
@@ -103,7 +148,7 @@ fn code(code: Code) -> Advice {
             advice("Server gives no valid answer", "Check that the address is of an RTMP server")
         }
         Code::ServerRefused => {
-            advice("Server refuses the stream", "Get a new address: its key is not valid now")
+            advice("Server refuses the stream", "Wrong or old key: get a new one. Key in use: wait a bit")
         }
         Code::TransferFailed => {
             advice("Sending has stalled", "Check the network. The box tries again by itself")

@@ -56,7 +56,30 @@ pub struct Words {
     pub stopped_hint: &'static str,
     pub unprovisioned: &'static str,
     pub unprovisioned_hint: &'static str,
-    pub press: &'static str,
+    /// Between a button and what it does.
+    pub colon: &'static str,
+    /// Before a button, by its gesture.
+    pub double: &'static str,
+    pub long: &'static str,
+    /// What a button does.
+    pub go_live: &'static str,
+    pub go_on: &'static str,
+    pub settings: &'static str,
+    pub seen: &'static str,
+    pub keep: &'static str,
+    pub back: &'static str,
+    pub no_network: &'static str,
+    pub no_network_hint: &'static str,
+    /// On a telephone that has scanned the code: before the baud rate and behind it, and where there is no serial line.
+    pub by_serial: (&'static str, &'static str),
+    pub by_card: &'static str,
+    /// Wanted, and not there.
+    pub failed: &'static str,
+    pub past: &'static str,
+    /// Behind a length of time.
+    pub ago: &'static str,
+    pub snapshot_taken: &'static str,
+    pub zoom: &'static str,
     pub menu: &'static str,
     pub camera: &'static str,
     pub picture: &'static str,
@@ -88,6 +111,10 @@ pub struct Words {
     pub done: &'static str,
     pub state: fn(State) -> &'static str,
     pub reason: fn(Reason) -> &'static str,
+    /// How a pause ends; empty of the one by hand.
+    pub pause_end: fn(Reason) -> &'static str,
+    /// By the name of a button in the board file.
+    pub button: fn(&str) -> Option<&'static str>,
     /// Of the quality levels 0 to 6 (9).
     pub quality: [&'static str; 7],
     pub code: fn(Code) -> Advice,

@@ -4,13 +4,16 @@
 
 pub(crate) mod picture;
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use embedded_graphics::pixelcolor::Rgb565;
 use live_pusher::{
     Code, DevicePosition, Hardware, Input, Machine, Options, PreviewFit, Reason, Reasons, State, Store,
 };
-use panel::{About, Action, Canvas, Colours, History, Interface, Key, Language, Phase, Picture, View};
+use panel::{
+    About, Action, Answer, Canvas, Colours, History, Interface, Key, Language, Phase, Picture, View,
+};
 use serde_json::{Value, json};
 
 pub(crate) const SIZES: [(u32, u32, Colours); 4] = [
@@ -29,6 +32,9 @@ pub(crate) struct World {
     pub(crate) colours: Colours,
 }
 
+/// Nothing was sent yet.
+static QUIET: LazyLock<History> = LazyLock::new(History::default);
+
 /// Size of the camera's picture.
 const PREVIEW: (u32, u32) = (180, 320);
 
@@ -41,7 +47,8 @@ impl World {
                 version: "0.1.0".into(),
                 serial: "PB-004217".into(),
                 address: "192.168.1.23".into(),
-                set_up: "http://192.168.1.23/?c=4217".into(),
+                baud: Some(115_200),
+                ..About::default()
             },
             preview: landscape(),
             colours,
@@ -68,6 +75,9 @@ impl World {
         }
         if state.has_session() {
             view.target = 2000;
+        }
+        if state == State::Idle {
+            view.history = &QUIET;
         }
         if state == State::Pushing {
             (view.bitrate, view.quality) = (1850, 2);
@@ -136,14 +146,63 @@ fn home(
     interface.draw(&view, canvas);
 }
 
+/// Draws twice, so that what must last for a moment is told.
+fn later(
+    world: &World,
+    interface: &mut Interface,
+    canvas: &mut Canvas,
+    change: fn(&mut View<'_>),
+    state: State,
+) {
+    home(world, interface, canvas, change, state);
+    let mut view = world.view(state);
+    change(&mut view);
+    view.now += Duration::from_secs(3);
+    interface.draw(&view, canvas);
+}
+
+fn paused(world: &World, interface: &mut Interface, canvas: &mut Canvas, reason: Reason, state: State) {
+    let mut view = world.view(state);
+    (view.reasons, view.preview, view.camera_runs) = (reasons(reason), None, false);
+    view.volume = None;
+    if state == State::Paused {
+        (view.bitrate, view.quality, view.on_air) = (80, 1, Some(Duration::from_secs(95)));
+    }
+    interface.draw(&view, canvas);
+}
+
+/// The state that a box is in when it tells a fault.
+fn state_of(code: Code) -> State {
+    match code {
+        Code::NameNotResolved
+        | Code::ConnectFailed
+        | Code::HandshakeFailed
+        | Code::ServerRefused
+        | Code::TransferFailed => State::Reconnecting,
+        Code::Suspended => State::Suspended,
+        Code::Interrupted => State::Paused,
+        Code::CameraForbidden
+        | Code::MicrophoneForbidden
+        | Code::VideoEncoderFailed
+        | Code::AudioEncoderFailed
+        | Code::Disconnected
+        | Code::AddressInvalid => State::Idle,
+        _ => State::Pushing,
+    }
+}
+
 fn message(world: &World, interface: &mut Interface, canvas: &mut Canvas, codes: &[Code], after: u64) {
-    let ends = [Code::Disconnected, Code::VideoEncoderFailed, Code::AudioEncoderFailed, Code::AddressInvalid];
-    let is_over = codes.iter().any(|code| ends.contains(code));
-    let mut view = world.view(if is_over { State::Idle } else { State::Pushing });
+    let mut view = world.view(state_of(codes[0]));
     for code in codes {
         interface.tell(view.now, *code);
+        match code {
+            Code::UplinkTooNarrow => (view.quality, view.bitrate) = (5, 310),
+            Code::CameraFailed => (view.camera_runs, view.preview) = (false, None),
+            Code::MicrophoneFailed | Code::MicrophoneSilent => view.volume = None,
+            _ => {}
+        }
     }
-    (view.now, view.quality) = (view.now + Duration::from_secs(after), 5);
+    view.now += Duration::from_secs(after);
     interface.draw(&view, canvas);
 }
 
@@ -151,6 +210,23 @@ fn menu(world: &World, interface: &mut Interface, canvas: &mut Canvas, lines: &[
     let view = world.view(State::Pushing);
     walk(interface, &view, lines);
     interface.draw(&view, canvas);
+}
+
+/// A fault of each kind, all of them acknowledged or over.
+fn past(world: &World, interface: &mut Interface, canvas: &mut Canvas, lines: &[usize]) {
+    let mut view = world.view(State::Pushing);
+    for code in [Code::MicrophoneFailed, Code::TransferFailed, Code::UplinkTooNarrow, Code::CameraFailed] {
+        interface.tell(view.now, code);
+        interface.press(Key::Back, false, &view);
+        view.now += Duration::from_secs(67);
+    }
+    walk(interface, &view, lines);
+    interface.draw(&view, canvas);
+}
+
+fn answer(interface: &mut Interface, view: &View<'_>, canvas: &mut Canvas, result: Result<Answer, i32>) {
+    interface.answered(view.now, result);
+    interface.draw(view, canvas);
 }
 
 /// Each with its name.
@@ -164,38 +240,63 @@ pub(crate) const SCENES: &[(&str, Show)] = &[
     }),
     ("not-set-up-no-network", |w, i, c| {
         w.set(json!({"url": null}));
-        w.about = About::default();
+        w.about.address.clear();
         home(w, i, c, |_| (), State::Idle);
     }),
     ("home-ready", |w, i, c| home(w, i, c, |_| (), State::Idle)),
+    ("home-ready-no-network", |w, i, c| {
+        w.about.address.clear();
+        home(w, i, c, |_| (), State::Idle);
+    }),
     ("home-preview", |w, i, c| home(w, i, c, |_| (), State::Previewing)),
+    ("home-preview-private", |w, i, c| paused(w, i, c, Reason::Privacy, State::Previewing)),
     ("home-connecting", |w, i, c| home(w, i, c, |view| view.preview = None, State::Connecting)),
     ("home-on-air", |w, i, c| home(w, i, c, |_| (), State::Pushing)),
+    ("home-on-air-hidden", |w, i, c| {
+        let change = |view: &mut View<'_>| (view.preview, view.shows_preview) = (None, false);
+        home(w, i, c, change, State::Pushing);
+    }),
     ("home-on-air-troubled", |w, i, c| {
         w.set(json!({"muted": true}));
         let change = |view: &mut View<'_>| {
             (view.quality, view.dropped, view.temperature, view.torch) = (5, 1284, Some(83), true);
-            (view.position, view.preview, view.bitrate) = (DevicePosition::Back, None, 310);
+            (view.position, view.bitrate) = (DevicePosition::Back, 310);
             view.on_air = Some(Duration::from_secs(4 * 86_400 + 23 * 3600));
         };
         home(w, i, c, change, State::Pushing);
     }),
-    ("home-paused", |w, i, c| {
-        let change = |view: &mut View<'_>| {
-            (view.reasons, view.preview, view.volume) = (reasons(Reason::Privacy), None, None);
-            (view.bitrate, view.quality, view.camera_runs) = (80, 1, false);
-        };
-        home(w, i, c, change, State::Paused);
+    ("home-warned", |w, i, c| message(w, i, c, &[Code::UplinkTooNarrow], 0)),
+    ("home-warned-remedy", |w, i, c| message(w, i, c, &[Code::UplinkTooNarrow], 4)),
+    ("home-warned-button", |w, i, c| message(w, i, c, &[Code::UplinkTooNarrow], 8)),
+    ("home-camera-failed", |w, i, c| {
+        later(w, i, c, |view| (view.preview, view.camera_runs) = (None, false), State::Pushing);
     }),
-    ("home-contained", |w, i, c| home(w, i, c, |view| view.fit = PreviewFit::Contain, State::Pushing)),
+    ("home-microphone-failed", |w, i, c| later(w, i, c, |view| view.volume = None, State::Pushing)),
     ("home-camera-off", |w, i, c| {
         w.set(json!({"enable-camera": false}));
         home(w, i, c, |view| (view.preview, view.camera_runs) = (None, false), State::Pushing);
     }),
+    ("home-contained", |w, i, c| home(w, i, c, |view| view.fit = PreviewFit::Contain, State::Pushing)),
+    ("home-paused-by-hand", |w, i, c| paused(w, i, c, Reason::Api, State::Paused)),
+    ("home-paused-standby", |w, i, c| paused(w, i, c, Reason::Background, State::Paused)),
+    ("home-paused-privacy", |w, i, c| paused(w, i, c, Reason::Privacy, State::Paused)),
+    ("home-paused-call", |w, i, c| paused(w, i, c, Reason::Interrupt, State::Paused)),
     ("home-retrying", |w, i, c| home(w, i, c, |view| view.quality = 6, State::Reconnecting)),
-    ("home-suspended", |w, i, c| home(w, i, c, |_| (), State::Suspended)),
+    ("home-suspended", |w, i, c| paused(w, i, c, Reason::Privacy, State::Suspended)),
     ("menu", |w, i, c| menu(w, i, c, &[3])),
+    ("menu-ready", |w, i, c| {
+        let view = w.view(State::Idle);
+        walk(i, &view, &[0]);
+        i.draw(&view, c);
+    }),
+    ("menu-fault-waits", |w, i, c| {
+        let view = w.view(State::Pushing);
+        walk(i, &view, &[2]);
+        i.tell(view.now, Code::MicrophoneSilent);
+        i.draw(&view, c);
+    }),
     ("menu-camera", |w, i, c| menu(w, i, c, &[2, 1])),
+    ("menu-picture", |w, i, c| menu(w, i, c, &[3, 6])),
     ("menu-picture-window", |w, i, c| {
         w.set(json!({"picture-in-picture-mode": ["push"]}));
         menu(w, i, c, &[3, 6]);
@@ -209,6 +310,7 @@ pub(crate) const SCENES: &[(&str, Show)] = &[
     }),
     ("menu-sound", |w, i, c| menu(w, i, c, &[4, 0])),
     ("menu-network", |w, i, c| menu(w, i, c, &[5, 2])),
+    ("menu-more", |w, i, c| menu(w, i, c, &[6, 1])),
     ("number-bitrate", |w, i, c| menu(w, i, c, &[5, 2, 0])),
     ("choices-filter", |w, i, c| menu(w, i, c, &[3, 12, 3])),
     ("choices-window", |w, i, c| menu(w, i, c, &[6, 1, 1])),
@@ -216,17 +318,36 @@ pub(crate) const SCENES: &[(&str, Show)] = &[
     ("set-up", |w, i, c| menu(w, i, c, &[7, 0])),
     ("about", |w, i, c| menu(w, i, c, &[8, 1])),
     ("language", |w, i, c| menu(w, i, c, &[9, 0])),
-    ("message-camera", |w, i, c| message(w, i, c, &[Code::CameraFailed], 0)),
-    ("message-camera-remedy", |w, i, c| message(w, i, c, &[Code::CameraFailed], 4)),
-    ("message-two", |w, i, c| message(w, i, c, &[Code::UplinkTooNarrow, Code::Disconnected], 0)),
+    ("past", |w, i, c| past(w, i, c, &[10, 1])),
+    ("past-camera", |w, i, c| past(w, i, c, &[10, 0, 0])),
+    ("message-two", |w, i, c| message(w, i, c, &[Code::CameraFailed, Code::MicrophoneFailed], 0)),
     ("answer-failed", |w, i, c| {
         let view = w.view(State::Pushing);
         walk(i, &view, &[2, 1]);
         assert_eq!(i.press(Key::Ok, false, &view), Some(Action::Call("toggleTorch")));
-        i.answered(view.now, Err(-4));
-        i.draw(&view, c);
+        answer(i, &view, c, Err(-4));
     }),
+    ("answer-snapshot", |w, i, c| answer(i, &w.view(State::Pushing), c, Ok(Answer::Snapshot))),
+    ("answer-zoom", |w, i, c| answer(i, &w.view(State::Pushing), c, Ok(Answer::Zoom(2.5)))),
 ];
+
+/// Whether a display of that size shows a scene otherwise than another one: what is about the preview is only where there are
+/// colours, and a notice is in turn where it is too long for its bar.
+pub(crate) fn is_shown(name: &str, (width, _, colours): (u32, u32, Colours)) -> bool {
+    match name {
+        "home-contained" | "home-on-air-hidden" | "menu-picture-window" | "menu-window-paused" => {
+            colours == Colours::Many
+        }
+        "home-warned-remedy" | "home-warned-button" => width < 1000,
+        _ => true,
+    }
+}
+
+/// The faults that cover home: what else there is, is shown by the scenes.
+pub(crate) fn faults() -> impl Iterator<Item = Code> {
+    let has_remedy = |code: &Code| !(Language::English.words().code)(*code).remedy.is_empty();
+    Code::ALL.into_iter().filter(has_remedy).filter(|code| *code != Code::Reconnecting)
+}
 
 /// One of the scenes on a canvas of its own.
 pub(crate) fn draw(show: Show, language: Language, (width, height, colours): (u32, u32, Colours)) -> Canvas {

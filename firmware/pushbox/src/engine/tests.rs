@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::camera::Captured;
-use crate::hand::Scene;
+use crate::hand::{Action, Press, Scene};
 
 const LIMIT: Duration = Duration::from_secs(60);
 const DISPLAY: &str = "name = 'bench'\n[sim-display]\nwidth = 240\nheight = 240\n";
@@ -148,5 +148,27 @@ async fn m7_clients_hear_of_the_small_window_by_its_events() {
     for kind in ["enterpictureinpicture", "leavepictureinpicture"] {
         let event = timeout(LIMIT, listener.next()).await.unwrap().unwrap();
         assert_eq!((event.kind, event.detail), (kind, json!({})));
+    }
+}
+
+#[tokio::test]
+async fn what_a_button_does_unseen_is_told_on_the_display() {
+    let mut engine = connecting();
+    let display = Arc::clone(engine.display().unwrap());
+    // The lower left corner, where an answer is green.
+    let is_answered = || {
+        let png = shot(&display);
+        let mut reader = png::Decoder::new(std::io::Cursor::new(png)).read_info().unwrap();
+        let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+        reader.next_frame(&mut pixels).unwrap();
+        let corner = &pixels[239 * 240 * 3..][..3];
+        corner[1] > 180 && corner[0] < 120
+    };
+    assert!(!is_answered());
+    engine.act_on(Action::ZoomIn, Press::Short);
+    let deadline = Instant::now() + LIMIT;
+    while !is_answered() {
+        assert!(Instant::now() < deadline, "the zoom is not told");
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

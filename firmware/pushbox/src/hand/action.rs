@@ -2,10 +2,10 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use ::panel::Key;
+use ::panel::{Answer, Key};
 use live_pusher::{Failure, Method, Reason, SnapshotQuality, State};
 use serde::Deserialize;
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 use tracing::{info, warn};
 
 use super::Press;
@@ -87,27 +87,33 @@ impl Engine {
             ::panel::Action::Set { property, value } => {
                 let refused = self.set(Map::from_iter([(property.to_owned(), value)]));
                 let wrong = Failure::InvalidArgument("").number();
-                self.answer_by_hand(if refused.is_empty() { Ok(()) } else { Err(wrong) });
+                self.answer_by_hand(if refused.is_empty() { Ok(Answer::Done) } else { Err(wrong) });
             }
             ::panel::Action::Speak(language) => self.speak(language),
         }
     }
 
-    /// `chosen` on the display, which then wants to know what came of it; of a button only the failure.
+    /// `chosen` on the display, which then wants to know what came of it; of a button only what is not seen otherwise.
     fn call_by_hand(&mut self, method: Method, chosen: bool) {
+        let is_snapshot = matches!(method, Method::Snapshot(_));
         let (reply, display) = (self.call(method), self.display().cloned());
         tokio::spawn(async move {
-            let result = reply.await.unwrap_or(Err(Failure::NoPusher)).map(|_| ()).map_err(Failure::number);
+            let result = reply.await.unwrap_or(Err(Failure::NoPusher)).map_err(Failure::number);
+            let result = result.map(|reply| match reply.get("zoom").and_then(Value::as_f64) {
+                Some(zoom) => Answer::Zoom(zoom),
+                None if is_snapshot => Answer::Snapshot,
+                None => Answer::Done,
+            });
             if let Err(code) = result {
                 warn!(code, "chosen by hand, and failed");
             }
-            if let Some(display) = display.filter(|_| chosen || result.is_err()) {
+            if let Some(display) = display.filter(|_| chosen || result != Ok(Answer::Done)) {
                 display.answer(result);
             }
         });
     }
 
-    fn answer_by_hand(&self, result: Result<(), i32>) {
+    fn answer_by_hand(&self, result: Result<Answer, i32>) {
         if let Some(display) = self.display() {
             display.answer(result);
         }

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use std::{fs, io, thread};
 
-use ::panel::{About, History, Interface, Key, Language, Phase, View};
+use ::panel::{About, Answer, Buttons, History, Interface, Key, Language, Phase, View};
 use board::{Board, SteadyPanel};
 use live_pusher::{
     Code, DevicePosition, Input, PreviewFit, Reasons, Size, State, Store, Transition, WindowEvent,
@@ -40,8 +40,8 @@ const SAID: usize = 64;
 const FAREWELL: Duration = Duration::from_millis(300);
 /// From one look at address and temperature to the next.
 const SLOW: Duration = Duration::from_secs(5);
-/// To find the box's own address: a documentation address (RFC 5737), to which nothing is sent.
-const ANYWHERE: &str = "192.0.2.1:9";
+/// To find the box's own address: documentation addresses (RFC 5737, RFC 3849), to which nothing is sent.
+const ANYWHERE: [(&str, &str); 2] = [("0.0.0.0:0", "192.0.2.1:9"), ("[::]:0", "[2001:db8::1]:9")];
 
 /// What the engine knows of the box.
 #[derive(Clone)]
@@ -89,11 +89,12 @@ impl Scene {
 enum Said {
     Key(Key, Press),
     Status(Code),
-    Answer(Result<(), i32>),
+    Answer(Result<Answer, i32>),
     /// Of the display of that number, or the first that works.
     Shot(Option<usize>, SyncSender<Shot>),
     Snapshot(SyncSender<Frame>),
     CloseWindow,
+    Buttons(Buttons),
     Phase(Phase),
     /// Whether the power may be cut.
     End(bool, SyncSender<()>),
@@ -144,7 +145,12 @@ impl Display {
             privacy,
             interface: Interface::new(language),
             phase: Phase::Starting,
-            about: About { version: env!("CARGO_PKG_VERSION").into(), serial: serial(), ..About::default() },
+            about: About {
+                version: env!("CARGO_PKG_VERSION").into(),
+                serial: serial(),
+                baud: board.serial_line.as_ref().map(|line| line.baud),
+                ..About::default()
+            },
             temperature: None,
             looked: None,
             born: Instant::now(),
@@ -176,7 +182,7 @@ impl Display {
     }
 
     /// What became of an action that a person chose on the display.
-    pub(crate) fn answer(&self, result: Result<(), i32>) {
+    pub(crate) fn answer(&self, result: Result<Answer, i32>) {
         self.said.push(Said::Answer(result));
     }
 
@@ -204,6 +210,11 @@ impl Display {
     /// The small window is to vanish.
     pub(crate) fn close_window(&self) {
         self.said.push(Said::CloseWindow);
+    }
+
+    /// What its screens speak of.
+    pub(crate) fn name_buttons(&self, buttons: Buttons) {
+        self.said.push(Said::Buttons(buttons));
     }
 
     /// The box stops, and its power must not be cut yet.
@@ -286,6 +297,7 @@ impl Worker {
                 }
                 Some(Said::Snapshot(sender)) => self.snapshot = Some(sender),
                 Some(Said::CloseWindow) => self.interface.close_window(),
+                Some(Said::Buttons(buttons)) => self.about.buttons = buttons,
                 Some(Said::Phase(phase)) => self.phase = phase,
                 Some(Said::End(is_kept, sender)) => {
                     self.phase = if is_kept { Phase::Stopped } else { Phase::Stopping };
@@ -412,9 +424,11 @@ fn serial() -> String {
 
 /// The one that packets to the world would carry.
 fn address() -> Option<String> {
-    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
-    socket.connect(ANYWHERE).ok()?;
-    Some(socket.local_addr().ok()?.ip().to_string())
+    ANYWHERE.iter().find_map(|(from, to)| {
+        let socket = UdpSocket::bind(from).ok()?;
+        socket.connect(to).ok()?;
+        Some(socket.local_addr().ok()?.ip().to_string())
+    })
 }
 
 /// Of the processor (Documentation/driver-api/thermal/sysfs-api.rst: thousandths of a degree).

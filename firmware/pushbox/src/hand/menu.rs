@@ -1,5 +1,7 @@
 //! What buttons do while there is a menu: boxes without keys for all of it lend others to it.
 
+use ::panel::Gesture;
+
 use super::{Action, Bindings};
 use crate::config::Buttons;
 
@@ -41,6 +43,36 @@ pub(super) fn bindings(buttons: &Buttons) -> Buttons {
 /// The first button with a gesture for it.
 fn bound_to(buttons: &Buttons, action: Action) -> Option<&str> {
     buttons.iter().find(|(_, it)| it.actions().any(|it| it == action)).map(|(name, _)| name.as_str())
+}
+
+/// The buttons that the display's screens speak of.
+pub(super) fn named(at_home: &Buttons, in_menu: &Buttons) -> ::panel::Buttons {
+    let press = |buttons: &Buttons, actions: &[Action]| {
+        let mut presses = actions.iter().flat_map(|action| presses(buttons, *action));
+        presses.next().map(|(name, gesture)| ::panel::Press::new(name, gesture))
+    };
+    ::panel::Buttons {
+        start: press(at_home, &[Action::StartStop, Action::Start]),
+        resume: press(at_home, &[Action::PauseResume, Action::Resume]),
+        menu: press(at_home, &[Action::Menu]),
+        choose: press(in_menu, &[Action::Menu]),
+        back: press(in_menu, &[Action::Back, Action::Home]),
+    }
+}
+
+/// All that does it, the shortest gesture first.
+fn presses(buttons: &Buttons, wanted: Action) -> impl Iterator<Item = (&str, Gesture)> {
+    [Gesture::Short, Gesture::Double, Gesture::Long].into_iter().flat_map(move |gesture| {
+        let bound = buttons.iter().filter(move |(_, it)| {
+            let actions = match gesture {
+                Gesture::Short => [it.short, None],
+                Gesture::Double => [it.double, None],
+                Gesture::Long => [it.long, it.hold],
+            };
+            actions.contains(&Some(wanted))
+        });
+        bound.map(move |(name, _)| (name.as_str(), gesture))
+    })
 }
 
 /// What a button is for, those that are lent first before the others.
@@ -224,5 +256,20 @@ mod tests {
         let held = Held::new(&["start", "menu"]);
         let expected = [(Action::Down, Press::Short), (Action::Up, Press::Held)];
         assert!(expected.iter().all(|press| held.presses.contains(press)), "{:?}", held.presses);
+    }
+
+    #[test]
+    fn screens_name_the_button_that_does_it_with_the_shortest_gesture() {
+        let named = |names: &[&str]| {
+            let home = names.iter().map(|name| ((*name).to_owned(), default_bindings(name))).collect();
+            super::named(&home, &bindings(&home))
+        };
+        let press = |button, gesture| Some(::panel::Press::new(button, gesture));
+        assert_eq!(named(&["start", "menu"]), ::panel::Buttons::default());
+        let all = named(&["start", "pause", "menu", "up", "down", "back"]);
+        assert_eq!(all.resume, press("pause", Gesture::Short));
+        assert_eq!((all.choose, all.back), (press("menu", Gesture::Short), press("back", Gesture::Short)));
+        let none = named(&["camera"]);
+        assert_eq!([none.start, none.resume, none.menu, none.choose], [const { None }; 4]);
     }
 }

@@ -75,6 +75,9 @@ pub(crate) fn start(
     let bound = |name: &String| bindings.get(name).copied().unwrap_or_else(|| default_bindings(name));
     let at_home: Buttons = board.buttons.keys().map(|name| (name.clone(), bound(name))).collect();
     let in_menu = menu::bindings(&at_home);
+    if let Some(display) = &watch.display {
+        display.name_buttons(menu::named(&at_home, &in_menu));
+    }
     for mistake in mistakes(bindings, &at_home, &in_menu) {
         warn!("{mistake}");
     }

@@ -1,3 +1,5 @@
+use ::panel::{Canvas, Colours};
+use embedded_graphics::pixelcolor::{Rgb565, Rgb888, RgbColor};
 use media::{Buffer, Layout, PixelFormat, Pool, now};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -17,7 +19,9 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let board = toml::from_str("name = 'bench'\n[sim-display]\nwidth = 240\nheight = 240").unwrap();
+        let board =
+            "name = 'bench'\nserial-line.device = '/dev/null'\n[sim-display]\nwidth = 240\nheight = 240";
+        let board = toml::from_str(board).unwrap();
         let (store, (reporter, news), privacy) = (Store::default(), channel(), Privacy::default());
         let (language, fit) = (Language::English, PreviewFit::Cover);
         let display =
@@ -53,13 +57,18 @@ impl Bench {
         is_wanted
     }
 
-    /// Whether the display is white in its middle.
-    fn is_seen(&self) -> bool {
+    /// What is to be seen, three bytes a pixel.
+    fn pixels(&self) -> Vec<u8> {
         let shot = self.display.shot(None, LIMIT).unwrap();
         let mut reader = png::Decoder::new(io::Cursor::new(shot.png().unwrap())).read_info().unwrap();
         let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
         reader.next_frame(&mut pixels).unwrap();
-        pixels[(120 * 240 + 20) * 3..][..200 * 3].iter().all(|part| *part > 200)
+        pixels
+    }
+
+    /// Whether the display is white in its middle.
+    fn is_seen(&self) -> bool {
+        self.pixels()[(120 * 240 + 20) * 3..][..200 * 3].iter().all(|part| *part > 200)
     }
 
     fn hear(&mut self) -> WindowEvent {
@@ -183,4 +192,33 @@ fn m2_a_snapshot_is_of_the_place_that_the_preview_has() {
     bench.display.close_window();
     bench.hear();
     assert_eq!(snapshot(&bench), None, "it is hidden");
+}
+
+#[test]
+fn a_box_that_is_not_set_up_shows_how_it_is_and_by_which_buttons_it_starts_then() {
+    let mut bench = Bench::new();
+    let press = |name| Some(::panel::Press::new(name, ::panel::Gesture::Double));
+    let buttons = Buttons { start: press("red"), ..Buttons::default() };
+    bench.display.name_buttons(buttons.clone());
+    bench.display.update(|scene| scene.state = State::Idle);
+    for url in [json!(null), json!("rtmp://host/app/key")] {
+        bench.set(json!({ "url": url }));
+        let about = About {
+            version: env!("CARGO_PKG_VERSION").into(),
+            serial: serial(),
+            address: address().unwrap_or_default(),
+            baud: Some(115_200),
+            buttons: buttons.clone(),
+        };
+        let (history, mut canvas) = (History::default(), Canvas::new(240, 240, Colours::Many));
+        let view = View { temperature: temperature(), ..View::new(&bench.store, &history, &about) };
+        Interface::new(Language::English).draw(&view, &mut canvas);
+        let rgb = |pixel: &Rgb565| {
+            let pixel = Rgb888::from(*pixel);
+            [pixel.r(), pixel.g(), pixel.b()]
+        };
+        // Above the rows of figures.
+        let wanted: Vec<u8> = canvas.pixels()[..140 * 240].iter().flat_map(rgb).collect();
+        until("another screen", || bench.pixels().starts_with(&wanted));
+    }
 }

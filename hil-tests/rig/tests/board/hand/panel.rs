@@ -47,6 +47,9 @@ fn places() -> impl Iterator<Item = (usize, usize)> {
     (0..Ssd1306::HEIGHT).flat_map(|y| (0..Ssd1306::WIDTH).map(move |x| (x, y)))
 }
 
+/// Of the serial line in the board file.
+const BAUD: u32 = 115_200;
+
 /// Columns and rows.
 type Part = (Range<usize>, Range<usize>);
 
@@ -67,10 +70,10 @@ pub(super) struct Sight {
 }
 
 impl Sight {
-    /// A box without an address, which tells where it is in the network.
-    pub(super) fn not_set_up(address: &str) -> Self {
+    /// A box without an address to publish to, which tells by a code how it comes to one.
+    pub(super) fn not_set_up(serial: &str) -> Self {
         let (store, history) = (Store::default(), History::default());
-        let about = About { address: address.into(), ..About::default() };
+        let about = About { serial: serial.into(), baud: Some(BAUD), ..in_network() };
         let view = View::new(&store, &history, &about);
         let picture = Picture::drawn(&mut Interface::new(Language::English), &view);
         Self { name: "not set up".into(), picture, parts: vec![WHOLE] }
@@ -85,7 +88,7 @@ impl Sight {
     }
 
     fn of_home(state: State, position: DevicePosition, camera_runs: bool, reason: Option<Reason>) -> Self {
-        let (store, history, about) = (set_up(), History::default(), About::default());
+        let (store, history, about) = (set_up(), History::default(), in_network());
         let mut view = View::new(&store, &history, &about);
         (view.state, view.position, view.camera_runs) = (state, position, camera_runs);
         view.on_air = state.has_session().then_some(Duration::ZERO);
@@ -97,7 +100,7 @@ impl Sight {
     }
 
     pub(super) fn message(state: State, code: Code) -> Self {
-        let (store, history, about) = (set_up(), History::default(), About::default());
+        let (store, history, about) = (set_up(), History::default(), in_network());
         let mut view = View::new(&store, &history, &about);
         view.state = state;
         let mut interface = Interface::new(Language::English);
@@ -127,6 +130,11 @@ impl Sight {
             Ok(())
         })
     }
+}
+
+/// The address that QEMU's network gives the box.
+fn in_network() -> About {
+    About { address: "10.0.2.15".into(), ..About::default() }
 }
 
 /// The properties of a box that has an address.

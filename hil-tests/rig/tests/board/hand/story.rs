@@ -14,8 +14,9 @@ use crate::media::{Colour, SOON, paint};
 
 /// A box that was told nothing but to be patient with its network.
 const START: &str = "printf '[options]\\nretry-count = 10\\n' >/data/new; mv /data/new /data/properties.toml";
-/// Its address, which QEMU's network gives it.
-const ADDRESS: &str = "10.0.2.15";
+/// Where the box has its serial number from, and its name without one.
+const SERIAL: &str = "cd /sys/class/dmi/id 2>/dev/null; \
+    cat /proc/device-tree/serial-number 2>/dev/null || cat product_serial 2>/dev/null || cat /etc/hostname";
 /// For so long a lamp that does not blink is looked at.
 const STEADY: Duration = Duration::from_secs(1);
 
@@ -99,7 +100,9 @@ pub(super) fn story(bench: &mut Bench) -> Result<()> {
     let lines = lines(bench)?;
 
     bench.run(START)?;
-    Moment { panel: Sight::not_set_up(ADDRESS), ..Moment::ready(Front) }.expect(bench, "switched on")?;
+    let serial = bench.run(SERIAL)?;
+    let panel = Sight::not_set_up(serial.trim_matches(['\0', '\r', '\n', ' ']));
+    Moment { panel, ..Moment::ready(Front) }.expect(bench, "switched on")?;
 
     let url = format!("set url {}", bench.url());
     type_in(bench, &[&url, "set mode SD", "set orientation horizontal", "set audio-quality low", "save"])?;
