@@ -50,6 +50,12 @@ pub struct TftConfig {
     /// IPS panels want it.
     #[serde(default)]
     pub inverted: bool,
+    /// Whether its subpixels come in the order blue, green, red, as those of most ILI9341.
+    #[serde(default)]
+    pub bgr: bool,
+    /// Where in the controller's memory the first column and row are, of panels that are smaller than it.
+    #[serde(default)]
+    pub offset: [u16; 2],
     /// Clock of the bus, Hz.
     #[serde(default = "default_speed")]
     pub speed: u32,

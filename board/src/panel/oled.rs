@@ -18,6 +18,8 @@ pub(crate) struct OledPanel<I = I2cdev> {
     name: String,
     /// A control byte, and a page at the most.
     message: Vec<u8>,
+    /// Dark until there is a picture: its memory may hold anything.
+    is_on: bool,
 }
 
 const WIDTH: u32 = 128;
@@ -30,8 +32,9 @@ const REMEDY: &str = "check its wiring and its address (i2cdetect)";
 
 /// Display off; clock, 64 rows, no offset, first line; turned so that the connector is above; pins of 64 rows, contrast.
 const BEGIN: [u8; 14] = [0xae, 0xd5, 0x80, 0xa8, 0x3f, 0xd3, 0x00, 0x40, 0xa1, 0xc8, 0xda, 0x12, 0x81, 0x8f];
-/// Show the memory, not inverted; display on.
-const END: [u8; 3] = [0xa4, 0xa6, 0xaf];
+/// Show the memory, not inverted.
+const END: [u8; 2] = [0xa4, 0xa6];
+const ON: u8 = 0xaf;
 
 impl OledController {
     /// The voltage from the charge pump, its timing, and on the SSD1306 addressing by page.
@@ -63,8 +66,14 @@ impl OledPanel {
 impl<I: I2c> OledPanel<I> {
     fn begin(bus: I, config: &OledConfig) -> Result<Self, OpenError> {
         let (address, controller, name) = (config.address, config.controller, config.to_string());
-        let mut panel =
-            Self { bus, address, controller, name, message: Vec::with_capacity(WIDTH as usize + 1) };
+        let mut panel = Self {
+            bus,
+            address,
+            controller,
+            name,
+            message: Vec::with_capacity(WIDTH as usize + 1),
+            is_on: false,
+        };
         for commands in [&BEGIN, controller.supply(), &END] {
             panel.send(COMMANDS, commands.iter().copied(), "it does not answer")?;
         }
@@ -109,6 +118,10 @@ impl<I: I2c + Send> Panel for OledPanel<I> {
                 self.send(DATA, (0..columns.len()).map(byte), GONE)?;
             }
         }
+        if !self.is_on {
+            self.send(COMMANDS, [ON].into_iter(), GONE)?;
+            self.is_on = true;
+        }
         Ok(())
     }
 }
@@ -127,6 +140,7 @@ mod tests {
         page: usize,
         column: usize,
         sent: usize,
+        is_on: bool,
     }
 
     impl ErrorType for Memory {
@@ -144,7 +158,8 @@ mod tests {
                         self.page = usize::from(page & 7);
                         self.column = usize::from(low | (high << 4));
                     }
-                    (COMMANDS, _) => {}
+                    (COMMANDS, [ON]) => self.is_on = true,
+                    (COMMANDS, commands) => assert!(!commands.contains(&ON)),
                     (DATA, bytes) => {
                         self.bytes[self.page][self.column..self.column + bytes.len()].copy_from_slice(bytes);
                     }
@@ -157,13 +172,15 @@ mod tests {
 
     fn panel(controller: OledController) -> OledPanel<Memory> {
         let config = OledConfig { bus: "/dev/i2c-1".into(), address: 0x3d, controller };
-        OledPanel::begin(Memory { bytes: [[0; 132]; 8], page: 0, column: 0, sent: 0 }, &config).unwrap()
+        OledPanel::begin(Memory { bytes: [[0; 132]; 8], page: 0, column: 0, sent: 0, is_on: false }, &config)
+            .unwrap()
     }
 
     #[test]
     fn each_pixel_is_in_its_page_and_column() {
         for controller in [OledController::Ssd1306, OledController::Sh1106] {
             let mut panel = panel(controller);
+            assert!(!panel.bus.is_on, "its memory may hold anything");
             let lit = |x: u32, y: u32| (x * 7 + y * 13).is_multiple_of(5);
             let pixels: Vec<_> = (0..64)
                 .flat_map(|y| (0..128).map(move |x| (x, y)))
@@ -171,6 +188,7 @@ mod tests {
                 .collect();
             let whole = Rectangle::new(Point::zero(), panel.size());
             panel.show(&Pixels { width: 128, pixels: &pixels }, &mut std::iter::once(whole)).unwrap();
+            assert!(panel.bus.is_on);
             let first = controller.first_column() as usize;
             for (x, y) in (0..64).flat_map(|y| (0..128).map(move |x| (x, y))) {
                 let byte = panel.bus.bytes[y / 8][x + first];
@@ -182,6 +200,7 @@ mod tests {
     #[test]
     fn only_the_pages_and_columns_of_an_area_are_sent() {
         let mut panel = panel(OledController::Ssd1306);
+        panel.is_on = true;
         let pixels = vec![Rgb565::WHITE; 128 * 64];
         let before = panel.bus.sent;
         let areas = [
