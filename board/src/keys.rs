@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use evdevil::Evdev;
 use evdevil::event::{EventKind, EventType, InputEvent, KeyState, Syn};
@@ -16,12 +16,17 @@ use crate::{KeyConfig, OpenError};
 const REMEDY: &str = "plug it in anew";
 /// Events that are read together.
 const BATCH: usize = 16;
+/// The kernel lets keys go that are held while their device is unplugged, shortly before it tells that (kernel:
+/// `input_unregister_device`): what comes within this time before the end is no release.
+const LAST: Duration = Duration::from_millis(10);
 const DEVICES: &str = "/sys/class/input";
 
 /// One key of one device.
 pub(crate) struct Key {
     config: KeyConfig,
     device: Evdev,
+    /// When it was let go, unless that was told.
+    released: Option<Timestamp>,
 }
 
 impl Key {
@@ -37,7 +42,7 @@ impl Key {
                 // Nobody wakes for other keys. Kernels before 4.4 send them all the same.
                 let _ =
                     device.set_event_mask([EventType::KEY]).and_then(|()| device.set_key_mask([config.key]));
-                return Ok(Self { config: config.clone(), device });
+                return Ok(Self { config: config.clone(), device, released: None });
             }
         }
         let cause = if is_there { "the device has no such key" } else { "no such device" };
@@ -77,9 +82,25 @@ impl Contact for Key {
                 EventKind::Syn(event) if event.syn() == Syn::DROPPED => self.is_active()?,
                 _ => continue,
             };
-            tell(pressed, timestamp(event.time()));
+            let at = timestamp(event.time());
+            if let Some(before) = self.released.take() {
+                tell(false, before);
+            }
+            if pressed {
+                tell(true, at);
+            } else {
+                self.released = Some(at);
+            }
         }
         Ok(())
+    }
+
+    fn due(&self) -> Option<Timestamp> {
+        self.released.map(|at| at + LAST)
+    }
+
+    fn rest(&mut self, _now: Timestamp) -> Option<(bool, Timestamp)> {
+        self.released.take().map(|at| (false, at))
     }
 }
 

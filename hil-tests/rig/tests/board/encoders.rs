@@ -89,9 +89,7 @@ fn protocol(bench: &mut Bench) -> Result<()> {
         let told = encode(bench, arguments)?;
         let expected = format!("copied {} in-order true units 60", 60 * copied);
         ensure!(told.contains(&expected) && told.contains("lost 0"), "{arguments}: {told}");
-        // vicodec has no control for an IDR picture, and makes some unasked.
-        let is_asked_for = told.contains(" 30,") || told.contains(" 30]");
-        ensure!(is_asked_for && told.contains("idr [0, "), "{arguments}: {told}");
+        // vicodec has no control for an IDR picture: it is drained and begun anew for one, and does not mark it.
         ensure!(!arguments.contains("h264") || told.contains("idr [0, 30]"), "{arguments}: {told}");
     }
     // What is inside when the encoder is drained comes out.

@@ -16,7 +16,7 @@ use crate::media::{Colour, SOON, paint};
 const START: &str = "printf '[options]\\nretry-count = 10\\n' >/data/new; mv /data/new /data/properties.toml";
 /// Where the box has its serial number from, and its name without one.
 const SERIAL: &str = "cd /sys/class/dmi/id 2>/dev/null; \
-    cat /proc/device-tree/serial-number 2>/dev/null || cat product_serial 2>/dev/null || cat /etc/hostname";
+    cat /proc/device-tree/serial-number 2>/dev/null || cat product_serial 2>/dev/null || cat /etc/hostname 2>/dev/null || true";
 /// For so long a lamp that does not blink is looked at.
 const STEADY: Duration = Duration::from_secs(1);
 
