@@ -3,8 +3,8 @@
 use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
-use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use evdevil::Evdev;
 use evdevil::event::{EventKind, EventType, InputEvent, KeyState, Syn};
@@ -16,17 +16,14 @@ use crate::{KeyConfig, OpenError};
 const REMEDY: &str = "plug it in anew";
 /// Events that are read together.
 const BATCH: usize = 16;
-/// The kernel lets keys go that are held while their device is unplugged, shortly before it tells that (kernel:
-/// `input_unregister_device`): what comes within this time before the end is no release.
-const LAST: Duration = Duration::from_millis(10);
 const DEVICES: &str = "/sys/class/input";
 
 /// One key of one device.
 pub(crate) struct Key {
     config: KeyConfig,
     device: Evdev,
-    /// When it was let go, unless that was told.
-    released: Option<Timestamp>,
+    /// The link to its driver, where it has one.
+    driver: Option<PathBuf>,
 }
 
 impl Key {
@@ -34,7 +31,7 @@ impl Key {
         let failed = |error: io::Error| OpenError::from_io(config.to_string(), &error, REMEDY);
         let mut is_there = false;
         for node in nodes(&config.device) {
-            let device = Evdev::open(Path::new("/dev/input").join(node)).map_err(failed)?;
+            let device = Evdev::open(Path::new("/dev/input").join(&node)).map_err(failed)?;
             is_there = true;
             if device.supported_keys().map_err(failed)?.contains(config.key) {
                 device.set_nonblocking(true).map_err(failed)?;
@@ -42,12 +39,23 @@ impl Key {
                 // Nobody wakes for other keys. Kernels before 4.4 send them all the same.
                 let _ =
                     device.set_event_mask([EventType::KEY]).and_then(|()| device.set_key_mask([config.key]));
-                return Ok(Self { config: config.clone(), device, released: None });
+                let driver = Some(Path::new(DEVICES).join(node).join("device/device/driver"));
+                return Ok(Self {
+                    config: config.clone(),
+                    device,
+                    driver: driver.filter(|link| link.exists()),
+                });
             }
         }
         let cause = if is_there { "the device has no such key" } else { "no such device" };
         let remedy = "check both names in the board file (/proc/bus/input/devices, evtest)";
         Err(OpenError::refused(config.to_string(), cause, remedy))
+    }
+
+    /// Whether the device has no driver any longer. Keys that are held then are let go by the kernel, some time before it tells
+    /// that the device is gone (kernel: `__device_release_driver`, `input_unregister_device`).
+    fn is_unplugged(&self) -> bool {
+        self.driver.as_ref().is_some_and(|link| !link.exists())
     }
 
     fn failed(&self, error: &io::Error) -> OpenError {
@@ -75,6 +83,7 @@ impl Contact for Key {
             let pressed = match event.kind() {
                 EventKind::Key(event) if event.key() == self.config.key => match event.state() {
                     KeyState::PRESSED => true,
+                    KeyState::RELEASED if self.is_unplugged() => continue,
                     KeyState::RELEASED => false,
                     _ => continue,
                 },
@@ -82,25 +91,9 @@ impl Contact for Key {
                 EventKind::Syn(event) if event.syn() == Syn::DROPPED => self.is_active()?,
                 _ => continue,
             };
-            let at = timestamp(event.time());
-            if let Some(before) = self.released.take() {
-                tell(false, before);
-            }
-            if pressed {
-                tell(true, at);
-            } else {
-                self.released = Some(at);
-            }
+            tell(pressed, timestamp(event.time()));
         }
         Ok(())
-    }
-
-    fn due(&self) -> Option<Timestamp> {
-        self.released.map(|at| at + LAST)
-    }
-
-    fn rest(&mut self, _now: Timestamp) -> Option<(bool, Timestamp)> {
-        self.released.take().map(|at| (false, at))
     }
 }
 

@@ -44,7 +44,7 @@ pub(super) fn keys(bench: &mut Bench) -> Result<()> {
     bench.expect_log("KEY_PLAYPAUSE.* is gone", 1)?;
     drive(bench, false)?;
     bench.run(&format!("echo {device} >{DRIVER}/bind"))?;
-    bench.expect_log("KEY_PLAYPAUSE.* is there", 2)?;
+    bench.expect_log("INFO.*KEY_PLAYPAUSE.* is there", 2)?;
     expect_colour(bench, Colour::Blue).context("unplugged while it is pressed")?;
     press(bench, SHORT)?;
     wait_for(bench, Colour::Black).context("plugged in again, it pauses")?;
