@@ -215,10 +215,7 @@ impl VideoEncoder for RkMpp {
     }
 
     fn set_fps(&mut self, fps: u32) -> Result<(), EncodeError> {
-        let EncoderSettings { gop, fps: usual, .. } = self.settings;
-        // As long in seconds.
-        let gop = u64::from(gop) * u64::from(fps) / u64::from(usual.max(1));
-        self.configuration.set_rate(fps, u32::try_from(gop).unwrap_or(u32::MAX).max(1))
+        self.configuration.set_rate(fps, self.settings.with_fps(fps).gop)
     }
 }
 

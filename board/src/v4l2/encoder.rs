@@ -340,7 +340,8 @@ impl VideoEncoder for V4l2Encoder {
 
     fn set_fps(&mut self, fps: u32) -> Result<(), EncodeError> {
         self.pictures.set_rate(fps);
-        parameters::set_gop(&self.device, &self.settings, fps);
+        self.settings = self.settings.with_fps(fps);
+        parameters::set_gop(&self.device, &self.settings);
         Ok(())
     }
 }

@@ -35,12 +35,12 @@ pub(super) fn configure(device: &Device, settings: &EncoderSettings) {
         (sys::V4L2_CID_MPEG_VIDEO_H264_LEVEL, level(settings).into()),
     ];
     set_all(device, &wanted);
-    set_gop(device, settings, settings.fps);
+    set_gop(device, settings);
 }
 
 /// The pipeline asks for each IDR picture. Where the driver counts too, in pictures, it must not come first.
-pub(super) fn set_gop(device: &Device, settings: &EncoderSettings, fps: u32) {
-    let gop = i64::from(settings.gop) * 2 * i64::from(fps) / i64::from(settings.fps.max(1));
+pub(super) fn set_gop(device: &Device, settings: &EncoderSettings) {
+    let gop = i64::from(settings.gop) * 2;
     set_all(
         device,
         &[(sys::V4L2_CID_MPEG_VIDEO_GOP_SIZE, gop), (sys::V4L2_CID_MPEG_VIDEO_H264_I_PERIOD, gop)],

@@ -26,6 +26,13 @@ pub struct EncoderSettings {
 }
 
 impl EncoderSettings {
+    /// The same for another rate: IDR pictures stay as far apart in time.
+    #[must_use]
+    pub fn with_fps(self, fps: u32) -> Self {
+        let gop = u64::from(self.gop) * u64::from(fps) / u64::from(self.fps.max(1));
+        Self { fps, gop: u32::try_from(gop).unwrap_or(u32::MAX).max(1), ..self }
+    }
+
     /// Bits that the video buffering verifier holds at `bitrate`.
     pub fn vbv_bits(&self, bitrate: u32) -> u64 {
         u64::from(bitrate) * self.vbv.as_millis() as u64 / 1000
