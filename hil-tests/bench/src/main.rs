@@ -56,8 +56,9 @@ fn main() -> Result<()> {
         return rate::compare(&out, pushbox.as_deref(), link.as_deref(), trace.as_deref());
     }
     if let (Some(board), Some(peers)) = (board, peers) {
-        let costs = hardware::measure(&board, &peers, seconds)?;
-        return keep(&out, "encoder", &hardware::text(&costs, seconds), &costs);
+        let (costs, outcome) = hardware::measure(&board, &peers, seconds)?;
+        keep(&out, "encoder", &hardware::text(&costs, seconds), &costs)?;
+        return outcome;
     }
     let pushbox = pushbox.context("--pushbox says which program is measured")?;
     match arm {
