@@ -28,7 +28,11 @@ mod vaapi;
 #[cfg(feature = "gpl")]
 mod x264;
 
-use media::{Camera, EncodeError, EncoderSettings, Microphone, VideoEncoder};
+use std::time::Duration;
+
+use media::{
+    Camera, EncodeError, EncoderSettings, H264Profile, Layout, Microphone, PixelFormat, VideoEncoder,
+};
 
 pub use alsa::provide_configuration as provide_alsa_configuration;
 pub use config::{
@@ -52,13 +56,36 @@ pub use probe::{Finding, probe};
 pub use toml_file::{ConfigError, read_toml, read_values};
 pub use torch::Torch;
 
-/// Opens a camera and starts it.
-pub fn open_camera(config: &CameraConfig) -> Result<Box<dyn Camera>, OpenError> {
+/// Opens a camera and starts it. Of what it offers it delivers pictures as the first of `encoders` that works takes them.
+pub fn open_camera(config: &CameraConfig, encoders: &[EncoderConfig]) -> Result<Box<dyn Camera>, OpenError> {
     Ok(match &config.source {
-        CameraSource::V4l2(source) => Box::new(v4l2::V4l2Camera::open(source)?),
+        CameraSource::V4l2(source) => {
+            Box::new(v4l2::V4l2Camera::open(source, |layout| input_layout(encoders, layout))?)
+        }
         CameraSource::Sim(sim) => Box::new(sim::SimulatedCamera::new(sim)),
         CameraSource::File(file) => Box::new(file::FilePictures::open(file)?),
     })
+}
+
+/// How the first of the encoders that works would have a picture that lies as `source`; `None` where that can't be told.
+fn input_layout(encoders: &[EncoderConfig], source: Layout) -> Option<Layout> {
+    let settings = EncoderSettings { source: Some(source), ..trial_settings(source.width, source.height) };
+    encoders.iter().find_map(|config| match config {
+        EncoderConfig::V4l2(config) => v4l2::input_layout(config, &settings),
+        #[cfg(feature = "rkmpp")]
+        EncoderConfig::RockchipMpp(_) => Some(rkmpp::input_layout(&settings)),
+        EncoderConfig::Software(_) if source.format == PixelFormat::I420 => Some(source),
+        EncoderConfig::Software(_) => Some(Layout::packed(PixelFormat::I420, source.width, source.height)),
+        _ => None,
+    })
+}
+
+/// For an encoder that is asked what it can do.
+fn trial_settings(width: u32, height: u32) -> EncoderSettings {
+    let fps = 30;
+    let profile = H264Profile::Main;
+    let (bitrate, vbv, gop) = (2_000_000, Duration::from_secs(1), 3 * fps);
+    EncoderSettings { width, height, fps, bitrate, vbv, gop, profile, source: None }
 }
 
 /// Opens a microphone and starts it. It may deliver another rate than `rate`, in Hz.

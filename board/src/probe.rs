@@ -8,7 +8,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use media::{AudioBlock, Camera, EncoderSettings, H264Profile, Microphone, patiently};
+use media::{AudioBlock, Camera, EncoderSettings, Microphone, patiently};
 
 use crate::inputs::Contact;
 use crate::keys::Key;
@@ -18,7 +18,7 @@ use crate::sim::SimulatedCamera;
 use crate::{
     Board, ButtonConfig, CameraConfig, EncoderConfig, LineConfig, MicrophoneConfig, MicrophoneSource,
     OledConfig, OpenError, ScreenConfig, SimCamera, Torch, TorchConfig, open_camera, open_encoder,
-    open_microphone,
+    open_microphone, trial_settings,
 };
 
 /// How long a device is watched, and a screen can be looked at.
@@ -41,11 +41,12 @@ pub struct Finding {
 /// writes to the flash. Nothing that it does lasts, but the picture on a small display.
 pub fn probe(board: &Board) -> Vec<Finding> {
     let mut findings = Findings::default();
+    let encoders = board.encoders();
     for camera in &board.cameras {
-        findings.add(camera_name(camera), probe_camera(camera));
+        findings.add(camera_name(camera), probe_camera(camera, &encoders));
     }
     findings.each(board.microphone.as_ref(), microphone_name, probe_microphone);
-    for encoder in &board.encoders() {
+    for encoder in &encoders {
         findings.add(encoder.to_string(), probe_encoder(encoder, &board.cameras));
     }
     for (name, button) in &board.buttons {
@@ -194,9 +195,9 @@ fn probe_watchdog(device: &Path) -> Probed {
     Ok(format!("{}, resets after {} s", read("identity")?.trim(), read("timeout")?.trim()))
 }
 
-fn probe_camera(config: &CameraConfig) -> Probed {
+fn probe_camera(config: &CameraConfig, encoders: &[EncoderConfig]) -> Probed {
     let started = Instant::now();
-    let mut camera: Box<dyn Camera> = open_camera(config)?;
+    let mut camera: Box<dyn Camera> = open_camera(config, encoders)?;
     let mut next = || patiently(PATIENCE, || true, || camera.next());
     let first = next()?;
     let (waited, mut last, mut count) = (started.elapsed(), first.captured, 0);
@@ -217,7 +218,7 @@ fn probe_camera(config: &CameraConfig) -> Probed {
 /// Encodes drawn pictures, and one of a camera: tells how long one takes, and whether it must be copied.
 fn probe_encoder(config: &EncoderConfig, cameras: &[CameraConfig]) -> Probed {
     let (width, height) = (1280, 720);
-    let mut encoder = open_encoder(config, encoder_settings(width, height))?;
+    let mut encoder = open_encoder(config, trial_settings(width, height))?;
     let input = encoder.input();
     let sim = SimCamera { width, height, rate: RATE, pixels: input.layout.format };
     let mut camera = SimulatedCamera::new(&sim);
@@ -259,10 +260,10 @@ fn probe_encoder(config: &EncoderConfig, cameras: &[CameraConfig]) -> Probed {
 
 /// Whether a camera's pictures go into the encoder as they are. None where the camera shows none, or encodes them.
 fn way_of_picture(config: &EncoderConfig, camera: &CameraConfig) -> Option<&'static str> {
-    let mut opened = open_camera(camera).ok()?;
+    let mut opened = open_camera(camera, std::slice::from_ref(config)).ok()?;
     let picture = patiently(PATIENCE, || true, || opened.next()).ok()?;
     let layout = picture.layout;
-    let settings = EncoderSettings { source: Some(layout), ..encoder_settings(layout.width, layout.height) };
+    let settings = EncoderSettings { source: Some(layout), ..trial_settings(layout.width, layout.height) };
     let mut encoder = open_encoder(config, settings).ok()?;
     if camera.encodes() {
         return None;
@@ -273,19 +274,6 @@ fn way_of_picture(config: &EncoderConfig, camera: &CameraConfig) -> Option<&'sta
     let copied = encoder.submit(picture, true).ok()?;
     encoder.next(WATCH).ok()?;
     Some(if copied == 0 { "go in as they are" } else { "are copied" })
-}
-
-fn encoder_settings(width: u32, height: u32) -> EncoderSettings {
-    EncoderSettings {
-        width,
-        height,
-        fps: RATE,
-        bitrate: 2_000_000,
-        vbv: Duration::from_secs(1),
-        gop: 3 * RATE,
-        profile: H264Profile::Main,
-        source: None,
-    }
 }
 
 fn probe_microphone(config: &MicrophoneConfig) -> Probed {

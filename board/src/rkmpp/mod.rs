@@ -67,7 +67,7 @@ impl RkMpp {
     pub(crate) fn open(config: RockchipMppConfig, settings: EncoderSettings) -> Result<Self, EncodeError> {
         let RockchipMppConfig { min_bitrate } = config;
         let settings = EncoderSettings { bitrate: settings.bitrate.max(min_bitrate), ..settings };
-        let layout = layout(&settings);
+        let layout = input_layout(&settings);
         let context = Arc::new(Context::open().map_err(while_opening)?);
         let strides = strides(&layout).unwrap_or_default();
         Ok(Self {
@@ -250,7 +250,7 @@ fn while_opening(error: EncodeError) -> EncodeError {
 }
 
 /// As the camera's pictures lie, where the hardware can read them; else NV12 with aligned strides.
-fn layout(settings: &EncoderSettings) -> Layout {
+pub(crate) fn input_layout(settings: &EncoderSettings) -> Layout {
     let EncoderSettings { width, height, .. } = *settings;
     let stride = width.next_multiple_of(ALIGNMENT) as usize;
     let rows = height.next_multiple_of(ALIGNMENT) as usize;

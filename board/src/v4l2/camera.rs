@@ -2,14 +2,12 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use media::{
-    CAPTURE_WAIT, Camera, CaptureError, Frame, Layout, PixelFormat, PlaneLayout, Timestamp, VideoFormat, now,
-};
+use media::{CAPTURE_WAIT, Camera, CaptureError, Frame, Layout, PixelFormat, Timestamp, VideoFormat, now};
 use v4l::v4l_sys as sys;
 
 use super::device::Device;
 use super::format::{self, Candidate, Wish};
-use super::queue::{Memory, PixFormat, Queue};
+use super::queue::{Memory, Queue};
 use super::stream::Stream;
 use crate::{OpenError, V4l2Source};
 
@@ -26,8 +24,11 @@ pub(crate) struct V4l2Camera {
 }
 
 impl V4l2Camera {
-    /// Opens the node, negotiates, and starts to stream.
-    pub(crate) fn open(source: &V4l2Source) -> Result<Self, OpenError> {
+    /// Opens the node, negotiates, and starts to stream. `input` tells how the encoder would have a picture that lies so.
+    pub(crate) fn open(
+        source: &V4l2Source,
+        input: impl Fn(Layout) -> Option<Layout>,
+    ) -> Result<Self, OpenError> {
         let name = source.device.display().to_string();
         let failed = |remedy: &'static str| {
             let name = name.clone();
@@ -36,7 +37,7 @@ impl V4l2Camera {
         let device = Device::open_camera(&source.device).map_err(failed("see v4l2-ctl --list-devices"))?;
         let queue = Queue::capture(&Arc::new(device));
         let wish = Wish { width: source.width, height: source.height, rate: f64::from(source.rate) };
-        let choice = format::best(candidates(&queue, wish), wish).ok_or_else(|| {
+        let choice = format::best(candidates(&queue, wish, input), wish).ok_or_else(|| {
             let cause = "none of its formats is known";
             OpenError::failed(
                 &name,
@@ -45,9 +46,9 @@ impl V4l2Camera {
             )
         })?;
         let pix = queue
-            .set_format(choice.fourcc, choice.size, 0, 0)
+            .set_format(choice.fourcc, choice.size, choice.input_strides().unwrap_or_default(), 0)
             .map_err(failed("try another size in the board file"))?;
-        let layout = layout(&pix).ok_or_else(|| {
+        let layout = format::layout(&pix).ok_or_else(|| {
             let cause = "the driver changed the format to an unknown one";
             OpenError::failed(&name, cause, "try another size in the board file")
         })?;
@@ -83,7 +84,7 @@ impl V4l2Camera {
 }
 
 /// What the device can do, one candidate a format.
-fn candidates(queue: &Queue, wish: Wish) -> Vec<Candidate> {
+fn candidates(queue: &Queue, wish: Wish, input: impl Fn(Layout) -> Option<Layout>) -> Vec<Candidate> {
     let codes = queue.formats();
     codes
         .into_iter()
@@ -91,24 +92,10 @@ fn candidates(queue: &Queue, wish: Wish) -> Vec<Candidate> {
             let (pixels, _) = format::known(fourcc)?;
             let size = format::size(&queue.device.sizes(fourcc), wish);
             let rate = format::rate(&queue.device.rates(fourcc, size), wish);
-            Some(Candidate { fourcc, pixels, size, rate })
+            let candidate = Candidate { fourcc, pixels, size, rate, input: None };
+            Some(Candidate { input: candidate.packed().and_then(&input), ..candidate })
         })
         .collect()
-}
-
-/// Where the driver puts the colour planes; `None` for formats that are not known.
-pub(super) fn layout(pix: &PixFormat) -> Option<Layout> {
-    let (pixels, apart) = format::known(pix.fourcc)?;
-    let packed = Layout::packed(pixels, pix.width, pix.height);
-    let stride = pix.strides.first().copied().unwrap_or(0).max(packed.planes[0].stride);
-    let mut layout = Layout::contiguous(pixels, pix.width, pix.height, stride);
-    if apart {
-        for (memory, stride) in pix.strides.iter().enumerate() {
-            layout.planes[memory] =
-                PlaneLayout { memory, offset: 0, stride: (*stride).max(layout.row_bytes(memory)) };
-        }
-    }
-    Some(layout)
 }
 
 /// Begins with SOI and ends with EOI, which may have padding behind it (ITU-T T.81 section B.1.1.3).
@@ -156,26 +143,7 @@ impl Drop for V4l2Camera {
 
 #[cfg(test)]
 mod tests {
-    use super::super::format::fourcc;
     use super::*;
-
-    #[test]
-    fn planes_lie_where_single_and_multiplanar_drivers_put_them() {
-        let pix = |code, strides: &[usize]| PixFormat {
-            fourcc: fourcc(code),
-            width: 640,
-            height: 480,
-            strides: strides.to_vec(),
-        };
-        let places = |layout: Layout| layout.planes.map(|plane| (plane.memory, plane.offset, plane.stride));
-        let nv12 = layout(&pix(*b"NV12", &[704])).unwrap();
-        assert_eq!(places(nv12), [(0, 0, 704), (0, 704 * 480, 704), (0, 0, 0)]);
-        let nm12 = layout(&pix(*b"NM12", &[704, 704])).unwrap();
-        assert_eq!(places(nm12), [(0, 0, 704), (1, 0, 704), (0, 0, 0)]);
-        let ym12 = layout(&pix(*b"YM12", &[640, 320, 320])).unwrap();
-        assert_eq!(places(ym12), [(0, 0, 640), (1, 0, 320), (2, 0, 320)]);
-        assert!(layout(&pix(*b"RGB3", &[1920])).is_none());
-    }
 
     #[test]
     fn a_jpeg_is_whole_with_both_its_markers() {

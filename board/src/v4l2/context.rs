@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use media::{EncoderSettings, Layout, PixelFormat};
 
-use super::camera::layout;
 use super::device::Device;
-use super::format::{fourcc, known};
+use super::format::{fourcc, known, layout};
 use super::queue::Queue;
 use crate::{Codec, V4l2EncoderConfig};
 
@@ -34,6 +33,9 @@ pub(super) struct Context {
 
 impl Context {
     pub(super) fn new(config: &V4l2EncoderConfig, settings: &EncoderSettings) -> Result<Self, Refusal> {
+        if !config.takes(settings.width, settings.height) {
+            return Err(Refusal::Size);
+        }
         let device = Arc::new(Device::open_encoder(&config.device)?);
         let (coded, pictures) = (Queue::capture(&device), Queue::output(&device));
         let size = (settings.width, settings.height);
@@ -41,12 +43,12 @@ impl Context {
         let unsupported = |what: String| Refusal::Other(io::Error::new(io::ErrorKind::Unsupported, what));
         // An IDR picture has fewer bytes than a raw one by far.
         let bytes = (size.0 * size.1 / 2).max(256 << 10) as usize;
-        if coded.set_format(code, size, 0, bytes)?.fourcc != code {
+        if coded.set_format(code, size, [0; 3], bytes)?.fourcc != code {
             return Err(unsupported(format!("it does not encode {:?}", config.codec)));
         }
-        let (raw, stride) = raw_format(&pictures.formats(), settings.source)
+        let (raw, strides) = raw_format(&pictures.formats(), settings.source)
             .ok_or_else(|| unsupported("it takes none of NV12, NV21 and YU12".into()))?;
-        let pix = pictures.set_format(raw, size, stride, 0)?;
+        let pix = pictures.set_format(raw, size, strides, 0)?;
         let mut layout = layout(&pix)
             .filter(|_| pix.fourcc == raw)
             .ok_or_else(|| unsupported("it takes another format than it offers".into()))?;
@@ -65,8 +67,13 @@ impl Context {
     }
 }
 
-/// The raw format that pictures have already, or else the first that can be made, and the stride that they have.
-fn raw_format(offered: &[u32], source: Option<Layout>) -> Option<(u32, usize)> {
+/// How an encoder would have the pictures of these settings; `None` where it can't be asked.
+pub(crate) fn input_layout(config: &V4l2EncoderConfig, settings: &EncoderSettings) -> Option<Layout> {
+    Context::new(config, settings).ok().map(|context| context.layout)
+}
+
+/// The raw format that pictures have already, or else the first that can be made, and the strides that they have.
+fn raw_format(offered: &[u32], source: Option<Layout>) -> Option<(u32, [usize; 3])> {
     let order = [PixelFormat::Nv12, PixelFormat::I420, PixelFormat::Nv21];
     let find = |pixels: PixelFormat, apart: Option<bool>| {
         let fits = |code: &&u32| {
@@ -77,9 +84,9 @@ fn raw_format(offered: &[u32], source: Option<Layout>) -> Option<(u32, usize)> {
     };
     let as_source = source.filter(|layout| order.contains(&layout.format)).and_then(|layout| {
         let apart = layout.planes[1].memory == 1;
-        Some((find(layout.format, Some(apart))?, layout.planes[0].stride))
+        Some((find(layout.format, Some(apart))?, layout.planes.map(|plane| plane.stride)))
     });
-    as_source.or_else(|| Some((order.iter().find_map(|pixels| find(*pixels, None))?, 0)))
+    as_source.or_else(|| Some((order.iter().find_map(|pixels| find(*pixels, None))?, [0; 3])))
 }
 
 impl Codec {
@@ -99,15 +106,15 @@ mod tests {
     fn the_cameras_format_is_taken_before_any_that_must_be_made() {
         let offered = [*b"YU12", *b"NV12", *b"NM12"].map(fourcc);
         let nv12 = Layout::contiguous(PixelFormat::Nv12, 640, 480, 704);
-        assert_eq!(raw_format(&offered, Some(nv12)), Some((fourcc(*b"NV12"), 704)));
+        assert_eq!(raw_format(&offered, Some(nv12)), Some((fourcc(*b"NV12"), [704, 704, 0])));
         let mut apart = nv12;
         (apart.planes[1].memory, apart.planes[1].offset) = (1, 0);
-        assert_eq!(raw_format(&offered, Some(apart)), Some((fourcc(*b"NM12"), 704)));
+        assert_eq!(raw_format(&offered, Some(apart)), Some((fourcc(*b"NM12"), [704, 704, 0])));
         let i420 = Layout::packed(PixelFormat::I420, 640, 480);
-        assert_eq!(raw_format(&offered, Some(i420)), Some((fourcc(*b"YU12"), 640)));
+        assert_eq!(raw_format(&offered, Some(i420)), Some((fourcc(*b"YU12"), [640, 320, 320])));
         let yuyv = Layout::packed(PixelFormat::Yuyv, 640, 480);
         for source in [None, Some(yuyv)] {
-            assert_eq!(raw_format(&offered, source), Some((fourcc(*b"NV12"), 0)));
+            assert_eq!(raw_format(&offered, source), Some((fourcc(*b"NV12"), [0; 3])));
         }
         assert_eq!(raw_format(&[fourcc(*b"RGB3")], None), None);
     }

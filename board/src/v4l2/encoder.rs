@@ -70,9 +70,6 @@ impl V4l2Encoder {
     }
 
     fn try_open(config: &V4l2EncoderConfig, settings: EncoderSettings) -> Result<Self, Refusal> {
-        if !config.takes(settings.width, settings.height) {
-            return Err(Refusal::Size);
-        }
         let settings = EncoderSettings { bitrate: settings.bitrate.max(config.min_bitrate), ..settings };
         let context = Context::new(config, &settings)?;
         // Its memory suits the device whatever that needs; an encoder that has one context only goes without.

@@ -1,8 +1,9 @@
 //! Which of the formats on offer is taken.
 
-use media::PixelFormat;
+use media::{Layout, PixelFormat, PlaneLayout};
 
 use super::device::SizeRange;
+use super::queue::PixFormat;
 
 /// What the board file asks for.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +20,28 @@ pub(super) struct Candidate {
     pub(super) pixels: PixelFormat,
     pub(super) size: (u32, u32),
     pub(super) rate: f64,
+    /// How the encoder would have it, where that is known.
+    pub(super) input: Option<Layout>,
+}
+
+impl Candidate {
+    /// How its pictures lie without padding.
+    pub(super) fn packed(&self) -> Option<Layout> {
+        let Self { fourcc, size: (width, height), .. } = *self;
+        layout(&PixFormat { fourcc, width, height, strides: vec![0; memory_planes(fourcc)] })
+    }
+
+    /// The strides of the encoder's choice, where it takes pictures of this format.
+    pub(super) fn input_strides(&self) -> Option<[usize; 3]> {
+        let kind = |layout: &Layout| (layout.format, layout.planes.map(|plane| plane.memory));
+        let input = self.input?;
+        (kind(&input) == kind(&self.packed()?)).then(|| input.planes.map(|plane| plane.stride))
+    }
+
+    /// Whether its pictures must be made anew for the encoder.
+    fn is_foreign(&self) -> bool {
+        self.input.is_some() && self.input_strides().is_none()
+    }
 }
 
 /// A four-character code as the kernel counts it.
@@ -44,6 +67,30 @@ pub(super) fn known(code: u32) -> Option<(PixelFormat, bool)> {
     KNOWN.iter().find(|(known, ..)| *known == code).map(|(_, pixels, apart)| (*pixels, *apart))
 }
 
+/// In how many memory planes a picture lies.
+pub(super) fn memory_planes(code: u32) -> usize {
+    match known(code) {
+        Some((PixelFormat::I420, true)) => 3,
+        Some((_, true)) => 2,
+        _ => 1,
+    }
+}
+
+/// Where a driver puts the colour planes; `None` for formats that are not known.
+pub(super) fn layout(pix: &PixFormat) -> Option<Layout> {
+    let (pixels, apart) = known(pix.fourcc)?;
+    let packed = Layout::packed(pixels, pix.width, pix.height);
+    let stride = pix.strides.first().copied().unwrap_or(0).max(packed.planes[0].stride);
+    let mut layout = Layout::contiguous(pixels, pix.width, pix.height, stride);
+    if apart {
+        for (memory, stride) in pix.strides.iter().enumerate() {
+            layout.planes[memory] =
+                PlaneLayout { memory, offset: 0, stride: (*stride).max(layout.row_bytes(memory)) };
+        }
+    }
+    Some(layout)
+}
+
 /// The smallest size that covers the wish, else the largest.
 pub(super) fn size(sizes: &[SizeRange], wish: Wish) -> (u32, u32) {
     let fitted = |range: &SizeRange| {
@@ -65,10 +112,12 @@ pub(super) fn rate(rates: &[f64], wish: Wish) -> f64 {
     reaching.or_else(|| rates.iter().copied().max_by(f64::total_cmp)).unwrap_or(wish.rate)
 }
 
-/// The best of several: one that reaches rate and size before one that doesn't, then the cheaper format.
+/// The best of several: one that reaches rate and size before one that doesn't, then one that the encoder takes, then the
+/// cheaper format.
 pub(super) fn best(candidates: Vec<Candidate>, wish: Wish) -> Option<Candidate> {
     candidates.into_iter().min_by_key(|candidate| {
-        (!reaches(candidate.rate, wish), !covers(candidate.size, wish), candidate.pixels)
+        let falls_short = (!reaches(candidate.rate, wish), !covers(candidate.size, wish));
+        (falls_short, candidate.is_foreign(), candidate.pixels)
     })
 }
 
@@ -93,7 +142,7 @@ mod tests {
 
     fn candidate(code: [u8; 4], size: (u32, u32), rate: f64) -> Candidate {
         let fourcc = fourcc(code);
-        Candidate { fourcc, pixels: known(fourcc).unwrap().0, size, rate }
+        Candidate { fourcc, pixels: known(fourcc).unwrap().0, size, rate, input: None }
     }
 
     #[test]
@@ -131,5 +180,40 @@ mod tests {
         let offers = codes.map(|code| candidate(code, (1280, 720), 30.0)).to_vec();
         assert_eq!(best(offers, WISH).unwrap().fourcc, fourcc(*b"NM12"));
         assert!(best(Vec::new(), WISH).is_none());
+    }
+
+    #[test]
+    fn what_the_encoder_takes_is_preferred_with_its_strides() {
+        let nm12 = candidate(*b"NM12", (1280, 720), 30.0).packed().unwrap();
+        let offers = |input: Layout| {
+            let with_input = |code| Candidate { input: Some(input), ..candidate(code, (1280, 720), 30.0) };
+            [*b"NV12", *b"YU12", *b"NM12"].map(with_input).to_vec()
+        };
+        let taken = best(offers(nm12), WISH).unwrap();
+        assert_eq!((taken.fourcc, taken.input_strides()), (fourcc(*b"NM12"), Some([1280, 1280, 0])));
+        let wide = Layout::contiguous(PixelFormat::I420, 1280, 720, 1536);
+        let taken = best(offers(wide), WISH).unwrap();
+        assert_eq!((taken.fourcc, taken.input_strides()), (fourcc(*b"YU12"), Some([1536, 768, 768])));
+        let foreign = Layout::packed(PixelFormat::Nv21, 1280, 720);
+        let taken = best(offers(foreign), WISH).unwrap();
+        assert_eq!((taken.fourcc, taken.input_strides()), (fourcc(*b"NV12"), None));
+    }
+
+    #[test]
+    fn planes_lie_where_single_and_multiplanar_drivers_put_them() {
+        let pix = |code, strides: &[usize]| PixFormat {
+            fourcc: fourcc(code),
+            width: 640,
+            height: 480,
+            strides: strides.to_vec(),
+        };
+        let places = |layout: Layout| layout.planes.map(|plane| (plane.memory, plane.offset, plane.stride));
+        let nv12 = layout(&pix(*b"NV12", &[704])).unwrap();
+        assert_eq!(places(nv12), [(0, 0, 704), (0, 704 * 480, 704), (0, 0, 0)]);
+        let nm12 = layout(&pix(*b"NM12", &[704, 704])).unwrap();
+        assert_eq!(places(nm12), [(0, 0, 704), (1, 0, 704), (0, 0, 0)]);
+        let ym12 = layout(&pix(*b"YM12", &[640, 320, 320])).unwrap();
+        assert_eq!(places(ym12), [(0, 0, 640), (1, 0, 320), (2, 0, 320)]);
+        assert!(layout(&pix(*b"RGB3", &[1920])).is_none());
     }
 }

@@ -14,5 +14,6 @@ mod queue;
 mod stream;
 
 pub(crate) use camera::V4l2Camera;
+pub(crate) use context::input_layout;
 pub(crate) use encoder::V4l2Encoder;
 pub(crate) use flash::Flash;

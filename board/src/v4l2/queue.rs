@@ -10,6 +10,7 @@ use v4l::v4l_sys as sys;
 use v4l::v4l2::vidioc;
 
 use super::device::Device;
+use super::format::memory_planes;
 
 /// `VIDIOC_S_SELECTION`, `_IOWR('V', 95, struct v4l2_selection)`.
 const S_SELECTION: vidioc::_IOC_TYPE =
@@ -164,13 +165,13 @@ impl Queue {
         })
     }
 
-    /// `VIDIOC_S_FMT`; the driver may settle on something else. A `stride` of 0 is the driver's choice, and so is a `size`
-    /// of the first plane's memory.
+    /// `VIDIOC_S_FMT`; the driver may settle on something else. `strides` are those of the colour planes; 0 is the driver's
+    /// choice, and so is a `size` of 0 of the first memory plane.
     pub(super) fn set_format(
         &self,
         fourcc: u32,
         (width, height): (u32, u32),
-        stride: usize,
+        strides: [usize; PLANES],
         size: usize,
     ) -> io::Result<PixFormat> {
         // SAFETY: plain numbers.
@@ -181,22 +182,26 @@ impl Queue {
             // SAFETY: plain numbers.
             let mut pix: sys::v4l2_pix_format_mplane = unsafe { zeroed() };
             (pix.width, pix.height, pix.pixelformat, pix.field) = (width, height, fourcc, field);
-            pix.num_planes = 1;
+            let planes = memory_planes(fourcc);
+            pix.num_planes = planes as u8;
             if self.is_output() {
                 pix.colorspace = COLOURS.colorspace;
                 pix.__bindgen_anon_1.ycbcr_enc = COLOURS.ycbcr_enc as u8;
                 pix.quantization = COLOURS.quantization as u8;
                 pix.xfer_func = COLOURS.xfer_func as u8;
             }
-            let mut first = pix.plane_fmt[0];
-            (first.bytesperline, first.sizeimage) = (stride as u32, size as u32);
-            pix.plane_fmt[0] = first;
+            let mut formats = pix.plane_fmt;
+            for (format, stride) in formats.iter_mut().zip(strides).take(planes) {
+                format.bytesperline = stride as u32;
+            }
+            formats[0].sizeimage = size as u32;
+            pix.plane_fmt = formats;
             format.fmt.pix_mp = pix;
         } else {
             // SAFETY: plain numbers.
             let mut pix: sys::v4l2_pix_format = unsafe { zeroed() };
             (pix.width, pix.height, pix.pixelformat, pix.field) = (width, height, fourcc, field);
-            (pix.bytesperline, pix.sizeimage) = (stride as u32, size as u32);
+            (pix.bytesperline, pix.sizeimage) = (strides[0] as u32, size as u32);
             if self.is_output() {
                 pix.colorspace = COLOURS.colorspace;
                 pix.__bindgen_anon_1.ycbcr_enc = COLOURS.ycbcr_enc;

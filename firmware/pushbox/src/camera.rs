@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use board::CameraConfig;
+use board::{CameraConfig, EncoderConfig};
 use live_pusher::{Device, DeviceEvent, DevicePosition};
 use media::{CaptureError, DropOldest, Frame, VideoFormat};
 use serde_json::{Map, Value, json};
@@ -26,8 +26,10 @@ pub(crate) struct Captured {
     pub(crate) position: DevicePosition,
 }
 
+/// Its pictures are to suit `encoders`.
 pub(crate) fn start(
     config: CameraConfig,
+    encoders: Vec<EncoderConfig>,
     before: Option<Run>,
     privacy: Privacy,
     reporter: Reporter,
@@ -36,14 +38,19 @@ pub(crate) fn start(
 ) -> std::io::Result<Run> {
     Run::start(Device::Camera, before, privacy, reporter, move |reports| {
         let _in_use = lamps.camera_in_use();
-        capture(&config, reports, &frames);
+        capture(&config, &encoders, reports, &frames);
         // Viewers get the placeholder at once.
         frames.wake();
     })
 }
 
-fn capture(config: &CameraConfig, reports: &Reports, frames: &DropOldest<Captured>) {
-    let mut camera = match board::open_camera(config) {
+fn capture(
+    config: &CameraConfig,
+    encoders: &[EncoderConfig],
+    reports: &Reports,
+    frames: &DropOldest<Captured>,
+) {
+    let mut camera = match board::open_camera(config, encoders) {
         Ok(camera) => camera,
         Err(error) => return reports.refused(&error),
     };
@@ -103,7 +110,8 @@ mod tests {
         let (reporter, _unheard) = channel();
         let (frames, privacy) = (Arc::new(DropOldest::new(2)), Privacy::default());
         let lamps = Lamps::start(&LampsConfig::default()).unwrap();
-        let _run = start(config, None, privacy.clone(), reporter, Arc::clone(&frames), lamps).unwrap();
+        let _run =
+            start(config, Vec::new(), None, privacy.clone(), reporter, Arc::clone(&frames), lamps).unwrap();
         assert!(frames.pop(Duration::from_secs(20)).is_some());
         privacy.set(true);
         let deadline = Instant::now() + Duration::from_secs(20);

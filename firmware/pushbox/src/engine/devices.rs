@@ -19,8 +19,9 @@ impl Engine {
                     return self.refuse(device, "the board file has no camera: add one");
                 };
                 let (frames, before) = (Arc::clone(&self.video.frames), self.camera.take());
-                let lamps = Arc::clone(&self.lamps);
-                self.camera = Some(camera::start(config, before, privacy, reporter, frames, lamps)?);
+                let (lamps, encoders) = (Arc::clone(&self.lamps), self.board.encoders());
+                self.camera =
+                    Some(camera::start(config, encoders, before, privacy, reporter, frames, lamps)?);
             }
             Device::Microphone => {
                 let Some(config) = self.board.microphone.clone() else {

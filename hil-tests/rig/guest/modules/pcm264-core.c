@@ -43,6 +43,9 @@ MODULE_PARM_DESC(delay_ms, "how long a picture takes");
 static unsigned int alignment = 2;
 module_param(alignment, uint, 0644);
 MODULE_PARM_DESC(alignment, "pictures have rows and columns in multiples of this");
+static unsigned int stride_alignment = 1;
+module_param(stride_alignment, uint, 0644);
+MODULE_PARM_DESC(stride_alignment, "rows lie in multiples of so many bytes");
 static unsigned int max_side = MAX_SIDE;
 module_param(max_side, uint, 0644);
 MODULE_PARM_DESC(max_side, "pictures are no wider and no higher than this");
@@ -409,6 +412,7 @@ static int try_raw(struct file *file, void *priv, struct v4l2_format *format)
 	pix->width = roundup(clamp_t(u32, pix->width, MIN_SIDE, max_side), alignment);
 	pix->height = roundup(clamp_t(u32, pix->height, MIN_SIDE, max_side), alignment);
 	stride = clamp_t(u32, pix->plane_fmt[0].bytesperline, pix->width, 2 * MAX_SIDE);
+	stride = roundup(stride, stride_alignment);
 	luma = stride * pix->height;
 	pix->plane_fmt[0].bytesperline = pix->plane_fmt[1].bytesperline = stride;
 	pix->plane_fmt[0].sizeimage = pix->num_planes > 1 ? luma : luma / 2 * 3;
