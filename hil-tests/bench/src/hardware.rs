@@ -21,10 +21,12 @@ const SLOWNESS: u32 = 30;
 const SOON: Duration = Duration::from_secs(120);
 const PEER_LOG: &str = "/tmp/peer.log";
 
-/// The peers' programs as a root of their own, and a camera that all can use: FFmpeg knows no multi-planar one.
+/// The peers' programs as a root of their own, and a camera that all can use: FFmpeg knows no multi-planar one. Its picture
+/// stands still, since the encoder writes what changed as it is.
 const SET_UP: &str = "mkdir /peers && mount -t squashfs -o ro /dev/vdc /peers &&
 for folder in dev proc sys; do mount --bind /$folder /peers/$folder || exit; done &&
 mount -t tmpfs tmpfs /peers/tmp && mkdir /peers/tmp/home &&
+for camera in 0 1; do v4l2-ctl -d /dev/video$camera -c osd_text_mode=2 || exit; done &&
 cat >/etc/pushbox/board.toml <<'END'
 name = 'bench'
 [[camera]]
@@ -48,8 +50,9 @@ pub(crate) struct Cost {
     what: &'static str,
     /// Of as many pictures as a minute of the stream has, in each round, in ascending order of their sum.
     rounds: Vec<Instructions>,
-    /// Pictures a second that went out.
+    /// Pictures a second that went out, and kilobits.
     fps: f64,
+    kbps: f64,
 }
 
 #[derive(Clone, Copy, Default, Serialize)]
@@ -160,7 +163,7 @@ fn cost(bench: &mut Bench, contestant: &Contestant, seconds: u64) -> Result<Cost
         ensure!(report.faults.is_empty(), "{:?}", report.faults);
     }
     rounds.sort_unstable_by(|one, other| one.sum().total_cmp(&other.sum()));
-    Ok(Cost { name, what, rounds, fps })
+    Ok(Cost { name, what, rounds, fps, kbps: last.kbps })
 }
 
 /// Has it publish; returns its process.
@@ -202,15 +205,15 @@ pub(crate) fn text(costs: &[Cost], seconds: u64) -> String {
     let mut text = format!(
         "1280x720 at {RATE} pictures a second from V4L2 camera through V4L2 encoder out by RTMP, on the virtual arm64 board;\n\
          million instructions of the process for 1800 pictures, a minute of the stream; median of {ROUNDS} rounds of {seconds} s\n\n\
-         {:10}{:>10}{:>10}{:>10}{:>9}{:>12}{:>8}\n",
-        "", "user", "kernel", "sum", "rounds", "/ pushbox", "fps"
+         {:10}{:>10}{:>10}{:>10}{:>9}{:>12}{:>8}{:>8}\n",
+        "", "user", "kernel", "sum", "rounds", "/ pushbox", "fps", "Mbit/s"
     );
     let own = costs.first().map_or(1.0, |cost| cost.median().sum());
     for cost in costs {
         let Instructions { user, kernel } = cost.median();
         let sum = user + kernel;
         text += &format!(
-            "{:10}{:>10.1}{:>10.1}{:>10.1}{:>9}{:>12.2}{:>8.1}  {}\n",
+            "{:10}{:>10.1}{:>10.1}{:>10.1}{:>9}{:>12.2}{:>8.1}{:>8.1}  {}\n",
             cost.name,
             user / 1e6,
             kernel / 1e6,
@@ -218,6 +221,7 @@ pub(crate) fn text(costs: &[Cost], seconds: u64) -> String {
             format!("±{:.1} %", cost.spread()),
             sum / own,
             cost.fps,
+            cost.kbps / 1000.0,
             cost.what
         );
     }
