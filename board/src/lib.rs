@@ -4,6 +4,7 @@
 //! real or simulated.
 
 mod alsa;
+mod camera_config;
 mod config;
 mod debounce;
 mod dma_buf;
@@ -35,10 +36,12 @@ use media::{
 };
 
 pub use alsa::provide_configuration as provide_alsa_configuration;
+pub use camera_config::{
+    CameraConfig, CameraSource, FileCamera, MountRotation, Position, SimCamera, V4l2Source,
+};
 pub use config::{
-    AlsaSource, Board, CameraConfig, CameraSource, FileCamera, FlashConfig, LampsConfig, LineConfig,
-    MicrophoneConfig, MicrophoneSource, MountRotation, Position, SerialLineConfig, SimCamera, SimMicrophone,
-    TorchConfig, TorchSource, V4l2Source, WatchdogConfig,
+    AlsaSource, Board, FlashConfig, LampsConfig, LineConfig, MicrophoneConfig, MicrophoneSource,
+    SerialLineConfig, SimMicrophone, TorchConfig, TorchSource, WatchdogConfig,
 };
 pub use encoder_config::{
     BitrateChange, Codec, EncoderConfig, RockchipMppConfig, SoftwareEncoderConfig, V4l2EncoderConfig,

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use crate::config::{LineConfig, MountRotation};
+use crate::camera_config::MountRotation;
+use crate::config::LineConfig;
 
 /// A display of 128 x 64 pixels, lit or dark, on an I2C bus.
 #[derive(Clone, Debug, Deserialize)]
