@@ -37,7 +37,7 @@ impl V4l2Camera {
         let device = Device::open_camera(&source.device).map_err(failed("see v4l2-ctl --list-devices"))?;
         let queue = Queue::capture(&Arc::new(device));
         let wish = Wish { width: source.width, height: source.height, rate: f64::from(source.rate) };
-        let choice = format::best(candidates(&queue, wish, input), wish).ok_or_else(|| {
+        let (choice, strides) = format::best(candidates(&queue, wish), wish, input).ok_or_else(|| {
             let cause = "none of its formats is known";
             OpenError::failed(
                 &name,
@@ -46,7 +46,7 @@ impl V4l2Camera {
             )
         })?;
         let pix = queue
-            .set_format(choice.fourcc, choice.size, choice.input_strides().unwrap_or_default(), 0)
+            .set_format(choice.fourcc, choice.size, strides, 0)
             .map_err(failed("try another size in the board file"))?;
         let layout = format::layout(&pix).ok_or_else(|| {
             let cause = "the driver changed the format to an unknown one";
@@ -84,7 +84,7 @@ impl V4l2Camera {
 }
 
 /// What the device can do, one candidate a format.
-fn candidates(queue: &Queue, wish: Wish, input: impl Fn(Layout) -> Option<Layout>) -> Vec<Candidate> {
+fn candidates(queue: &Queue, wish: Wish) -> Vec<Candidate> {
     let codes = queue.formats();
     codes
         .into_iter()
@@ -92,8 +92,7 @@ fn candidates(queue: &Queue, wish: Wish, input: impl Fn(Layout) -> Option<Layout
             let (pixels, _) = format::known(fourcc)?;
             let size = format::size(&queue.device.sizes(fourcc), wish);
             let rate = format::rate(&queue.device.rates(fourcc, size), wish);
-            let candidate = Candidate { fourcc, pixels, size, rate, input: None };
-            Some(Candidate { input: candidate.packed().and_then(&input), ..candidate })
+            Some(Candidate { fourcc, pixels, size, rate })
         })
         .collect()
 }

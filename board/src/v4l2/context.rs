@@ -59,7 +59,7 @@ impl Context {
         // What it rounded up to must not be seen.
         let seen = pictures.crop(size).unwrap_or((pix.width, pix.height));
         if seen != size {
-            tracing::warn!("{}x{} would be seen as {}x{}", size.0, size.1, seen.0, seen.1);
+            tracing::debug!("{}x{} would be seen as {}x{}", size.0, size.1, seen.0, seen.1);
             return Err(Refusal::Size);
         }
         (layout.width, layout.height) = size;

@@ -3,7 +3,7 @@
 use media::{Layout, PixelFormat, PlaneLayout};
 
 use super::device::SizeRange;
-use super::queue::PixFormat;
+use super::queue::{PLANES, PixFormat};
 
 /// What the board file asks for.
 #[derive(Clone, Copy, Debug)]
@@ -20,27 +20,21 @@ pub(super) struct Candidate {
     pub(super) pixels: PixelFormat,
     pub(super) size: (u32, u32),
     pub(super) rate: f64,
-    /// How the encoder would have it, where that is known.
-    pub(super) input: Option<Layout>,
 }
 
 impl Candidate {
     /// How its pictures lie without padding.
-    pub(super) fn packed(&self) -> Option<Layout> {
+    fn packed(&self) -> Option<Layout> {
         let Self { fourcc, size: (width, height), .. } = *self;
         layout(&PixFormat { fourcc, width, height, strides: vec![0; memory_planes(fourcc)] })
     }
 
-    /// The strides of the encoder's choice, where it takes pictures of this format.
-    pub(super) fn input_strides(&self) -> Option<[usize; 3]> {
+    /// The strides that `input` makes of its own, unless that is another format.
+    fn input_strides(&self, input: impl Fn(Layout) -> Option<Layout>) -> Option<[usize; PLANES]> {
         let kind = |layout: &Layout| (layout.format, layout.planes.map(|plane| plane.memory));
-        let input = self.input?;
-        (kind(&input) == kind(&self.packed()?)).then(|| input.planes.map(|plane| plane.stride))
-    }
-
-    /// Whether its pictures must be made anew for the encoder.
-    fn is_foreign(&self) -> bool {
-        self.input.is_some() && self.input_strides().is_none()
+        let packed = self.packed()?;
+        let taken = input(packed).filter(|taken| kind(taken) == kind(&packed))?;
+        Some(taken.planes.map(|plane| plane.stride))
     }
 }
 
@@ -112,13 +106,20 @@ pub(super) fn rate(rates: &[f64], wish: Wish) -> f64 {
     reaching.or_else(|| rates.iter().copied().max_by(f64::total_cmp)).unwrap_or(wish.rate)
 }
 
-/// The best of several: one that reaches rate and size before one that doesn't, then one that the encoder takes, then the
-/// cheaper format.
-pub(super) fn best(candidates: Vec<Candidate>, wish: Wish) -> Option<Candidate> {
-    candidates.into_iter().min_by_key(|candidate| {
-        let falls_short = (!reaches(candidate.rate, wish), !covers(candidate.size, wish));
-        (falls_short, candidate.is_foreign(), candidate.pixels)
-    })
+/// The best of several, with its strides, of which 0 is the driver's choice: one that reaches rate and size before one that
+/// doesn't, then one that the encoder takes, then the cheaper format. `input` is how the encoder would have pictures that lie
+/// so, where that is known.
+pub(super) fn best(
+    mut candidates: Vec<Candidate>,
+    wish: Wish,
+    input: impl Fn(Layout) -> Option<Layout>,
+) -> Option<(Candidate, [usize; PLANES])> {
+    let falls_short = |it: &Candidate| (!reaches(it.rate, wish), !covers(it.size, wish));
+    candidates.sort_by_key(|candidate| (falls_short(candidate), candidate.pixels));
+    let first = *candidates.first()?;
+    let mut alike = candidates.iter().take_while(|candidate| falls_short(candidate) == falls_short(&first));
+    let taken = |candidate: &Candidate| Some((*candidate, candidate.input_strides(&input)?));
+    Some(alike.find_map(taken).unwrap_or((first, [0; PLANES])))
 }
 
 fn covers((width, height): (u32, u32), wish: Wish) -> bool {
@@ -142,7 +143,12 @@ mod tests {
 
     fn candidate(code: [u8; 4], size: (u32, u32), rate: f64) -> Candidate {
         let fourcc = fourcc(code);
-        Candidate { fourcc, pixels: known(fourcc).unwrap().0, size, rate, input: None }
+        Candidate { fourcc, pixels: known(fourcc).unwrap().0, size, rate }
+    }
+
+    /// Whatever the encoder takes.
+    fn choice(offers: Vec<Candidate>, wish: Wish) -> Option<Candidate> {
+        best(offers, wish, |_| None).map(|(taken, _)| taken)
     }
 
     #[test]
@@ -168,35 +174,39 @@ mod tests {
     #[test]
     fn a_usb_camera_gives_mjpeg_where_raw_pictures_come_too_slowly() {
         let offers = vec![candidate(*b"YUYV", (1280, 720), 10.0), candidate(*b"MJPG", (1280, 720), 30.0)];
-        assert_eq!(best(offers, WISH).unwrap().pixels, PixelFormat::Mjpeg);
+        assert_eq!(choice(offers, WISH).unwrap().pixels, PixelFormat::Mjpeg);
         let slow = Wish { rate: 10.0, ..WISH };
         let offers = vec![candidate(*b"MJPG", (1280, 720), 10.0), candidate(*b"YUYV", (1280, 720), 10.0)];
-        assert_eq!(best(offers, slow).unwrap().pixels, PixelFormat::Yuyv);
+        assert_eq!(choice(offers, slow).unwrap().pixels, PixelFormat::Yuyv);
     }
 
     #[test]
     fn raw_formats_are_preferred_in_the_order_of_their_cost() {
         let codes = [*b"MJPG", *b"YUYV", *b"YU12", *b"NV21", *b"NM12"];
         let offers = codes.map(|code| candidate(code, (1280, 720), 30.0)).to_vec();
-        assert_eq!(best(offers, WISH).unwrap().fourcc, fourcc(*b"NM12"));
-        assert!(best(Vec::new(), WISH).is_none());
+        assert_eq!(choice(offers, WISH).unwrap().fourcc, fourcc(*b"NM12"));
+        assert!(choice(Vec::new(), WISH).is_none());
     }
 
     #[test]
     fn what_the_encoder_takes_is_preferred_with_its_strides() {
-        let nm12 = candidate(*b"NM12", (1280, 720), 30.0).packed().unwrap();
-        let offers = |input: Layout| {
-            let with_input = |code| Candidate { input: Some(input), ..candidate(code, (1280, 720), 30.0) };
-            [*b"NV12", *b"YU12", *b"NM12"].map(with_input).to_vec()
+        let offer = |code| candidate(code, (1280, 720), 30.0);
+        let taken = |input| {
+            let offers = [*b"NV12", *b"YU12", *b"NM12"].map(offer).to_vec();
+            let (taken, strides) = best(offers, WISH, |_| input).unwrap();
+            (taken.fourcc, strides)
         };
-        let taken = best(offers(nm12), WISH).unwrap();
-        assert_eq!((taken.fourcc, taken.input_strides()), (fourcc(*b"NM12"), Some([1280, 1280, 0])));
+        let apart = offer(*b"NM12").packed();
+        assert_eq!(taken(apart), (fourcc(*b"NM12"), [1280, 1280, 0]));
         let wide = Layout::contiguous(PixelFormat::I420, 1280, 720, 1536);
-        let taken = best(offers(wide), WISH).unwrap();
-        assert_eq!((taken.fourcc, taken.input_strides()), (fourcc(*b"YU12"), Some([1536, 768, 768])));
-        let foreign = Layout::packed(PixelFormat::Nv21, 1280, 720);
-        let taken = best(offers(foreign), WISH).unwrap();
-        assert_eq!((taken.fourcc, taken.input_strides()), (fourcc(*b"NV12"), None));
+        assert_eq!(taken(Some(wide)), (fourcc(*b"YU12"), [1536, 768, 768]));
+        for input in [None, Some(Layout::packed(PixelFormat::Nv21, 1280, 720))] {
+            assert_eq!(taken(input), (fourcc(*b"NV12"), [0; 3]));
+        }
+        let slow = candidate(*b"NV12", (1280, 720), 10.0);
+        let fast = offer(*b"MJPG");
+        let (taken, _) = best(vec![slow, fast], WISH, |_| slow.packed()).unwrap();
+        assert_eq!(taken.fourcc, fourcc(*b"MJPG"), "rather made anew than too slow");
     }
 
     #[test]
