@@ -3,6 +3,7 @@
 mod devices;
 mod end;
 mod pipelines;
+mod requests;
 mod tells;
 #[cfg(test)]
 mod tests;
@@ -16,8 +17,8 @@ use ::uplink::AddressError;
 use anyhow::{Context, Result, anyhow};
 use board::{Board, CameraConfig, Position};
 use live_pusher::{
-    CallId, Code, Device, DeviceEvent, DevicePosition, Failure, Hardware, Input, Machine, Media, Method,
-    Mode, Options, Output, Profile, Reason, Refusal, Reply, Voice,
+    CallId, Code, Device, DeviceEvent, DevicePosition, Failure, Hardware, Input, Machine, Media, Mode,
+    Options, Output, Profile, Reason, Refusal, Reply, Voice,
 };
 use serde_json::{Map, Value};
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -28,7 +29,7 @@ use crate::audio::AudioStage;
 use crate::clock;
 use crate::config::Config;
 use crate::device::Run;
-use crate::events::{Listener, Listeners};
+use crate::events::Listeners;
 use crate::hand::{self, Display, Lamps, Torch};
 use crate::meter::Meter;
 use crate::news::{News, Reporter, channel};
@@ -39,11 +40,9 @@ use crate::sink::{Description, Queue};
 use crate::uplink::Connection;
 use crate::video::VideoStage;
 use crate::waiting_image::Loader;
+pub(crate) use requests::Handle;
+use requests::{JOBS, Job};
 
-/// What a control surface wants done.
-type Job = Box<dyn FnOnce(&mut Engine) + Send>;
-/// Jobs that may wait.
-const JOBS: usize = 64;
 /// From one volume event to the next (5.4).
 const VOLUMES: Duration = Duration::from_millis(300);
 
@@ -100,25 +99,6 @@ pub(crate) struct Engine {
     /// Whether the program ends with its session, and whether that was.
     once: bool,
     is_over: bool,
-}
-
-/// Asks the engine from a task.
-#[derive(Clone)]
-pub(crate) struct Handle(mpsc::Sender<Job>);
-
-impl Handle {
-    /// None at the end of the program.
-    pub(crate) async fn ask<T: Send + 'static>(
-        &self,
-        job: impl FnOnce(&mut Engine) -> T + Send + 'static,
-    ) -> Option<T> {
-        let (answer, answered) = oneshot::channel();
-        let job: Job = Box::new(move |engine| {
-            let _ = answer.send(job(engine));
-        });
-        self.0.send(job).await.ok()?;
-        answered.await.ok()
-    }
 }
 
 impl Engine {
@@ -336,16 +316,6 @@ impl Engine {
         }
     }
 
-    /// Has what is set written at once; tells when it is. Not on a box that keeps nothing.
-    pub(crate) fn save(&self) -> oneshot::Receiver<Result<Reply, Failure>> {
-        let (saved, reply) = oneshot::channel();
-        match &self.settings {
-            Some(settings) => settings.save(saved),
-            None => drop(saved.send(Err(Failure::NotSupported))),
-        }
-        reply
-    }
-
     fn act(&mut self, output: Output) -> Result<()> {
         match output {
             Output::Status(status) => self.tell_status(&status),
@@ -393,63 +363,6 @@ impl Engine {
             Output::Music(_) => {}
         }
         Ok(())
-    }
-
-    pub(crate) fn display(&self) -> Option<&Arc<Display>> {
-        self.display.as_ref()
-    }
-
-    /// The display speaks another language from now on.
-    pub(crate) fn speak(&mut self, language: ::panel::Language) {
-        self.memory.language = language;
-        self.keep();
-    }
-
-    /// Calls a method of the context.
-    pub(crate) fn call(&mut self, method: Method) -> oneshot::Receiver<Result<Reply, Failure>> {
-        let (answer, answered) = oneshot::channel();
-        self.last_call += 1;
-        let id = self.last_call;
-        self.calls.insert(id, answer);
-        self.give(Input::Call { id, method });
-        answered
-    }
-
-    /// Sets properties; tells what was not taken.
-    pub(crate) fn set(&mut self, values: Map<String, Value>) -> Vec<Refusal> {
-        self.refused.clear();
-        self.give(Input::Update(values));
-        std::mem::take(&mut self.refused)
-    }
-
-    /// From a control surface: what fails for good ends the program.
-    pub(crate) fn give(&mut self, input: Input) {
-        if let Err(error) = self.handle(input) {
-            let reporter = self.reporter.clone();
-            tokio::task::spawn_blocking(move || reporter.fail(error));
-        }
-    }
-
-    pub(crate) fn reporter(&self) -> Reporter {
-        self.reporter.clone()
-    }
-
-    pub(crate) fn machine(&self) -> &Machine {
-        &self.machine
-    }
-
-    pub(crate) fn board(&self) -> &Board {
-        &self.board
-    }
-
-    /// How often each status was told since the program began.
-    pub(crate) fn told(&self) -> &BTreeMap<i32, u64> {
-        &self.told
-    }
-
-    /// To events of those kinds; to all where there are none.
-    pub(crate) fn listen(&mut self, kinds: Vec<String>) -> Arc<Listener> {
-        self.listeners.add(kinds)
     }
 }
 

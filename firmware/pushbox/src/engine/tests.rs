@@ -4,7 +4,7 @@ use std::thread;
 
 use ::media::{Buffer, Frame, Layout, PixelFormat, Pool};
 use ::panel::History;
-use live_pusher::{NetworkEvent, State, Transition, WindowEvent};
+use live_pusher::{Method, NetworkEvent, State, Transition, WindowEvent};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::time::timeout;
