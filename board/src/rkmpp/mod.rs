@@ -65,7 +65,10 @@ unsafe impl Send for RkMpp {}
 impl RkMpp {
     /// Opens the hardware. Pictures are `settings.width` by `settings.height` pixels, both even.
     pub(crate) fn open(config: RockchipMppConfig, settings: EncoderSettings) -> Result<Self, EncodeError> {
-        let RockchipMppConfig { min_bitrate } = config;
+        if settings.width == 0 || settings.height == 0 || !config.takes(settings.width, settings.height) {
+            return Err(size_refused(&settings));
+        }
+        let min_bitrate = config.min_bitrate;
         let settings = EncoderSettings { bitrate: settings.bitrate.max(min_bitrate), ..settings };
         let layout = layout(&settings);
         let context = Arc::new(Context::open().map_err(while_opening)?);
@@ -240,6 +243,11 @@ impl Drop for RkMpp {
 
 fn failed(cause: String) -> EncodeError {
     EncodeError::Failed { encoder: NAME.into(), cause }
+}
+
+fn size_refused(settings: &EncoderSettings) -> EncodeError {
+    let EncoderSettings { width, height, .. } = *settings;
+    EncodeError::Size { encoder: NAME.into(), width, height }
 }
 
 fn while_opening(error: EncodeError) -> EncodeError {

@@ -213,19 +213,14 @@ extern "C" fn control(ctx: MppCtx, command: MpiCmd, parameter: MppParam) -> MPP_
         },
         MPP_ENC_SET_CFG => {
             state.counts.configurations += 1;
-            let code = state.faults.configure.unwrap_or(MPP_OK);
-            match state.configs.get(&handle(parameter)) {
-                Some(config) if code == MPP_OK => {
-                    let code = config.check();
-                    if code == MPP_OK {
-                        context.configure(config.clone());
-                        state.configured = Some(config.clone());
-                    }
-                    code
-                }
-                Some(_) => code,
-                None => MPP_ERR_NULL_PTR,
+            let Some(config) = state.configs.get_mut(&handle(parameter)) else { return MPP_ERR_NULL_PTR };
+            let config = context.config.with_changes(config);
+            let code = state.faults.configure.unwrap_or_else(|| config.check(state.faults.largest));
+            if code == MPP_OK {
+                state.configured = Some(config.clone());
+                context.configure(config);
             }
+            code
         }
         MPP_ENC_SET_IDR_FRAME => {
             context.idr = true;
