@@ -10,6 +10,7 @@ mod input;
 mod memory;
 mod packets;
 
+use std::ffi::c_char;
 use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,6 +31,8 @@ use packets::{Lender, Packet};
 use crate::RockchipMppConfig;
 
 const NAME: &str = "Rockchip MPP";
+/// Tag and caller in the library's log, which wants them.
+const TAG: *const c_char = c"pushbox".as_ptr();
 /// What the hardware wants strides to be multiples of, in bytes and rows.
 const ALIGNMENT: u32 = 16;
 /// Pictures in a row that the hardware may fail on; it recovers from one by itself, with an IDR picture.
