@@ -30,7 +30,6 @@ mod x264;
 
 use media::{Camera, EncodeError, EncoderSettings, Microphone, VideoEncoder};
 
-pub use alsa::provide_configuration as provide_alsa_configuration;
 pub use config::{
     AlsaSource, Board, CameraConfig, CameraSource, FileCamera, FlashConfig, LampsConfig, LineConfig,
     MicrophoneConfig, MicrophoneSource, MountRotation, Position, SerialLineConfig, SimCamera, SimMicrophone,
@@ -51,6 +50,13 @@ pub use panel::{
 pub use probe::{Finding, probe};
 pub use toml_file::{ConfigError, read_toml, read_values};
 pub use torch::Torch;
+
+/// Sets what libraries read from the environment, where it is not set. To be called before any thread is started.
+pub fn prepare_environment() {
+    alsa::provide_configuration();
+    #[cfg(feature = "rkmpp")]
+    rkmpp::shorten_log();
+}
 
 /// Opens a camera and starts it.
 pub fn open_camera(config: &CameraConfig) -> Result<Box<dyn Camera>, OpenError> {

@@ -80,6 +80,10 @@ impl Raw {
             assert!(!mpp::mpp_buffer_get_ptr_with_caller(buffer, TAG).is_null());
             mpp::mpp_frame_set_buffer(self.frame, buffer);
             mpp::mpp_buffer_put_with_caller(buffer, TAG);
+            mpp::mpp_frame_set_width(self.frame, WIDTH as u32);
+            mpp::mpp_frame_set_height(self.frame, HEIGHT as u32);
+            mpp::mpp_frame_set_hor_stride(self.frame, WIDTH as u32);
+            mpp::mpp_frame_set_ver_stride(self.frame, HEIGHT as u32);
             mpp::mpp_frame_set_pts(self.frame, pts);
             assert_eq!(mpp::mpp_task_meta_set_frame(task, mpp::KEY_INPUT_FRAME, self.frame), 0);
         }

@@ -103,7 +103,7 @@ impl Drop for Context {
 fn device_fault() -> Option<EncodeError> {
     let error = OpenOptions::new().read(true).write(true).open(DEVICE).err()?;
     let remedy = match error.kind() {
-        ErrorKind::NotFound => "Rockchip's kernel has it, with its MPP driver",
+        ErrorKind::NotFound => "use Rockchip's kernel, with its MPP driver",
         ErrorKind::PermissionDenied => "add the user to the group that owns it",
         _ => "see the kernel's log",
     };

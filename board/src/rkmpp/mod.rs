@@ -42,6 +42,16 @@ const AFTERMATH: Duration = Duration::from_millis(5);
 /// How long the end of an encoder waits for the picture that the hardware has.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// Leaves warnings and errors in the library's log, where the environment asks for nothing else: it tells of each bitrate. To
+/// be called before any thread is started.
+pub(crate) fn shorten_log() {
+    const LEVEL: &str = "mpp_log_level";
+    if std::env::var_os(LEVEL).is_none() {
+        // SAFETY: no other thread runs yet, so nobody reads the environment meanwhile.
+        unsafe { std::env::set_var(LEVEL, "3") };
+    }
+}
+
 /// A hardware encoder: NV12 in, from DMA-BUFs without a copy; no B-frames, constant bitrate, packets out without a copy.
 pub(crate) struct RkMpp {
     input: Input,

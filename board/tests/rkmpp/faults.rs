@@ -138,7 +138,7 @@ fn what_can_not_be_set_up_says_why() {
     let cause = if Path::new("/dev/mpp_service").exists() {
         "mpp_init for H.264 gave -1: the library's log (mpp in syslog) says why"
     } else {
-        "/dev/mpp_service: No such file or directory (os error 2): Rockchip's kernel has it, with its MPP driver"
+        "/dev/mpp_service: No such file or directory (os error 2): use Rockchip's kernel, with its MPP driver"
     };
     assert_eq!(
         error(&|faults| faults.init = Some(rkmpp_sys::MPP_NOK)),

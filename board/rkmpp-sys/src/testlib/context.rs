@@ -10,7 +10,7 @@ use stand_in_encoder::Encoder;
 
 use super::config::Config;
 use super::exports::{give, handle, pointer, take};
-use super::state::{self, Handle, Packet, State, Task};
+use super::state::{self, Frame, Handle, Packet, State, Task};
 use crate::{
     MPP_CTX_ENC, MPP_ENC_GET_CFG, MPP_ENC_HEADER_MODE_EACH_IDR, MPP_ENC_SET_CFG, MPP_ENC_SET_HEADER_MODE,
     MPP_ENC_SET_IDR_FRAME, MPP_ENC_SET_SEI_CFG, MPP_ERR_INIT, MPP_ERR_NULL_PTR, MPP_ERR_TIMEOUT,
@@ -254,6 +254,12 @@ impl Context {
         }
     }
 
+    /// As a frame tells it.
+    fn shape(&self) -> [u32; 4] {
+        ["prep:width", "prep:height", "prep:hor_stride", "prep:ver_stride"]
+            .map(|name| self.config.number(name) as u32)
+    }
+
     /// Encodes the picture at `bytes`: its access unit, and whether it is an IDR picture.
     fn encode(&mut self, bytes: &[u8], pts: i64) -> Option<(Vec<u8>, bool)> {
         if self.encoder.is_none() {
@@ -298,7 +304,10 @@ impl State {
     /// The packet of a task's picture; `None` where packets don't come.
     fn encode(&mut self, number: Handle, task: Handle) -> Option<Handle> {
         let frame = self.tasks.get(&task)?.frame;
-        let (pts, buffer) = self.frames.get(&frame).map_or((0, 0), |frame| (frame.pts, frame.buffer));
+        let &Frame { pts, buffer, shape } = self.frames.get(&frame).unwrap_or(&Frame::default());
+        if shape != self.contexts.get(&number)?.shape() {
+            self.misuse("a frame of another shape than the configuration's");
+        }
         self.counts.pictures += 1;
         let coded = match self.buffers.get_mut(&buffer) {
             Some(buffer) => self.contexts.get_mut(&number)?.encode(buffer.bytes(), pts),

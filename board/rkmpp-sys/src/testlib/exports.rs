@@ -41,7 +41,7 @@ fn code(done: bool) -> MPP_RET {
 extern "C" fn mpp_frame_init(frame: *mut MppFrame) -> MPP_RET {
     let mut state = state::lock();
     let number = state.number();
-    state.frames.insert(number, Frame { pts: 0, buffer: 0 });
+    state.frames.insert(number, Frame::default());
     give(frame, pointer(number));
     MPP_OK
 }
@@ -61,26 +61,26 @@ fn frame(number: MppFrame, change: impl FnOnce(&mut Frame)) {
     }
 }
 
-// The encoder goes by its configuration, not by what the frame says of itself; so do the real one's drivers.
+// What a frame says of itself has to be what the configuration says: the real one's drivers go by either.
 
 #[unsafe(no_mangle)]
-extern "C" fn mpp_frame_set_width(number: MppFrame, _width: u32) {
-    frame(number, |_| ());
+extern "C" fn mpp_frame_set_width(number: MppFrame, width: u32) {
+    frame(number, |frame| frame.shape[0] = width);
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn mpp_frame_set_height(number: MppFrame, _height: u32) {
-    frame(number, |_| ());
+extern "C" fn mpp_frame_set_height(number: MppFrame, height: u32) {
+    frame(number, |frame| frame.shape[1] = height);
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn mpp_frame_set_hor_stride(number: MppFrame, _stride: u32) {
-    frame(number, |_| ());
+extern "C" fn mpp_frame_set_hor_stride(number: MppFrame, stride: u32) {
+    frame(number, |frame| frame.shape[2] = stride);
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn mpp_frame_set_ver_stride(number: MppFrame, _stride: u32) {
-    frame(number, |_| ());
+extern "C" fn mpp_frame_set_ver_stride(number: MppFrame, stride: u32) {
+    frame(number, |frame| frame.shape[3] = stride);
 }
 
 #[unsafe(no_mangle)]
