@@ -137,11 +137,12 @@ fn pictures_become_packets_and_nothing_stays() {
 fn faults_come_as_told_and_misuse_is_noted() {
     let session = testlib::session();
     let raw = Raw::new();
-    session.faults(|faults| (faults.fail, faults.short) = (1, 1));
+    session.faults(|faults| faults.short = 1);
     raw.put(0);
-    assert_eq!(raw.get(), Some((0, 0)));
+    assert_eq!(raw.get(), Some((3, 0)));
+    session.faults(|faults| faults.fail = 1);
     raw.put(1);
-    assert_eq!(raw.get(), Some((3, 1)));
+    assert_eq!(raw.get(), Some((0, 1)));
     session.faults(|faults| faults.silent = true);
     raw.put(2);
     assert_eq!(raw.get(), None);
@@ -154,5 +155,7 @@ fn faults_come_as_told_and_misuse_is_noted() {
     raw.release();
     // SAFETY: the library knows its live objects.
     assert_ne!(unsafe { mpp::mpp_frame_deinit(&raw mut frame) }, 0);
-    assert_eq!(session.misuses(), ["a command would wait for ever", "a frame released once too often"]);
+    let after = "a picture after one that failed";
+    let expected = [after, "a command would wait for ever", after, "a frame released once too often"];
+    assert_eq!(session.misuses(), expected);
 }

@@ -33,6 +33,8 @@ pub(super) struct Context {
     free: VecDeque<Handle>,
     output: VecDeque<Handle>,
     headers: bool,
+    /// It has failed on a picture.
+    failed: bool,
     idr: bool,
     since_idr: usize,
 }
@@ -308,6 +310,9 @@ impl State {
         if shape != self.contexts.get(&number)?.shape() {
             self.misuse("a frame of another shape than the configuration's");
         }
+        if self.contexts.get(&number)?.failed {
+            self.misuse("a picture after one that failed");
+        }
         self.counts.pictures += 1;
         let coded = match self.buffers.get_mut(&buffer) {
             Some(buffer) => self.contexts.get_mut(&number)?.encode(buffer.bytes(), pts),
@@ -324,7 +329,8 @@ impl State {
         if self.faults.fail > 0 {
             self.faults.fail -= 1;
             unit.clear();
-            self.contexts.get_mut(&number)?.idr = true;
+            let context = self.contexts.get_mut(&number)?;
+            (context.idr, context.failed) = (true, true);
         } else if self.faults.short > 0 {
             self.faults.short -= 1;
             unit.truncate(3);
