@@ -300,9 +300,11 @@ mod tests {
     fn encoders_are_tried_in_the_file_s_order_and_software_where_it_names_none() {
         let software = EncoderConfig::Software(SoftwareEncoderConfig::default());
         assert_eq!(read("name = 'x'").unwrap().encoders(), vec![software.clone()]);
-        let text =
-            "name = 'x'\n[[encoder]]\nrockchip-mpp = { min-bitrate = 300000 }\n[[encoder]]\nsoftware = {}";
-        let rockchip = EncoderConfig::RockchipMpp(RockchipMppConfig { min_bitrate: 300_000 });
+        let text = "name = 'x'\n[[encoder]]\nrockchip-mpp = { min-bitrate = 300000, max-size = [1920, 1080] }\n[[encoder]]\nsoftware = {}";
+        let rockchip = EncoderConfig::RockchipMpp(RockchipMppConfig {
+            min_bitrate: 300_000,
+            max_size: Some([1920, 1080]),
+        });
         assert_eq!(read(text).unwrap().encoders(), [rockchip, software]);
     }
 

@@ -39,8 +39,12 @@ pub struct V4l2EncoderConfig {
 
 impl V4l2EncoderConfig {
     pub(crate) fn takes(&self, width: u32, height: u32) -> bool {
-        self.max_size.is_none_or(|[long, short]| width.max(height) <= long && width.min(height) <= short)
+        is_within(self.max_size, width, height)
     }
+}
+
+fn is_within(max_size: Option<[u32; 2]>, width: u32, height: u32) -> bool {
+    max_size.is_none_or(|[long, short]| width.max(height) <= long && width.min(height) <= short)
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -69,6 +73,15 @@ pub struct RockchipMppConfig {
     /// Bits a second below which it does not work well.
     #[serde(default)]
     pub min_bitrate: u32,
+    /// The long and the short side of the largest picture that the hardware encodes: the library does not know it.
+    pub max_size: Option<[u32; 2]>,
+}
+
+impl RockchipMppConfig {
+    #[cfg(feature = "rkmpp")]
+    pub(crate) fn takes(&self, width: u32, height: u32) -> bool {
+        is_within(self.max_size, width, height)
+    }
 }
 
 /// The Video Acceleration API of x86's graphics. It is there in programs that were built with feature `vaapi`.

@@ -35,7 +35,6 @@ use media::{
     Camera, EncodeError, EncoderSettings, H264Profile, Layout, Microphone, PixelFormat, VideoEncoder,
 };
 
-pub use alsa::provide_configuration as provide_alsa_configuration;
 pub use camera_config::{
     CameraConfig, CameraSource, FileCamera, MountRotation, Position, SimCamera, V4l2Source,
 };
@@ -58,6 +57,13 @@ pub use panel::{
 pub use probe::{Finding, probe};
 pub use toml_file::{ConfigError, read_toml, read_values};
 pub use torch::Torch;
+
+/// Sets what libraries read from the environment, where it is not set. To be called before any thread is started.
+pub fn prepare_environment() {
+    alsa::provide_configuration();
+    #[cfg(feature = "rkmpp")]
+    rkmpp::shorten_log();
+}
 
 /// Opens a camera and starts it. Of what it offers it delivers pictures as the first of `encoders` that works takes them.
 pub fn open_camera(config: &CameraConfig, encoders: &[EncoderConfig]) -> Result<Box<dyn Camera>, OpenError> {

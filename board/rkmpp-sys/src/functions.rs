@@ -5,7 +5,7 @@ use crate::{
     MppCtx, MppCtxType, MppEncCfg, MppFrame, MppFrameFormat, MppMetaKey, MppPacket, MppTask,
 };
 
-// `tag` and `caller` are for the library's log; null is taken for both.
+// `tag` and `caller` are for the library's log, which keeps the pointers: C strings that stay. A null caller makes it complain.
 unsafe extern "C" {
     // rk_mpi.h
     pub fn mpp_create(ctx: *mut MppCtx, mpi: *mut *mut MppApi) -> MPP_RET;

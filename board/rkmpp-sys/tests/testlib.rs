@@ -1,7 +1,8 @@
 //! The test library through C's eyes: what goes in comes out, what is kept is counted, what is wrong is noted.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::ptr::{null, null_mut};
+use std::ffi::c_char;
+use std::ptr::null_mut;
 
 use rkmpp_sys as mpp;
 use rkmpp_sys::testlib::{self, Live};
@@ -9,6 +10,7 @@ use rkmpp_sys::{MppApi, MppBuffer, MppBufferGroup, MppCtx, MppEncCfg, MppFrame, 
 
 const WIDTH: usize = 64;
 const HEIGHT: usize = 48;
+const TAG: *const c_char = c"test".as_ptr();
 
 struct Raw {
     ctx: MppCtx,
@@ -39,7 +41,7 @@ impl Raw {
             assert_eq!(raw.control(mpp::MPP_ENC_SET_CFG, cfg), 0);
             assert_eq!(mpp::mpp_enc_cfg_deinit(cfg), 0);
             let (kind, mode) = (mpp::MPP_BUFFER_TYPE_DRM, mpp::MPP_BUFFER_INTERNAL);
-            assert_eq!(mpp::mpp_buffer_group_get(&raw mut raw.group, kind, mode, null(), null()), 0);
+            assert_eq!(mpp::mpp_buffer_group_get(&raw mut raw.group, kind, mode, TAG, TAG), 0);
             assert_eq!(mpp::mpp_frame_init(&raw mut raw.frame), 0);
         }
         raw
@@ -74,10 +76,14 @@ impl Raw {
         // SAFETY: as above.
         unsafe {
             mpp::mpp_task_meta_get_frame(task, mpp::KEY_INPUT_FRAME, &raw mut before);
-            assert_eq!(mpp::mpp_buffer_get_with_tag(self.group, &raw mut buffer, size, null(), null()), 0);
-            assert!(!mpp::mpp_buffer_get_ptr_with_caller(buffer, null()).is_null());
+            assert_eq!(mpp::mpp_buffer_get_with_tag(self.group, &raw mut buffer, size, TAG, TAG), 0);
+            assert!(!mpp::mpp_buffer_get_ptr_with_caller(buffer, TAG).is_null());
             mpp::mpp_frame_set_buffer(self.frame, buffer);
-            mpp::mpp_buffer_put_with_caller(buffer, null());
+            mpp::mpp_buffer_put_with_caller(buffer, TAG);
+            mpp::mpp_frame_set_width(self.frame, WIDTH as u32);
+            mpp::mpp_frame_set_height(self.frame, HEIGHT as u32);
+            mpp::mpp_frame_set_hor_stride(self.frame, WIDTH as u32);
+            mpp::mpp_frame_set_ver_stride(self.frame, HEIGHT as u32);
             mpp::mpp_frame_set_pts(self.frame, pts);
             assert_eq!(mpp::mpp_task_meta_set_frame(task, mpp::KEY_INPUT_FRAME, self.frame), 0);
         }
@@ -131,11 +137,12 @@ fn pictures_become_packets_and_nothing_stays() {
 fn faults_come_as_told_and_misuse_is_noted() {
     let session = testlib::session();
     let raw = Raw::new();
-    session.faults(|faults| (faults.fail, faults.short) = (1, 1));
+    session.faults(|faults| faults.short = 1);
     raw.put(0);
-    assert_eq!(raw.get(), Some((0, 0)));
+    assert_eq!(raw.get(), Some((3, 0)));
+    session.faults(|faults| faults.fail = 1);
     raw.put(1);
-    assert_eq!(raw.get(), Some((3, 1)));
+    assert_eq!(raw.get(), Some((0, 1)));
     session.faults(|faults| faults.silent = true);
     raw.put(2);
     assert_eq!(raw.get(), None);
@@ -148,5 +155,7 @@ fn faults_come_as_told_and_misuse_is_noted() {
     raw.release();
     // SAFETY: the library knows its live objects.
     assert_ne!(unsafe { mpp::mpp_frame_deinit(&raw mut frame) }, 0);
-    assert_eq!(session.misuses(), ["a command would wait for ever", "a frame released once too often"]);
+    let after = "a picture after one that failed";
+    let expected = [after, "a command would wait for ever", after, "a frame released once too often"];
+    assert_eq!(session.misuses(), expected);
 }

@@ -13,7 +13,7 @@ pub(crate) use microphone::AlsaMicrophone;
 const MINIMAL: &str = include_str!("minimal.conf");
 
 /// Gives alsa-lib a configuration where the system has none. To be called before any thread is started.
-pub fn provide_configuration() {
+pub(crate) fn provide_configuration() {
     let given = std::env::var_os("ALSA_CONFIG_PATH").is_some();
     if given || Path::new("/usr/share/alsa/alsa.conf").exists() {
         return;

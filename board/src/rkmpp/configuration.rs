@@ -6,6 +6,7 @@ use rkmpp_sys as mpp;
 use rkmpp_sys::{MppEncCfg, MppEncHeaderMode, MppEncSeiMode};
 
 use super::context::{Context, check};
+use super::size_refused;
 
 /// The encoder's settings: one object for its whole life, by which the library takes over what was changed in it.
 pub(super) struct Configuration {
@@ -28,8 +29,9 @@ impl Configuration {
         // SAFETY: the command fills a configuration.
         unsafe { context.control("MPP_ENC_GET_CFG", mpp::MPP_ENC_GET_CFG, this.cfg)? };
         this.describe_pictures(settings)?;
-        this.describe_stream(settings)?;
         this.set_strides(strides)?;
+        this.apply_size(context, settings)?;
+        this.describe_stream(settings)?;
         this.set_bitrate(settings.bitrate)?;
         this.set_rate(settings.fps, settings.gop)?;
         this.apply(context)?;
@@ -56,14 +58,15 @@ impl Configuration {
     }
 
     fn describe_stream(&mut self, settings: &EncoderSettings) -> Result<(), EncodeError> {
-        let (profile_idc, cabac) = match settings.profile {
-            H264Profile::ConstrainedBaseline => (66, 0),
-            H264Profile::Main => (77, 1),
+        // Without CABAC the library wants no table for it, and complains of one.
+        let (profile_idc, cabac, table) = match settings.profile {
+            H264Profile::ConstrainedBaseline => (66, 0, -1),
+            H264Profile::Main => (77, 1, 0),
         };
         self.set(c"h264:profile", profile_idc)?;
         self.set(c"h264:level", settings.level_idc().into())?;
         self.set(c"h264:cabac_en", cabac)?;
-        self.set(c"h264:cabac_idc", 0)?;
+        self.set(c"h264:cabac_idc", table)?;
         self.set(c"h264:trans8x8", 0)?;
         self.set(c"rc:mode", mpp::MPP_ENC_RC_MODE_CBR)?;
         // Rate control looks back over whole seconds, three of its own accord. Old versions keep to these.
@@ -115,7 +118,21 @@ impl Configuration {
         if code < 0 { check(&format!("{} = {value}", name.to_string_lossy()), code) } else { Ok(()) }
     }
 
-    /// Hands what was changed to the encoder, which must have no picture.
+    /// Hands over the size before all else: the library says of whatever it refuses only that a value is out of its range,
+    /// and what goes with the size here is constant.
+    fn apply_size(&mut self, context: &Context, settings: &EncoderSettings) -> Result<(), EncodeError> {
+        // SAFETY: the command reads a configuration.
+        match unsafe { context.send(mpp::MPP_ENC_SET_CFG, self.cfg) } {
+            mpp::MPP_ERR_VALUE => Err(size_refused(settings)),
+            code => {
+                self.changed = false;
+                check("MPP_ENC_SET_CFG", code)
+            }
+        }
+    }
+
+    /// Hands what was changed to the encoder, which must have no picture. What it refuses once it is not told again: it has to
+    /// be opened anew.
     pub(super) fn apply(&mut self, context: &Context) -> Result<(), EncodeError> {
         if self.changed {
             // SAFETY: the command reads a configuration.

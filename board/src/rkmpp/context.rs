@@ -1,3 +1,5 @@
+use std::fs::OpenOptions;
+use std::io::ErrorKind;
 use std::ptr;
 use std::time::Duration;
 
@@ -6,6 +8,9 @@ use rkmpp_sys as mpp;
 use rkmpp_sys::{MPP_RET, MpiCmd, MppApi, MppCtx, MppParam, MppPollType, MppPortType, MppTask};
 
 use super::failed;
+
+/// The driver of all of Rockchip's codecs.
+const DEVICE: &str = "/dev/mpp_service";
 
 /// An encoder of the library, with its thread. Calls may come from any thread.
 pub(super) struct Context {
@@ -36,7 +41,7 @@ impl Context {
         }
         // SAFETY: the context was just made.
         let code = unsafe { mpp::mpp_init(this.ctx, mpp::MPP_CTX_ENC, mpp::MPP_VIDEO_CodingAVC) };
-        check("mpp_init for H.264", code)?;
+        check("mpp_init for H.264", code).map_err(|error| device_fault().unwrap_or(error))?;
         Ok(this)
     }
 
@@ -60,19 +65,28 @@ impl Context {
         check("enqueue", unsafe { call!(self, enqueue, port, task) })
     }
 
-    /// Sends a command, whose name goes into an error. It waits until the encoder is done with the picture that it has: send
-    /// none before that came back, so that an encoder that stands still does not hold the caller.
+    /// Sends a command. It waits until the encoder is done with the picture that it has: send none before that came back, so
+    /// that an encoder that stands still does not hold the caller.
     ///
     /// # Safety
     /// `parameter` is what the command takes and lives until the call returns.
+    pub(super) unsafe fn send(&self, command: MpiCmd, parameter: MppParam) -> MPP_RET {
+        // SAFETY: context and table live as long as `self`; the parameter is the caller's promise.
+        unsafe { call!(self, control, command, parameter) }
+    }
+
+    /// As [`Self::send`]; the command's name goes into an error.
+    ///
+    /// # Safety
+    /// As for [`Self::send`].
     pub(super) unsafe fn control(
         &self,
         name: &str,
         command: MpiCmd,
         parameter: MppParam,
     ) -> Result<(), EncodeError> {
-        // SAFETY: context and table live as long as `self`; the parameter is the caller's promise.
-        check(name, unsafe { call!(self, control, command, parameter) })
+        // SAFETY: the caller's promise.
+        check(name, unsafe { self.send(command, parameter) })
     }
 }
 
@@ -85,12 +99,24 @@ impl Drop for Context {
     }
 }
 
+/// What keeps the library from the driver; it says nothing but [`mpp::MPP_NOK`] where it can't open it.
+fn device_fault() -> Option<EncodeError> {
+    let error = OpenOptions::new().read(true).write(true).open(DEVICE).err()?;
+    let remedy = match error.kind() {
+        ErrorKind::NotFound => "use Rockchip's kernel, with its MPP driver",
+        ErrorKind::PermissionDenied => "add the user to the group that owns it",
+        _ => "see the kernel's log",
+    };
+    Some(failed(format!("{DEVICE}: {error}: {remedy}")))
+}
+
 /// Codes below zero are errors (`mpp_err.h`).
 pub(super) fn check(call: &str, code: MPP_RET) -> Result<(), EncodeError> {
     if code >= 0 {
         return Ok(());
     }
     let meaning = match code {
+        mpp::MPP_NOK => ": the library's log (mpp in syslog) says why",
         mpp::MPP_ERR_MALLOC | mpp::MPP_ERR_NOMEM => ": no memory left that hardware can read",
         mpp::MPP_ERR_OPEN_FILE | mpp::MPP_ERR_PERM => ": no access to /dev/mpp_service or /dev/dma_heap",
         mpp::MPP_ERR_VALUE => ": a value out of its range",

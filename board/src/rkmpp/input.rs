@@ -6,6 +6,7 @@ use media::{EncodeError, EncoderSettings, Frame, Timestamp};
 use rkmpp_sys as mpp;
 use rkmpp_sys::{MppBuffer, MppBufferInfo, MppFrame, MppTask};
 
+use super::TAG;
 use super::context::check;
 use super::memory::InputMemory;
 
@@ -43,10 +44,10 @@ impl Input {
         };
         let mut buffer = ptr::null_mut();
         // SAFETY: `info` is read during the call; its descriptor stays open as long as the picture, which outlives the
-        // buffer; `buffer` is a place for what the call makes; group and names may be null.
+        // buffer; `buffer` is a place for what the call makes; the group may be null.
         let code = unsafe {
             let (none, info, buffer) = (ptr::null_mut(), &raw mut info, &raw mut buffer);
-            mpp::mpp_buffer_import_with_tag(none, info, buffer, ptr::null(), ptr::null())
+            mpp::mpp_buffer_import_with_tag(none, info, buffer, TAG, TAG)
         };
         if let Err(error) = check("mpp_buffer_import", code) {
             tracing::warn!(%error, "the camera's memory can't be read in place, pictures are copied");
@@ -55,7 +56,7 @@ impl Input {
         }
         self.set_buffer(buffer);
         // SAFETY: the reference that the import gave is dropped; the frame has its own.
-        unsafe { mpp::mpp_buffer_put_with_caller(buffer, ptr::null()) };
+        unsafe { mpp::mpp_buffer_put_with_caller(buffer, TAG) };
         true
     }
 

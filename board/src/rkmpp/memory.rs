@@ -8,6 +8,7 @@ use media::{Buffer, EncodeError, Pooled, Recycle};
 use rkmpp_sys as mpp;
 use rkmpp_sys::{MppBuffer, MppBufferGroup};
 
+use super::TAG;
 use super::context::check;
 use crate::dma_buf;
 
@@ -112,10 +113,10 @@ impl Group {
     fn new() -> Result<Self, EncodeError> {
         let mut group = ptr::null_mut();
         let kind = mpp::MPP_BUFFER_TYPE_DRM | mpp::MPP_BUFFER_FLAGS_CACHABLE;
-        // SAFETY: `group` is a place for what the call makes; both names may be null.
+        // SAFETY: `group` is a place for what the call makes; the names are C strings that stay.
         let code = unsafe {
             let group = &raw mut group;
-            mpp::mpp_buffer_group_get(group, kind, mpp::MPP_BUFFER_INTERNAL, ptr::null(), ptr::null())
+            mpp::mpp_buffer_group_get(group, kind, mpp::MPP_BUFFER_INTERNAL, TAG, TAG)
         };
         check("mpp_buffer_group_get", code)?;
         Ok(Self(group))
@@ -126,13 +127,12 @@ impl InputBuffer {
     fn new(group: Arc<Group>, size: usize, index: u32) -> Result<Self, EncodeError> {
         let mut buffer = ptr::null_mut();
         // SAFETY: the group lives; `buffer` is a place for what the call makes.
-        let code =
-            unsafe { mpp::mpp_buffer_get_with_tag(group.0, &raw mut buffer, size, ptr::null(), ptr::null()) };
+        let code = unsafe { mpp::mpp_buffer_get_with_tag(group.0, &raw mut buffer, size, TAG, TAG) };
         check(&format!("mpp_buffer_get of {size} bytes"), code)?;
         // SAFETY: the buffer was just made.
         let (fd, memory) = unsafe {
-            let memory = mpp::mpp_buffer_get_ptr_with_caller(buffer, ptr::null());
-            (mpp::mpp_buffer_get_fd_with_caller(buffer, ptr::null()), memory.cast::<u8>())
+            let memory = mpp::mpp_buffer_get_ptr_with_caller(buffer, TAG);
+            (mpp::mpp_buffer_get_fd_with_caller(buffer, TAG), memory.cast::<u8>())
         };
         let size = if memory.is_null() { 0 } else { size };
         Ok(Self { handle: Handle { buffer, fd }, memory, size, index, _group: group })
@@ -164,7 +164,7 @@ impl Buffer for InputBuffer {
 impl Drop for InputBuffer {
     fn drop(&mut self) {
         // SAFETY: the reference that mpp_buffer_get gave is dropped here, once.
-        unsafe { mpp::mpp_buffer_put_with_caller(self.handle.buffer, ptr::null()) };
+        unsafe { mpp::mpp_buffer_put_with_caller(self.handle.buffer, TAG) };
     }
 }
 

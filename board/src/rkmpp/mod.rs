@@ -10,12 +10,13 @@ mod input;
 mod memory;
 mod packets;
 
+use std::ffi::c_char;
 use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use media::{
-    AccessUnit, AccessUnitKind, Buffer, Bytes, EncodeError, EncoderInput, EncoderSettings, Frame, Layout,
+    AccessUnit, AccessUnitKind, Buffer, EncodeError, EncoderInput, EncoderSettings, Frame, Layout,
     PixelFormat, PlaneLayout, Pooled, VideoEncoder,
 };
 use rkmpp_sys as mpp;
@@ -30,14 +31,24 @@ use packets::{Lender, Packet};
 use crate::RockchipMppConfig;
 
 const NAME: &str = "Rockchip MPP";
+/// Tag and caller in the library's log, which wants them.
+const TAG: *const c_char = c"pushbox".as_ptr();
 /// What the hardware wants strides to be multiples of, in bytes and rows.
 const ALIGNMENT: u32 = 16;
-/// Pictures in a row that the hardware may fail on; it recovers from one by itself, with an IDR picture.
-const FAILURES: u32 = 5;
 /// How long a picture may be late behind its packet.
 const AFTERMATH: Duration = Duration::from_millis(5);
 /// How long the end of an encoder waits for the picture that the hardware has.
 const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Leaves warnings and errors in the library's log, where the environment asks for nothing else: it tells of each bitrate. To
+/// be called before any thread is started.
+pub(crate) fn shorten_log() {
+    const LEVEL: &str = "mpp_log_level";
+    if std::env::var_os(LEVEL).is_none() {
+        // SAFETY: no other thread runs yet, so nobody reads the environment meanwhile.
+        unsafe { std::env::set_var(LEVEL, "3") };
+    }
+}
 
 /// A hardware encoder: NV12 in, from DMA-BUFs without a copy; no B-frames, constant bitrate, packets out without a copy.
 pub(crate) struct RkMpp {
@@ -48,8 +59,6 @@ pub(crate) struct RkMpp {
     task: Option<MppTask>,
     /// Pictures that went in and did not come out.
     inside: usize,
-    failures: u32,
-    wants_idr: bool,
     configuration: Configuration,
     min_bitrate: u32,
     settings: EncoderSettings,
@@ -65,7 +74,10 @@ unsafe impl Send for RkMpp {}
 impl RkMpp {
     /// Opens the hardware. Pictures are `settings.width` by `settings.height` pixels, both even.
     pub(crate) fn open(config: RockchipMppConfig, settings: EncoderSettings) -> Result<Self, EncodeError> {
-        let RockchipMppConfig { min_bitrate } = config;
+        if settings.width == 0 || settings.height == 0 || !config.takes(settings.width, settings.height) {
+            return Err(size_refused(&settings));
+        }
+        let min_bitrate = config.min_bitrate;
         let settings = EncoderSettings { bitrate: settings.bitrate.max(min_bitrate), ..settings };
         let layout = input_layout(&settings);
         let context = Arc::new(Context::open().map_err(while_opening)?);
@@ -75,8 +87,6 @@ impl RkMpp {
             in_flight: None,
             task: None,
             inside: 0,
-            failures: 0,
-            wants_idr: false,
             min_bitrate,
             configuration: Configuration::new(&context, &settings, strides).map_err(while_opening)?,
             settings,
@@ -134,20 +144,15 @@ impl RkMpp {
         Ok(())
     }
 
-    /// What a packet says of its picture. The hardware fails on one with an empty packet.
-    fn finish(&mut self, packet: Packet) -> Result<AccessUnit, EncodeError> {
+    /// What a packet says of its picture. The hardware fails on one with an empty packet. No picture may follow it: version
+    /// 1.0.8 of the library, which asks itself for an IDR picture then, ends the process at the one after that on RK3588
+    /// (`find_cpb_frame` in `h264e_dpb.c`).
+    fn finish(&self, packet: Packet) -> Result<AccessUnit, EncodeError> {
         let captured = packet.captured();
-        if let Some(kind) = AccessUnitKind::of(packet.bytes()) {
-            self.failures = 0;
-            return Ok(AccessUnit { kind, captured, bytes: self.packets.lend(packet) });
-        }
-        self.failures += 1;
-        self.wants_idr = true;
-        if self.failures >= FAILURES {
-            let bytes = packet.bytes().len();
-            return Err(failed(format!("no slice in {} packets, {bytes} bytes in the last", self.failures)));
-        }
-        Ok(AccessUnit { kind: AccessUnitKind::Skipped, captured, bytes: Bytes::default() })
+        let Some(kind) = AccessUnitKind::of(packet.bytes()) else {
+            return Err(failed(format!("the hardware left {} bytes without a slice", packet.bytes().len())));
+        };
+        Ok(AccessUnit { kind, captured, bytes: self.packets.lend(packet) })
     }
 }
 
@@ -184,14 +189,13 @@ impl VideoEncoder for RkMpp {
         let (picture, copied) = self.place(picture)?;
         let strides = strides(&picture.layout).unwrap_or_default();
         self.input.describe(&self.settings, strides, picture.captured);
-        let started = self.configuration.set_strides(strides).and_then(|()| self.start(idr | self.wants_idr));
+        let started = self.configuration.set_strides(strides).and_then(|()| self.start(idr));
         if let Err(error) = started {
             self.input.clear();
             return Err(error);
         }
         self.in_flight = Some(picture);
         self.inside += 1;
-        self.wants_idr = false;
         Ok(copied)
     }
 
@@ -240,6 +244,11 @@ impl Drop for RkMpp {
 
 fn failed(cause: String) -> EncodeError {
     EncodeError::Failed { encoder: NAME.into(), cause }
+}
+
+fn size_refused(settings: &EncoderSettings) -> EncodeError {
+    let EncoderSettings { width, height, .. } = *settings;
+    EncodeError::Size { encoder: NAME.into(), width, height }
 }
 
 fn while_opening(error: EncodeError) -> EncodeError {

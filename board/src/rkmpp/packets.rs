@@ -9,7 +9,7 @@ use rkmpp_sys as mpp;
 use rkmpp_sys::{MppPacket, MppTask};
 
 use super::context::Context;
-use super::failed;
+use super::{TAG, failed};
 use crate::dma_buf;
 
 /// Packets that are lent. Each holds a buffer of a byte for each pixel, which is much memory, and the library goes wrong at some
@@ -45,10 +45,10 @@ impl Packet {
             let mut this = Self { packet, fd: -1, memory, length, room: length };
             let buffer = mpp::mpp_packet_get_buffer(packet);
             if !buffer.is_null() {
-                let start = mpp::mpp_buffer_get_ptr_with_caller(buffer, ptr::null()).addr();
-                let end = start + mpp::mpp_buffer_get_size_with_caller(buffer, ptr::null());
+                let start = mpp::mpp_buffer_get_ptr_with_caller(buffer, TAG).addr();
+                let end = start + mpp::mpp_buffer_get_size_with_caller(buffer, TAG);
                 this.room = end.checked_sub(memory.addr()).filter(|room| *room >= length).unwrap_or(length);
-                this.fd = mpp::mpp_buffer_get_fd_with_caller(buffer, ptr::null());
+                this.fd = mpp::mpp_buffer_get_fd_with_caller(buffer, TAG);
                 dma_buf::begin_access(this.fd);
             }
             this

@@ -24,7 +24,8 @@ pub(crate) const AT_REST: Live =
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
 pub(crate) fn open(settings: EncoderSettings) -> Result<Box<dyn VideoEncoder>, EncodeError> {
-    board::open_encoder(&EncoderConfig::RockchipMpp(RockchipMppConfig { min_bitrate: 200_000 }), settings)
+    let config = RockchipMppConfig { min_bitrate: 200_000, max_size: Some([1920, 1080]) };
+    board::open_encoder(&EncoderConfig::RockchipMpp(config), settings)
 }
 
 pub(crate) struct Bench {

@@ -69,6 +69,7 @@ fn the_hardware_is_set_up_as_asked() {
         ("h264:profile", 77),
         ("h264:level", 20),
         ("h264:cabac_en", 1),
+        ("h264:cabac_idc", 0),
     ] {
         assert_eq!(bench.session.value(name), Some(value), "{name}");
     }
@@ -135,7 +136,7 @@ fn the_encoder_s_memory_lies_as_the_camera_s_where_that_will_do() {
     let picture = bench.camera.frame(nv12(336, 180), memory);
     bench.encoder.submit(picture, false).unwrap();
     assert_eq!(bench.next().kind, AccessUnitKind::Delta);
-    assert_eq!(bench.session.counts().configurations, 1);
+    assert_eq!(bench.session.counts().configurations, 2);
 }
 
 #[test]
@@ -156,7 +157,7 @@ fn hundreds_of_bitrates_leave_nothing_behind() {
     assert_eq!((bench.live(), open_files()), (live, files));
     let counts = bench.session.counts();
     assert_eq!((counts.pictures, counts.idr_pictures, counts.allocations), (3001, 1, 0));
-    assert_eq!(counts.configurations, 302, "one at the start, one for the strides, one for each change");
+    assert_eq!(counts.configurations, 303, "two at the start, one for the strides, one for each change");
     assert_eq!(bench.session.misuses(), [""; 0]);
 }
 

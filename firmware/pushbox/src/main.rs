@@ -90,7 +90,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    board::provide_alsa_configuration();
+    board::prepare_environment();
     let result = match Arguments::parse().command {
         Command::Run { board, props, url, control } => {
             log::start();

@@ -1,8 +1,12 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use stand_in_encoder::Settings;
 
 use crate::{MPP_ERR_VALUE, MPP_NOK, MPP_OK, MPP_RET};
+
+/// Bits a second between which rates lie, `rk_venc_rc.h`.
+const MPP_ENC_MIN_BPS: i64 = 1 << 10;
+const MPP_ENC_MAX_BPS: i64 = 200 << 20;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -46,11 +50,14 @@ const NAMES: &[(&str, Kind, i64)] = &[
 #[derive(Clone)]
 pub(super) struct Config {
     values: HashMap<&'static str, i64>,
+    /// What differs from the encoder's, which is all that it is told.
+    changed: HashSet<&'static str>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { values: NAMES.iter().map(|(name, _, value)| (*name, *value)).collect() }
+        let values = NAMES.iter().map(|(name, _, value)| (*name, *value)).collect();
+        Self { values, changed: HashSet::new() }
     }
 }
 
@@ -77,28 +84,37 @@ impl Config {
     pub(super) fn set(&mut self, name: &str, kind: Kind, value: i64) -> MPP_RET {
         match NAMES.iter().find(|(known, of, _)| *known == name && *of == kind) {
             Some((known, ..)) => {
-                self.values.insert(known, value);
+                if self.values.insert(known, value) != Some(value) {
+                    self.changed.insert(known);
+                }
                 MPP_OK
             }
             None => MPP_NOK,
         }
     }
 
-    /// What the library checks (`mpp_enc_impl.cpp`, `h264e_api_v2.c`): strides that hold the picture, and rates
-    /// in order.
-    pub(super) fn check(&self) -> MPP_RET {
+    /// This one with what was changed in `other`, where that is not noted any more, whatever becomes of it.
+    pub(super) fn with_changes(&self, other: &mut Self) -> Self {
+        let mut this = self.clone();
+        for name in other.changed.drain() {
+            this.values.extend(other.values.get_key_value(name));
+        }
+        this
+    }
+
+    /// What the library checks (`mpp_enc_impl.cpp`, `h264e_api_v2.c`): strides that hold the picture, and rates within its
+    /// bounds. No size is too large or too small for it; that is the hardware's.
+    pub(super) fn check(&self, largest: Option<(i64, i64)>) -> MPP_RET {
         let value = |name| self.get(name).unwrap_or(0);
-        let sizes = value("prep:width") > 0
-            && value("prep:height") > 0
-            && value("prep:width") <= value("prep:hor_stride")
-            && value("prep:height") <= value("prep:ver_stride");
-        let rates = value("rc:fps_in_num") > 0
-            && value("rc:fps_out_num") > 0
-            && value("rc:gop") >= 0
-            && value("rc:bps_min") >= 1 << 10
-            && value("rc:bps_min") <= value("rc:bps_target")
-            && value("rc:bps_target") <= value("rc:bps_max")
-            && value("rc:bps_max") <= 200 << 20;
+        let (width, height) = (value("prep:width"), value("prep:height"));
+        let sizes = width <= value("prep:hor_stride")
+            && height <= value("prep:ver_stride")
+            && largest.is_none_or(|largest| width <= largest.0 && height <= largest.1);
+        let rates = value("rc:fps_in_num") >= 0
+            && value("rc:fps_out_num") >= 0
+            && ["rc:bps_min", "rc:bps_target", "rc:bps_max"]
+                .into_iter()
+                .all(|name| value(name) > MPP_ENC_MIN_BPS && value(name) < MPP_ENC_MAX_BPS);
         if sizes && rates { MPP_OK } else { MPP_ERR_VALUE }
     }
 

@@ -10,7 +10,7 @@ use stand_in_encoder::Encoder;
 
 use super::config::Config;
 use super::exports::{give, handle, pointer, take};
-use super::state::{self, Handle, Packet, State, Task};
+use super::state::{self, Frame, Handle, Packet, State, Task};
 use crate::{
     MPP_CTX_ENC, MPP_ENC_GET_CFG, MPP_ENC_HEADER_MODE_EACH_IDR, MPP_ENC_SET_CFG, MPP_ENC_SET_HEADER_MODE,
     MPP_ENC_SET_IDR_FRAME, MPP_ENC_SET_SEI_CFG, MPP_ERR_INIT, MPP_ERR_NULL_PTR, MPP_ERR_TIMEOUT,
@@ -33,6 +33,8 @@ pub(super) struct Context {
     free: VecDeque<Handle>,
     output: VecDeque<Handle>,
     headers: bool,
+    /// It has failed on a picture.
+    failed: bool,
     idr: bool,
     since_idr: usize,
 }
@@ -213,19 +215,14 @@ extern "C" fn control(ctx: MppCtx, command: MpiCmd, parameter: MppParam) -> MPP_
         },
         MPP_ENC_SET_CFG => {
             state.counts.configurations += 1;
-            let code = state.faults.configure.unwrap_or(MPP_OK);
-            match state.configs.get(&handle(parameter)) {
-                Some(config) if code == MPP_OK => {
-                    let code = config.check();
-                    if code == MPP_OK {
-                        context.configure(config.clone());
-                        state.configured = Some(config.clone());
-                    }
-                    code
-                }
-                Some(_) => code,
-                None => MPP_ERR_NULL_PTR,
+            let Some(config) = state.configs.get_mut(&handle(parameter)) else { return MPP_ERR_NULL_PTR };
+            let config = context.config.with_changes(config);
+            let code = state.faults.configure.unwrap_or_else(|| config.check(state.faults.largest));
+            if code == MPP_OK {
+                state.configured = Some(config.clone());
+                context.configure(config);
             }
+            code
         }
         MPP_ENC_SET_IDR_FRAME => {
             context.idr = true;
@@ -257,6 +254,12 @@ impl Context {
             Some(encoder) if !new => encoder.set_bitrate(bitrate),
             encoder => *encoder = None,
         }
+    }
+
+    /// As a frame tells it.
+    fn shape(&self) -> [u32; 4] {
+        ["prep:width", "prep:height", "prep:hor_stride", "prep:ver_stride"]
+            .map(|name| self.config.number(name) as u32)
     }
 
     /// Encodes the picture at `bytes`: its access unit, and whether it is an IDR picture.
@@ -303,7 +306,13 @@ impl State {
     /// The packet of a task's picture; `None` where packets don't come.
     fn encode(&mut self, number: Handle, task: Handle) -> Option<Handle> {
         let frame = self.tasks.get(&task)?.frame;
-        let (pts, buffer) = self.frames.get(&frame).map_or((0, 0), |frame| (frame.pts, frame.buffer));
+        let &Frame { pts, buffer, shape } = self.frames.get(&frame).unwrap_or(&Frame::default());
+        if shape != self.contexts.get(&number)?.shape() {
+            self.misuse("a frame of another shape than the configuration's");
+        }
+        if self.contexts.get(&number)?.failed {
+            self.misuse("a picture after one that failed");
+        }
         self.counts.pictures += 1;
         let coded = match self.buffers.get_mut(&buffer) {
             Some(buffer) => self.contexts.get_mut(&number)?.encode(buffer.bytes(), pts),
@@ -320,7 +329,8 @@ impl State {
         if self.faults.fail > 0 {
             self.faults.fail -= 1;
             unit.clear();
-            self.contexts.get_mut(&number)?.idr = true;
+            let context = self.contexts.get_mut(&number)?;
+            (context.idr, context.failed) = (true, true);
         } else if self.faults.short > 0 {
             self.faults.short -= 1;
             unit.truncate(3);

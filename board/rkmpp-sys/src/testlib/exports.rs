@@ -6,9 +6,9 @@ use std::ptr;
 use super::config::{Config, Kind};
 use super::state::{self, Frame, Handle};
 use crate::{
-    KEY_INPUT_FRAME, KEY_OUTPUT_PACKET, MPP_BUFFER_TYPE_EXT_DMA, MPP_ERR_MALLOC, MPP_ERR_NULL_PTR,
-    MPP_ERR_VALUE, MPP_NOK, MPP_OK, MPP_RET, MppBuffer, MppBufferGroup, MppBufferInfo, MppBufferMode,
-    MppBufferType, MppEncCfg, MppFrame, MppFrameFormat, MppMetaKey, MppPacket, MppTask,
+    KEY_INPUT_FRAME, KEY_OUTPUT_PACKET, MPP_BUFFER_TYPE_EXT_DMA, MPP_ERR_MALLOC, MPP_ERR_NULL_PTR, MPP_NOK,
+    MPP_OK, MPP_RET, MppBuffer, MppBufferGroup, MppBufferInfo, MppBufferMode, MppBufferType, MppEncCfg,
+    MppFrame, MppFrameFormat, MppMetaKey, MppPacket, MppTask,
 };
 
 /// Writes a result to where C wants it.
@@ -41,7 +41,7 @@ fn code(done: bool) -> MPP_RET {
 extern "C" fn mpp_frame_init(frame: *mut MppFrame) -> MPP_RET {
     let mut state = state::lock();
     let number = state.number();
-    state.frames.insert(number, Frame { pts: 0, buffer: 0 });
+    state.frames.insert(number, Frame::default());
     give(frame, pointer(number));
     MPP_OK
 }
@@ -61,26 +61,26 @@ fn frame(number: MppFrame, change: impl FnOnce(&mut Frame)) {
     }
 }
 
-// The encoder goes by its configuration, not by what the frame says of itself; so do the real one's drivers.
+// What a frame says of itself has to be what the configuration says: the real one's drivers go by either.
 
 #[unsafe(no_mangle)]
-extern "C" fn mpp_frame_set_width(number: MppFrame, _width: u32) {
-    frame(number, |_| ());
+extern "C" fn mpp_frame_set_width(number: MppFrame, width: u32) {
+    frame(number, |frame| frame.shape[0] = width);
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn mpp_frame_set_height(number: MppFrame, _height: u32) {
-    frame(number, |_| ());
+extern "C" fn mpp_frame_set_height(number: MppFrame, height: u32) {
+    frame(number, |frame| frame.shape[1] = height);
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn mpp_frame_set_hor_stride(number: MppFrame, _stride: u32) {
-    frame(number, |_| ());
+extern "C" fn mpp_frame_set_hor_stride(number: MppFrame, stride: u32) {
+    frame(number, |frame| frame.shape[2] = stride);
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn mpp_frame_set_ver_stride(number: MppFrame, _stride: u32) {
-    frame(number, |_| ());
+extern "C" fn mpp_frame_set_ver_stride(number: MppFrame, stride: u32) {
+    frame(number, |frame| frame.shape[3] = stride);
 }
 
 #[unsafe(no_mangle)]
@@ -120,7 +120,7 @@ extern "C" fn mpp_buffer_import_with_tag(
         return code;
     }
     if info.r#type != MPP_BUFFER_TYPE_EXT_DMA || info.fd < 0 || info.size == 0 || !info.ptr.is_null() {
-        return MPP_ERR_VALUE;
+        return MPP_ERR_MALLOC;
     }
     give(buffer, pointer(state.import(info.fd, info.size)));
     MPP_OK
@@ -143,7 +143,7 @@ extern "C" fn mpp_buffer_get_with_tag(
         return MPP_NOK;
     }
     state.counts.allocations += 1;
-    let Some(number) = state.allocate(size) else { return MPP_ERR_MALLOC };
+    let Some(number) = state.allocate(size) else { return MPP_NOK };
     give(buffer, pointer(number));
     MPP_OK
 }
@@ -184,9 +184,12 @@ extern "C" fn mpp_buffer_group_get(
     _type: MppBufferType,
     _mode: MppBufferMode,
     _tag: *const c_char,
-    _caller: *const c_char,
+    caller: *const c_char,
 ) -> MPP_RET {
     let mut state = state::lock();
+    if caller.is_null() {
+        state.misuse("a group for nobody");
+    }
     let number = state.number();
     state.groups.insert(number);
     give(group, pointer(number));

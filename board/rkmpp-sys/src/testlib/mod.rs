@@ -24,6 +24,8 @@ pub struct Faults {
     pub init: Option<MPP_RET>,
     /// What [`crate::MPP_ENC_SET_CFG`] gives.
     pub configure: Option<MPP_RET>,
+    /// The largest size that [`crate::MPP_ENC_SET_CFG`] takes.
+    pub largest: Option<(i64, i64)>,
     /// What the import of a DMA-BUF gives.
     pub import: Option<MPP_RET>,
     /// What a request for a buffer gives.

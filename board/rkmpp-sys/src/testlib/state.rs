@@ -10,9 +10,12 @@ use super::{Counts, Faults, Live};
 /// An object's number; C sees it as a pointer.
 pub(super) type Handle = usize;
 
+#[derive(Default)]
 pub(super) struct Frame {
     pub(super) pts: i64,
     pub(super) buffer: Handle,
+    /// Width, height, bytes a row, rows.
+    pub(super) shape: [u32; 4],
 }
 
 pub(super) struct Packet {
