@@ -2,6 +2,7 @@
 
 mod buttons;
 mod displays;
+mod flips;
 mod keys;
 mod panel;
 mod preview;
@@ -56,6 +57,11 @@ pub(crate) const TESTS: &[&Test] = &[
         name: "a_screen_shows_the_camera_whenever_it_is_plugged_in",
         needs: &[Part::TestPicture, Part::PrivacySwitch, Part::Screen],
         run: preview::preview,
+    },
+    &Test {
+        name: "a_screen_shows_no_picture_half_drawn",
+        needs: &[Part::Screen, Part::BareScreen],
+        run: flips::whole_pictures,
     },
     &Test {
         name: "torches_of_the_kernel_go_out_with_their_camera",
