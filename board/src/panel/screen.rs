@@ -200,6 +200,13 @@ impl Panel for ScreenPanel {
         self.look()?;
         self.update(picture, areas).map_err(|error| OpenError::from_io(&self.name, &error, REMEDY))
     }
+
+    /// Needs Linux 6.8, and a kernel that has nothing of its own to show then, such as its console.
+    fn keep(&mut self) {
+        if let Err(error) = self.front.let_go(&self.card) {
+            debug!(screen = self.name, %error, "the last picture does not stay");
+        }
+    }
 }
 
 impl Drop for ScreenPanel {

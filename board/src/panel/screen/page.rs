@@ -1,7 +1,9 @@
 //! A dumb buffer, which knows what it lacks of the picture.
 
+use std::ffi::c_ulong;
 use std::io;
 use std::ops::Range;
+use std::os::fd::AsRawFd;
 
 use drm::buffer::{Buffer, DrmFourcc};
 use drm::control::dumbbuffer::DumbBuffer;
@@ -17,6 +19,8 @@ use crate::panel::Pixels;
 const DEPTH: u32 = 24;
 const BITS: u32 = 32;
 const BYTES: usize = BITS as usize / 8;
+/// `DRM_IOCTL_MODE_CLOSEFB` of Linux 6.8 (drm/drm.h).
+const CLOSE_FRAMEBUFFER: c_ulong = 0xc008_64d0;
 
 /// Memory that a screen can show.
 pub(super) struct Page {
@@ -65,6 +69,17 @@ impl Page {
     pub(super) fn tell(&self, card: &Card, drawn: Rectangle) -> io::Result<()> {
         let [left, top, right, bottom] = edges(drawn).map(|edge| edge as u16);
         card.dirty_framebuffer(self.framebuffer, &[ClipRect::new(left, top, right, bottom)])
+    }
+
+    /// It stays on show when this process ends, until something else is shown.
+    pub(super) fn let_go(&self, card: &Card) -> io::Result<()> {
+        // struct drm_mode_closefb: its number, and zero.
+        let argument = [u32::from(self.framebuffer), 0];
+        // SAFETY: the ioctl reads eight bytes; a number that is none makes it fail.
+        match unsafe { libc::ioctl(card.0.as_raw_fd(), CLOSE_FRAMEBUFFER as _, &raw const argument) } {
+            -1 => Err(io::Error::last_os_error()),
+            _ => Ok(()),
+        }
     }
 
     /// Where it is on show the screen goes dark.

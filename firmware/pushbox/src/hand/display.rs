@@ -302,6 +302,7 @@ impl Worker {
                 Some(Said::End(is_kept, sender)) => {
                     self.phase = if is_kept { Phase::Stopped } else { Phase::Stopping };
                     self.draw(&scene);
+                    self.shown.iter_mut().for_each(Shown::keep);
                     let _ = sender.try_send(());
                 }
             }

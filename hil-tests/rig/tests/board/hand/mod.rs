@@ -63,6 +63,7 @@ pub(crate) const TESTS: &[&Test] = &[
         needs: &[Part::Screen, Part::BareScreen],
         run: flips::whole_pictures,
     },
+    &Test { name: "a_screen_keeps_the_last_picture", needs: &[Part::Screen], run: flips::last_picture },
     &Test {
         name: "torches_of_the_kernel_go_out_with_their_camera",
         needs: &[Part::TestPicture, Part::PrivacySwitch, Part::Torch],
