@@ -186,6 +186,11 @@ impl Display {
         self.said.push(Said::Answer(result));
     }
 
+    /// What it was told and had no room for: keys, codes, answers.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.said.dropped()
+    }
+
     pub(crate) fn is_in_menu(&self) -> bool {
         self.in_menu.load(Relaxed)
     }
