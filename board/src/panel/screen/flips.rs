@@ -79,7 +79,7 @@ impl Flips {
         let flags = AtomicCommitFlags::NONBLOCK | AtomicCommitFlags::PAGE_FLIP_EVENT;
         let begun = card.atomic_commit(flags, request);
         if let Some((_, Value::Blob(blob))) = damage {
-            // What goes on has it.
+            // The flip holds on to it.
             let _ = card.destroy_property_blob(blob);
         }
         self.since = begun.is_ok().then(Instant::now);

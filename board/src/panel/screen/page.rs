@@ -74,9 +74,9 @@ impl Page {
     /// It stays on show when this process ends, until something else is shown.
     pub(super) fn let_go(&self, card: &Card) -> io::Result<()> {
         // struct drm_mode_closefb: its number, and zero.
-        let argument = [u32::from(self.framebuffer), 0];
-        // SAFETY: the ioctl reads eight bytes; a number that is none makes it fail.
-        match unsafe { libc::ioctl(card.0.as_raw_fd(), CLOSE_FRAMEBUFFER as _, &raw const argument) } {
+        let mut argument = [u32::from(self.framebuffer), 0];
+        // SAFETY: the ioctl reads and writes eight bytes; a number that is none makes it fail.
+        match unsafe { libc::ioctl(card.0.as_raw_fd(), CLOSE_FRAMEBUFFER as _, &raw mut argument) } {
             -1 => Err(io::Error::last_os_error()),
             _ => Ok(()),
         }
