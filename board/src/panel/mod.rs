@@ -40,6 +40,9 @@ pub trait Panel: Send {
         picture: &Pixels<'_>,
         areas: &mut dyn Iterator<Item = Rectangle>,
     ) -> Result<(), OpenError>;
+
+    /// What it shows is the program's last picture, and is to stay when that has ended. Most panels know no other way.
+    fn keep(&mut self) {}
 }
 
 /// A picture in memory.

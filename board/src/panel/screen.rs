@@ -1,25 +1,24 @@
 //! A screen of the kernel's DRM/KMS, drawn to through dumb buffers (kernel: Documentation/gpu/drm-kms.rst).
 
+mod flips;
+mod page;
+
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use drm::Device;
-use drm::buffer::{Buffer, DrmFourcc};
-use drm::control::dumbbuffer::DumbBuffer;
-use drm::control::{ClipRect, Device as ControlDevice, Mode, connector, crtc, framebuffer};
-use embedded_graphics::pixelcolor::{IntoStorage, Rgb888};
+use drm::control::{Device as ControlDevice, Mode, connector, crtc};
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
+use tracing::debug;
 
+use self::flips::{Flip, Flips};
+use self::page::Page;
 use super::{Panel, Pixels, ScreenConfig};
 use crate::OpenError;
 
-/// Bits of a pixel, XRGB8888.
-const DEPTH: u32 = 24;
-const BITS: u32 = 32;
-const BYTES: usize = BITS as usize / 8;
 /// How often is looked whether the screen is still plugged in.
 const LOOK: Duration = Duration::from_secs(1);
 const REMEDY: &str = "end what else shows on it";
@@ -35,17 +34,19 @@ impl AsFd for Card {
 impl Device for Card {}
 impl ControlDevice for Card {}
 
+/// What is drawn goes into a page that is not on show, which then is shown at once: nobody sees a picture half drawn. A driver
+/// that can't do so has one page.
 pub(crate) struct ScreenPanel {
     card: Card,
-    buffer: DumbBuffer,
-    framebuffer: framebuffer::Handle,
     crtc: crtc::Handle,
     connector: connector::Handle,
     mode: Mode,
     name: String,
-    /// Whether the buffer is what the screen shows.
+    /// The last that the screen was told to show.
+    front: Page,
+    back: Option<(Page, Flips)>,
     is_shown: bool,
-    /// Whether the driver wants to be told what was drawn.
+    /// Whether the driver wants to be told what was drawn in the page that is on show.
     wants_news: bool,
     looked: Instant,
 }
@@ -63,17 +64,15 @@ impl ScreenPanel {
             )
         })?;
         let (width, height) = mode.size();
-        let size = (width.into(), height.into());
-        let buffer = card.create_dumb_buffer(size, DrmFourcc::Xrgb8888, BITS).map_err(io)?;
-        let framebuffer = card.add_framebuffer(&buffer, DEPTH, BITS).map_err(io)?;
+        let front = Page::new(&card, Size::new(width.into(), height.into())).map_err(io)?;
         Ok(Self {
             card,
-            buffer,
-            framebuffer,
             crtc,
             connector,
             mode,
             name,
+            front,
+            back: None,
             is_shown: false,
             wants_news: true,
             looked: Instant::now(),
@@ -86,41 +85,80 @@ impl ScreenPanel {
         format!("{width}x{height} at {} Hz", self.mode.vrefresh())
     }
 
-    /// Copies parts of the picture into the buffer; returns what they lie within.
-    fn copy(
-        &mut self,
-        picture: &Pixels<'_>,
-        areas: &mut dyn Iterator<Item = Rectangle>,
-    ) -> io::Result<Rectangle> {
-        let (whole, pitch) = (Rectangle::new(Point::zero(), self.size()), self.buffer.pitch() as usize);
-        let mut memory = self.card.map_dumb_buffer(&mut self.buffer)?;
-        let mut drawn = Rectangle::zero();
-        for area in areas.map(|area| area.intersection(&whole)).filter(|area| !area.is_zero_sized()) {
-            for y in area.rows() {
-                let start = y as usize * pitch + area.top_left.x as usize * BYTES;
-                let row = memory.get_mut(start..).unwrap_or_default();
-                for (pixel, colour) in row.chunks_exact_mut(BYTES).zip(picture.row(y, area.columns())) {
-                    pixel.copy_from_slice(&Rgb888::from(*colour).into_storage().to_le_bytes());
-                }
+    fn update(&mut self, picture: &Pixels<'_>, areas: &mut dyn Iterator<Item = Rectangle>) -> io::Result<()> {
+        for area in areas {
+            self.front.outdate(area);
+            if let Some((back, _)) = &mut self.back {
+                back.outdate(area);
             }
-            drawn = around(drawn, area);
         }
-        Ok(drawn)
+        if !self.is_shown {
+            self.set_mode(picture)?;
+            self.back = self.back().inspect_err(|error| self.tell_one_page(error)).ok();
+            Ok(())
+        } else if self.front.is_outdated() {
+            self.flip(picture)
+        } else {
+            Ok(())
+        }
     }
 
-    /// Has the screen show the buffer, or what was drawn in it.
-    fn publish(&mut self, drawn: Rectangle) -> io::Result<()> {
-        if !self.is_shown {
-            let (connectors, mode) = ([self.connector], Some(self.mode));
-            self.card.set_crtc(self.crtc, Some(self.framebuffer), (0, 0), &connectors, mode)?;
-            self.is_shown = true;
-        } else if self.wants_news && !drawn.is_zero_sized() {
-            let (columns, rows) = (drawn.columns(), drawn.rows());
-            let [left, top, right, bottom] =
-                [columns.start, rows.start, columns.end, rows.end].map(|edge| edge as u16);
-            let told =
-                self.card.dirty_framebuffer(self.framebuffer, &[ClipRect::new(left, top, right, bottom)]);
-            match told {
+    /// Draws the page and has the screen show it.
+    fn set_mode(&mut self, picture: &Pixels<'_>) -> io::Result<()> {
+        self.front.draw(&self.card, picture)?;
+        let (framebuffer, connectors) = (Some(self.front.framebuffer), [self.connector]);
+        self.card.set_crtc(self.crtc, framebuffer, (0, 0), &connectors, Some(self.mode))?;
+        self.is_shown = true;
+        Ok(())
+    }
+
+    /// A second page, once the first one is on show.
+    fn back(&self) -> io::Result<(Page, Flips)> {
+        let flips = Flips::new(&self.card, self.front.framebuffer)?;
+        let mut page = Page::new(&self.card, self.front.size())?;
+        page.outdate(Rectangle::new(Point::zero(), page.size()));
+        Ok((page, flips))
+    }
+
+    /// Draws the other page and has the screen show that. Where it shows the last one not yet, the picture is drawn later.
+    fn flip(&mut self, picture: &Pixels<'_>) -> io::Result<()> {
+        let Some((back, flips)) = &mut self.back else {
+            return self.draw_on_show(picture);
+        };
+        match flips.settle(&self.card)? {
+            Flip::Done => {}
+            Flip::Waits => return Ok(()),
+            Flip::Hangs => return self.give_up_flips(picture, &io::ErrorKind::TimedOut.into()),
+        }
+        let drawn = back.draw(&self.card, picture)?;
+        match flips.begin(&self.card, back.framebuffer, drawn) {
+            Ok(()) => {
+                std::mem::swap(&mut self.front, back);
+                Ok(())
+            }
+            Err(error) => self.give_up_flips(picture, &error),
+        }
+    }
+
+    /// Whatever the error, the way that all drivers know shows what is truly wrong.
+    fn give_up_flips(&mut self, picture: &Pixels<'_>, error: &io::Error) -> io::Result<()> {
+        self.tell_one_page(error);
+        let back = self.back.take();
+        self.set_mode(picture)?;
+        if let Some((page, _)) = back {
+            page.destroy(&self.card);
+        }
+        Ok(())
+    }
+
+    fn tell_one_page(&self, error: &io::Error) {
+        debug!(screen = self.name, %error, "no page flips: a picture may be seen half drawn");
+    }
+
+    fn draw_on_show(&mut self, picture: &Pixels<'_>) -> io::Result<()> {
+        let drawn = self.front.draw(&self.card, picture)?;
+        if self.wants_news {
+            match self.front.tell(&self.card, drawn) {
                 // It sends what is in the buffer by itself.
                 Err(error) if error.raw_os_error() == Some(libc::ENOSYS) => self.wants_news = false,
                 told => told?,
@@ -145,20 +183,9 @@ impl ScreenPanel {
     }
 }
 
-/// The least rectangle round both.
-fn around(one: Rectangle, other: Rectangle) -> Rectangle {
-    match (one.bottom_right(), other.bottom_right()) {
-        (Some(low), Some(lower)) => {
-            Rectangle::with_corners(one.top_left.component_min(other.top_left), low.component_max(lower))
-        }
-        (None, _) => other,
-        (_, None) => one,
-    }
-}
-
 impl Panel for ScreenPanel {
     fn size(&self) -> Size {
-        self.buffer.size().into()
+        self.front.size()
     }
 
     fn has_colours(&self) -> bool {
@@ -171,16 +198,23 @@ impl Panel for ScreenPanel {
         areas: &mut dyn Iterator<Item = Rectangle>,
     ) -> Result<(), OpenError> {
         self.look()?;
-        let shown = self.copy(picture, areas).and_then(|drawn| self.publish(drawn));
-        shown.map_err(|error| OpenError::from_io(&self.name, &error, REMEDY))
+        self.update(picture, areas).map_err(|error| OpenError::from_io(&self.name, &error, REMEDY))
+    }
+
+    /// Needs Linux 6.8, and a kernel that has nothing of its own to show then, such as its console.
+    fn keep(&mut self) {
+        if let Err(error) = self.front.let_go(&self.card) {
+            debug!(screen = self.name, %error, "the last picture does not stay");
+        }
     }
 }
 
 impl Drop for ScreenPanel {
     fn drop(&mut self) {
-        // The kernel frees what it can't with the card's file.
-        let _ = self.card.destroy_framebuffer(self.framebuffer);
-        let _ = self.card.destroy_dumb_buffer(self.buffer);
+        self.front.destroy(&self.card);
+        if let Some((page, _)) = &self.back {
+            page.destroy(&self.card);
+        }
     }
 }
 
@@ -208,13 +242,6 @@ fn output(card: &Card) -> io::Result<Option<(connector::Handle, crtc::Handle, Mo
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_was_drawn_lies_within_one_rectangle() {
-        let area = |x, y, width, height| Rectangle::new(Point::new(x, y), Size::new(width, height));
-        assert_eq!(around(Rectangle::zero(), area(5, 6, 7, 8)), area(5, 6, 7, 8));
-        assert_eq!(around(area(5, 6, 7, 8), area(1, 10, 2, 20)), area(1, 6, 11, 24));
-    }
 
     #[test]
     fn a_screen_that_is_not_there_is_told_with_a_remedy() {

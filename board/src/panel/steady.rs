@@ -91,6 +91,13 @@ impl SteadyPanel {
         }
     }
 
+    /// What it shows is to stay when the program has ended.
+    pub fn keep(&mut self) {
+        if let Some(panel) = &mut self.panel {
+            panel.keep();
+        }
+    }
+
     fn has_news(&mut self, now: Instant) -> bool {
         let has_news = (self.news)(now);
         if has_news {

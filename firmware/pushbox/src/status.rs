@@ -10,6 +10,7 @@ use tracing::{debug, warn};
 
 use crate::audio::AudioStage;
 use crate::engine::Engine;
+use crate::hand::Display;
 use crate::meter::INTERVAL;
 use crate::sink::Queue;
 use crate::video::VideoStage;
@@ -19,13 +20,15 @@ pub(crate) struct Status {
     queue: Arc<Queue>,
     video: Arc<VideoStage>,
     audio: Arc<AudioStage>,
-    before: [u64; 7],
+    display: Option<Arc<Display>>,
+    before: [u64; 8],
 }
 
 impl Status {
     pub(crate) fn new(engine: &Engine) -> Self {
         let (video, audio) = (Arc::clone(&engine.video), Arc::clone(&engine.audio));
-        Self { queue: Arc::clone(&engine.queue), video, audio, before: [0; 7] }
+        let (queue, display) = (Arc::clone(&engine.queue), engine.display().cloned());
+        Self { queue, video, audio, display, before: [0; 8] }
     }
 
     /// Tells them for as long as it is polled.
@@ -50,10 +53,16 @@ impl Status {
         // A picture that was dropped between the threads leaves a hole in the sensor's sequence too.
         let sensor = count(|counters| &counters.lost).saturating_sub(waiting);
         let (corrupt, skipped) = (count(|counters| &counters.repeated), count(|counters| &counters.skipped));
-        let drops = [sensor, corrupt, waiting, skipped, self.audio.blocks.dropped(), sent.video, sent.audio];
+        let sound = self.audio.blocks.dropped();
+        // Keys and codes, while a slow bus holds it.
+        let panel = self.display.as_ref().map_or(0, |display| display.dropped());
+        let drops = [sensor, corrupt, waiting, skipped, sound, sent.video, sent.audio, panel];
         if drops != self.before {
-            let [sensor, corrupt, waiting, skipped, sound, network_video, network_audio] = drops;
-            warn!(sensor, corrupt, waiting, skipped, sound, network_video, network_audio, "dropped so far");
+            let [.., network_video, network_audio, panel] = drops;
+            warn!(
+                sensor,
+                corrupt, waiting, skipped, sound, network_video, network_audio, panel, "dropped so far"
+            );
             self.before = drops;
         }
     }

@@ -28,6 +28,8 @@ pub enum Part {
     Torch,
     Oled,
     Screen,
+    /// A second screen, whose memory the rig sees as it is, whether a picture in it is whole or not.
+    BareScreen,
     Flash,
     /// A log of all that was written to the flash.
     WriteLog,
@@ -90,6 +92,10 @@ pub trait Board: Send {
     }
     /// The picture on its screen as PNG, where the rig can see it.
     fn screen(&self) -> Option<Result<Vec<u8>>> {
+        None
+    }
+    /// The same of a second screen, at `/dev/dri/card1` once its driver was loaded: bochs.
+    fn bare_screen(&self) -> Option<Result<Vec<u8>>> {
         None
     }
     /// Presses a key of its keyboard, by QEMU's name of it, or lets it go, where the rig can.

@@ -83,6 +83,13 @@ impl VirtualBoard {
         execute(&self.path("qmp"), command, arguments)
     }
 
+    /// What a screen shows.
+    fn dump(&self, device: &str) -> Result<Vec<u8>> {
+        let file = self.path("screen.png");
+        self.tell_qemu("screendump", json!({ "filename": file, "format": "png", "device": device }))?;
+        Ok(fs::read(file)?)
+    }
+
     /// `sockets` is where its devices listen.
     fn command(&self, sockets: &Path) -> Command {
         let mut command = Command::new("qemu-system-aarch64");
@@ -107,7 +114,8 @@ impl VirtualBoard {
             .args(["-blockdev", "driver=blklogwrites,node-name=flash,file=flash-file,log=flash-log"])
             .args(["-device", "virtio-blk-pci,drive=flash"])
             .args(["-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile="])
-            .args(["-device", "virtio-gpu-pci,xres=640,yres=480", "-device", "virtio-keyboard-pci"])
+            .args(["-device", "virtio-gpu-pci,id=screen,xres=640,yres=480", "-device", "virtio-keyboard-pci"])
+            .args(["-device", "bochs-display,id=bare,xres=640,yres=480,romfile="])
             .args(["-device", "i6300esb", "-watchdog-action", "reset"]);
         if self.boot_loader {
             command.args(["-bios", &image("u-boot.bin")]);
@@ -188,9 +196,11 @@ impl Board for VirtualBoard {
     }
 
     fn screen(&self) -> Option<Result<Vec<u8>>> {
-        let file = self.path("screen.png");
-        let dumped = self.tell_qemu("screendump", json!({ "filename": file, "format": "png" }));
-        Some(dumped.and_then(|()| Ok(fs::read(file)?)))
+        Some(self.dump("screen"))
+    }
+
+    fn bare_screen(&self) -> Option<Result<Vec<u8>>> {
+        Some(self.dump("bare"))
     }
 
     fn drive_key(&self, key: &str, down: bool) -> Option<Result<()>> {

@@ -186,6 +186,11 @@ impl Display {
         self.said.push(Said::Answer(result));
     }
 
+    /// What it was told and had no room for: keys, codes, answers.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.said.dropped()
+    }
+
     pub(crate) fn is_in_menu(&self) -> bool {
         self.in_menu.load(Relaxed)
     }
@@ -302,6 +307,7 @@ impl Worker {
                 Some(Said::End(is_kept, sender)) => {
                     self.phase = if is_kept { Phase::Stopped } else { Phase::Stopping };
                     self.draw(&scene);
+                    self.shown.iter_mut().for_each(Shown::keep);
                     let _ = sender.try_send(());
                 }
             }

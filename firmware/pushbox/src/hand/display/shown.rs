@@ -61,6 +61,11 @@ impl Shown {
         self.panel.show(now, &picture, &mut canvas.changes());
     }
 
+    /// What it shows is to stay when the program has ended.
+    pub(super) fn keep(&mut self) {
+        self.panel.keep();
+    }
+
     /// What it shows; none where it is not open.
     pub(super) fn shot(&self) -> Option<Shot> {
         let canvas = self.canvas.as_ref().filter(|_| self.is_open)?;

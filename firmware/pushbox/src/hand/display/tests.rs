@@ -222,3 +222,13 @@ fn a_box_that_is_not_set_up_shows_how_it_is_and_by_which_buttons_it_starts_then(
         until("another screen", || bench.pixels().starts_with(&wanted));
     }
 }
+
+#[test]
+fn what_a_display_that_hangs_has_no_room_for_is_counted() {
+    let bench = Bench::new();
+    assert_eq!(bench.display.dropped(), 0);
+    // It takes one at the most: then it waits for the scene.
+    bench.display.update(|_| (0..=SAID + 2).for_each(|_| bench.display.tell(Code::Publishing)));
+    let dropped = bench.display.dropped();
+    assert!((2..=3).contains(&dropped), "{dropped}");
+}

@@ -43,7 +43,7 @@ pub(super) fn buttons(bench: &mut Bench) -> Result<()> {
 pub(super) fn without_debounce(bench: &mut Bench) -> Result<()> {
     bench.reach(Stage::System, "")?;
     bench.run(
-        "sed -i 's/exec pushbox/exec gpio_v1 pushbox/' /usr/sbin/pushbox-service; killall pushbox-service",
+        "sed -i 's/exec pushbox/exec refuse b405 b407 pushbox/' /usr/sbin/pushbox-service; killall pushbox-service",
     )?;
     let lines = live(bench)?;
     // So the kernel calls what watches a line by version 1.

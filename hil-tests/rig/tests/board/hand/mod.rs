@@ -2,6 +2,7 @@
 
 mod buttons;
 mod displays;
+mod flips;
 mod keys;
 mod panel;
 mod preview;
@@ -57,6 +58,12 @@ pub(crate) const TESTS: &[&Test] = &[
         needs: &[Part::TestPicture, Part::PrivacySwitch, Part::Screen],
         run: preview::preview,
     },
+    &Test {
+        name: "a_screen_shows_no_picture_half_drawn",
+        needs: &[Part::Screen, Part::BareScreen],
+        run: flips::whole_pictures,
+    },
+    &Test { name: "a_screen_keeps_the_last_picture", needs: &[Part::Screen], run: flips::last_picture },
     &Test {
         name: "torches_of_the_kernel_go_out_with_their_camera",
         needs: &[Part::TestPicture, Part::PrivacySwitch, Part::Torch],

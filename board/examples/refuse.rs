@@ -1,7 +1,10 @@
-//! Runs a program as on a kernel before 5.10, which has version 1 of the interface to GPIO lines only: `gpio_v1 PROGRAM ARGS…`
+//! Runs a program as on a kernel that does not know some requests (ioctl): `refuse FIRST LAST PROGRAM ARGS…`, where FIRST and LAST
+//! are type and number of requests in hexadecimal digits: `b405 b407` for version 2 of the interface to GPIO lines, which Linux
+//! 5.10 has brought, `64bc 64bc` for atomic mode setting.
 
 use std::env;
 use std::error::Error;
+use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -14,28 +17,30 @@ use libc::{
 /// In `struct seccomp_data`: the number of the call, and the lower half of its second argument.
 const CALL: u32 = 0;
 const REQUEST: u32 = 24;
-/// Type and number of the requests that version 2 has brought, from GPIO_V2_GET_LINEINFO_IOCTL to GPIO_V2_GET_LINE_IOCTL.
-const FIRST: u32 = 0xb405;
-const LAST: u32 = 0xb407;
+const USAGE: &str = "give requests and a program: refuse FIRST LAST PROGRAM ARGS…";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<_> = env::args_os().skip(1).collect();
-    let (program, arguments) = arguments.split_first().ok_or("give a program: gpio_v1 PROGRAM ARGS…")?;
-    hide_version_2()?;
+    let [first, last, program, arguments @ ..] = arguments.as_slice() else {
+        return Err(USAGE.into());
+    };
+    let request =
+        |digits: &OsString| u32::from_str_radix(digits.to_str().ok_or(USAGE)?, 16).map_err(|_| USAGE);
+    refuse(request(first)?, request(last)?)?;
     Err(Command::new(program).args(arguments).exec().into())
 }
 
 /// Such requests fail from now on, here and in what this process becomes (kernel:
 /// Documentation/userspace-api/seccomp_filter.rst).
-fn hide_version_2() -> io::Result<()> {
+fn refuse(first: u32, last: u32) -> io::Result<()> {
     let step = |code: u32, k: u32, jt: u8, jf: u8| sock_filter { code: code as u16, jt, jf, k };
     let mut filter = [
         step(BPF_LD | BPF_W | BPF_ABS, CALL, 0, 0),
         step(BPF_JMP | BPF_JEQ | BPF_K, libc::SYS_ioctl as u32, 0, 5),
         step(BPF_LD | BPF_W | BPF_ABS, REQUEST, 0, 0),
         step(BPF_ALU | BPF_AND | BPF_K, 0xffff, 0, 0),
-        step(BPF_JMP | BPF_JGE | BPF_K, FIRST, 0, 2),
-        step(BPF_JMP | BPF_JGT | BPF_K, LAST, 1, 0),
+        step(BPF_JMP | BPF_JGE | BPF_K, first, 0, 2),
+        step(BPF_JMP | BPF_JGT | BPF_K, last, 1, 0),
         step(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | libc::EINVAL as u32, 0, 0),
         step(BPF_RET | BPF_K, SECCOMP_RET_ALLOW, 0, 0),
     ];
