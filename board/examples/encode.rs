@@ -124,5 +124,5 @@ fn open_camera(node: Option<&String>, width: u32, height: u32) -> Result<Box<dyn
         None => CameraSource::Sim(SimCamera { width, height, rate: RATE, pixels: PixelFormat::Nv12 }),
     };
     let config = CameraConfig { position: Position::Front, source, mount_rotation: MountRotation::default() };
-    Ok(board::open_camera(&config, &[])?)
+    Ok(board::open_camera(&config, None)?)
 }

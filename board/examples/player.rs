@@ -31,7 +31,7 @@ fn main() -> Result<()> {
     let folder = std::env::temp_dir().join("player.toml");
     std::fs::write(&folder, BOARD)?;
     let board = Board::read(&folder)?;
-    let mut camera = board::open_camera(&board.cameras[0], &board.encoders())?;
+    let mut camera = board::open_camera(&board.cameras[0], board.encoders().first())?;
     let (drawn, frames) = mpsc::sync_channel(32);
     let pictures = thread::spawn(move || play_pictures(&frames));
     thread::spawn(move || -> std::result::Result<(), CaptureError> {

@@ -213,6 +213,7 @@ impl Board {
                 ));
             }
         }
+        self.encoders.iter().try_for_each(EncoderConfig::check)?;
         if let Some(MicrophoneConfig { source: MicrophoneSource::Sim(sim) }) = self.microphone {
             if !(8_000..=192_000).contains(&sim.rate) {
                 return Err(format!("microphone: rate = {}: give 8000 to 192000 Hz", sim.rate));
@@ -262,6 +263,10 @@ mod tests {
             (
                 "name = 'x'\n[[camera]]\nposition = 'front'\nsource.sim = { width = 5 }",
                 "board file FILE: camera 0: width = 5: give an even number from 96 to 8192",
+            ),
+            (
+                "name = 'x'\n[[encoder]]\nv4l2 = { device = '/dev/video11', latency = 99 }",
+                "board file FILE: encoder /dev/video11: latency = 99: give 0 to 8 pictures",
             ),
         ];
         let buttons = [

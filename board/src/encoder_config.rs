@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+/// A camera gives as many buffers more as its encoder keeps pictures.
+const MAX_LATENCY: usize = 8;
+
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EncoderConfig {
@@ -105,6 +108,19 @@ pub struct SoftwareEncoderConfig {}
 impl EncoderConfig {
     pub fn is_hardware(&self) -> bool {
         !matches!(self, Self::Software(_) | Self::X264(_))
+    }
+
+    /// Pictures that it keeps until later ones come.
+    pub(crate) fn latency(&self) -> usize {
+        if let Self::V4l2(config) = self { config.latency } else { 0 }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let latency = self.latency();
+        if latency > MAX_LATENCY {
+            return Err(format!("{self}: latency = {latency}: give 0 to {MAX_LATENCY} pictures"));
+        }
+        Ok(())
     }
 }
 

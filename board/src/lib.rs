@@ -65,28 +65,31 @@ pub fn prepare_environment() {
     rkmpp::shorten_log();
 }
 
-/// Opens a camera and starts it. Of what it offers it delivers pictures as the first of `encoders` that works takes them.
-pub fn open_camera(config: &CameraConfig, encoders: &[EncoderConfig]) -> Result<Box<dyn Camera>, OpenError> {
+/// Opens a camera and starts it. Of what it offers it delivers pictures as `encoder` takes them.
+pub fn open_camera(
+    config: &CameraConfig,
+    encoder: Option<&EncoderConfig>,
+) -> Result<Box<dyn Camera>, OpenError> {
     Ok(match &config.source {
         CameraSource::V4l2(source) => {
-            Box::new(v4l2::V4l2Camera::open(source, |layout| input_layout(encoders, layout))?)
+            let kept = encoder.map_or(0, EncoderConfig::latency);
+            Box::new(v4l2::V4l2Camera::open(source, kept, |layout| input_layout(encoder?, layout))?)
         }
         CameraSource::Sim(sim) => Box::new(sim::SimulatedCamera::new(sim)),
         CameraSource::File(file) => Box::new(file::FilePictures::open(file)?),
     })
 }
 
-/// How the first of the encoders that works would have a picture that lies as `source`; `None` where that can't be told.
-fn input_layout(encoders: &[EncoderConfig], source: Layout) -> Option<Layout> {
+/// How an encoder would have a picture that lies as `source`; `None` where that can't be told.
+fn input_layout(encoder: &EncoderConfig, source: Layout) -> Option<Layout> {
     let settings = EncoderSettings { source: Some(source), ..trial_settings(source.width, source.height) };
-    encoders.iter().find_map(|config| match config {
+    match encoder {
         EncoderConfig::V4l2(config) => v4l2::input_layout(config, &settings),
         #[cfg(feature = "rkmpp")]
         EncoderConfig::RockchipMpp(_) => Some(rkmpp::input_layout(&settings)),
         EncoderConfig::Software(_) if source.format == PixelFormat::I420 => Some(source),
-        EncoderConfig::Software(_) => Some(Layout::packed(PixelFormat::I420, source.width, source.height)),
         _ => None,
-    })
+    }
 }
 
 /// For an encoder that is asked what it can do.

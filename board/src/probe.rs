@@ -43,11 +43,11 @@ pub fn probe(board: &Board) -> Vec<Finding> {
     let mut findings = Findings::default();
     let encoders = board.encoders();
     for camera in &board.cameras {
-        findings.add(camera_name(camera), probe_camera(camera, &encoders));
+        findings.add(camera_name(camera), probe_camera(camera, encoders.first()));
     }
     findings.each(board.microphone.as_ref(), microphone_name, probe_microphone);
     for encoder in &encoders {
-        findings.add(encoder.to_string(), probe_encoder(encoder, &board.cameras));
+        findings.add(encoder.to_string(), probe_encoder(encoder, encoders.first(), &board.cameras));
     }
     for (name, button) in &board.buttons {
         findings.add(format!("button {name}, {button}"), probe_button(button));
@@ -195,9 +195,9 @@ fn probe_watchdog(device: &Path) -> Probed {
     Ok(format!("{}, resets after {} s", read("identity")?.trim(), read("timeout")?.trim()))
 }
 
-fn probe_camera(config: &CameraConfig, encoders: &[EncoderConfig]) -> Probed {
+fn probe_camera(config: &CameraConfig, encoder: Option<&EncoderConfig>) -> Probed {
     let started = Instant::now();
-    let mut camera: Box<dyn Camera> = open_camera(config, encoders)?;
+    let mut camera: Box<dyn Camera> = open_camera(config, encoder)?;
     let mut next = || patiently(PATIENCE, || true, || camera.next());
     let first = next()?;
     let (waited, mut last, mut count) = (started.elapsed(), first.captured, 0);
@@ -215,8 +215,9 @@ fn probe_camera(config: &CameraConfig, encoders: &[EncoderConfig]) -> Probed {
     Ok(format!("{found}, {lost} lost, {} corrupt", camera.corrupt()))
 }
 
-/// Encodes drawn pictures, and one of a camera: tells how long one takes, and whether it must be copied.
-fn probe_encoder(config: &EncoderConfig, cameras: &[CameraConfig]) -> Probed {
+/// Encodes drawn pictures, and one of a camera that is opened for the board's first encoder: tells how long one takes, and
+/// whether it must be copied.
+fn probe_encoder(config: &EncoderConfig, first: Option<&EncoderConfig>, cameras: &[CameraConfig]) -> Probed {
     let (width, height) = (1280, 720);
     let mut encoder = open_encoder(config, trial_settings(width, height))?;
     let input = encoder.input();
@@ -243,7 +244,7 @@ fn probe_encoder(config: &EncoderConfig, cameras: &[CameraConfig]) -> Probed {
     if !submitted.is_empty() {
         return Err(format!("of {RATE} pictures {} did not come out", submitted.len()).into());
     }
-    let way = cameras.iter().find_map(|camera| Some((camera, way_of_picture(config, camera)?)));
+    let way = cameras.iter().find_map(|camera| Some((camera, way_of_picture(config, first, camera)?)));
     let way = way
         .map_or(String::new(), |(camera, way)| format!(", pictures of the {} camera {way}", camera.position));
     let mean = took.iter().sum::<Duration>() / RATE;
@@ -259,8 +260,12 @@ fn probe_encoder(config: &EncoderConfig, cameras: &[CameraConfig]) -> Probed {
 }
 
 /// Whether a camera's pictures go into the encoder as they are. None where the camera shows none, or encodes them.
-fn way_of_picture(config: &EncoderConfig, camera: &CameraConfig) -> Option<&'static str> {
-    let mut opened = open_camera(camera, std::slice::from_ref(config)).ok()?;
+fn way_of_picture(
+    config: &EncoderConfig,
+    first: Option<&EncoderConfig>,
+    camera: &CameraConfig,
+) -> Option<&'static str> {
+    let mut opened = open_camera(camera, first).ok()?;
     let picture = patiently(PATIENCE, || true, || opened.next()).ok()?;
     let layout = picture.layout;
     let settings = EncoderSettings { source: Some(layout), ..trial_settings(layout.width, layout.height) };

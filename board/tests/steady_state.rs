@@ -61,7 +61,7 @@ fn sim() -> Board {
 fn pictures(encoder: &EncoderConfig, pixels: PixelFormat) -> u64 {
     let mut config = sim().cameras.remove(0);
     config.source = CameraSource::Sim(SimCamera { width: 640, height: 360, rate: 240, pixels });
-    let mut camera = board::open_camera(&config, &[]).unwrap();
+    let mut camera = board::open_camera(&config, None).unwrap();
     let (width, height, fps, bitrate) = (320, 180, 240, 2_000_000);
     let profile = H264Profile::ConstrainedBaseline;
     let vbv = Duration::from_secs(1);
@@ -86,7 +86,7 @@ fn pictures(encoder: &EncoderConfig, pixels: PixelFormat) -> u64 {
 fn shown(pixels: PixelFormat) -> u64 {
     let mut config = sim().cameras.remove(0);
     config.source = CameraSource::Sim(SimCamera { width: 640, height: 360, rate: 240, pixels });
-    let mut camera = board::open_camera(&config, &[]).unwrap();
+    let mut camera = board::open_camera(&config, None).unwrap();
     let settings = GeometrySettings { width: 240, height: 240, quarter_turns: 0, mirror: true };
     let (tap, mut geometry) = (Tap::new(|| ()), Geometry::within((360, 640), settings));
     let mut bytes = Vec::new();

@@ -11,7 +11,7 @@ use super::queue::{Memory, Queue};
 use super::stream::Stream;
 use crate::{OpenError, V4l2Source};
 
-/// Two with the driver, two waiting, three in an encoder, one spare.
+/// Two with the driver, two waiting, three in an encoder that keeps none, one spare.
 const BUFFERS: u32 = 8;
 
 /// A streaming camera. Its buffers go to the pipeline as frames and back to the driver when those are dropped.
@@ -24,9 +24,11 @@ pub(crate) struct V4l2Camera {
 }
 
 impl V4l2Camera {
-    /// Opens the node, negotiates, and starts to stream. `input` tells how the encoder would have a picture that lies so.
+    /// Opens the node, negotiates, and starts to stream. The encoder keeps `kept` pictures; `input` tells how it would have one
+    /// that lies so.
     pub(crate) fn open(
         source: &V4l2Source,
+        kept: usize,
         input: impl Fn(Layout) -> Option<Layout>,
     ) -> Result<Self, OpenError> {
         let name = source.device.display().to_string();
@@ -53,7 +55,7 @@ impl V4l2Camera {
             OpenError::failed(&name, cause, "try another size in the board file")
         })?;
         let rate = queue.set_rate(choice.rate).unwrap_or(choice.rate);
-        let stream = Stream::start(queue, BUFFERS)
+        let stream = Stream::start(queue, BUFFERS + kept as u32)
             .map_err(failed("free memory for its buffers, or plug it in anew"))?;
         let format = VideoFormat { pixels: layout.format, width: pix.width, height: pix.height, rate };
         Ok(Self { stream, name, format, layout, corrupt: 0 })

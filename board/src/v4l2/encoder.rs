@@ -240,7 +240,8 @@ impl V4l2Encoder {
         if self.bitrate.change == Change::Reopened {
             return self.reopen(bitrate);
         }
-        let tell = |device: &Device| parameters::set_bitrate(device, bitrate);
+        let settings = self.settings;
+        let tell = |device: &Device| parameters::set_bitrate(device, &settings, bitrate);
         let mut told = tell(&self.device);
         if told.as_ref().is_err_and(|error| error.raw_os_error() == Some(libc::EBUSY)) {
             self.bitrate.change = Change::Stopped;

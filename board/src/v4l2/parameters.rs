@@ -16,8 +16,6 @@ pub(super) fn configure(device: &Device, settings: &EncoderSettings) {
         H264Profile::Main => sys::v4l2_mpeg_video_h264_profile_V4L2_MPEG_VIDEO_H264_PROFILE_MAIN,
     };
     let joined = sys::v4l2_mpeg_video_header_mode_V4L2_MPEG_VIDEO_HEADER_MODE_JOINED_WITH_1ST_FRAME;
-    // In kilobytes.
-    let vbv_size = (settings.vbv_bits(settings.bitrate) / 8000) as i64;
     let wanted = [
         (sys::V4L2_CID_MPEG_VIDEO_FRAME_RC_ENABLE, 1),
         (
@@ -25,8 +23,6 @@ pub(super) fn configure(device: &Device, settings: &EncoderSettings) {
             sys::v4l2_mpeg_video_bitrate_mode_V4L2_MPEG_VIDEO_BITRATE_MODE_CBR.into(),
         ),
         (sys::V4L2_CID_MPEG_VIDEO_BITRATE, settings.bitrate.into()),
-        (sys::V4L2_CID_MPEG_VIDEO_H264_CPB_SIZE, vbv_size),
-        (sys::V4L2_CID_MPEG_VIDEO_VBV_SIZE, vbv_size),
         (sys::V4L2_CID_MPEG_VIDEO_B_FRAMES, 0),
         (sys::V4L2_CID_MPEG_VIDEO_HEADER_MODE, joined.into()),
         (sys::V4L2_CID_MPEG_VIDEO_REPEAT_SEQ_HEADER, 1),
@@ -35,7 +31,20 @@ pub(super) fn configure(device: &Device, settings: &EncoderSettings) {
         (sys::V4L2_CID_MPEG_VIDEO_H264_LEVEL, level(settings).into()),
     ];
     set_all(device, &wanted);
+    set_vbv(device, settings, settings.bitrate);
     set_gop(device, settings);
+}
+
+/// The buffer has so many milliseconds of any bitrate.
+fn set_vbv(device: &Device, settings: &EncoderSettings, bitrate: u32) {
+    let kilobytes = (settings.vbv_bits(bitrate) / 8000) as i64;
+    set_all(
+        device,
+        &[
+            (sys::V4L2_CID_MPEG_VIDEO_H264_CPB_SIZE, kilobytes),
+            (sys::V4L2_CID_MPEG_VIDEO_VBV_SIZE, kilobytes),
+        ],
+    );
 }
 
 /// The pipeline asks for each IDR picture. Where the driver counts too, in pictures, it must not come first.
@@ -67,8 +76,10 @@ pub(super) fn has_bitrate(device: &Device) -> bool {
     device.control(sys::V4L2_CID_MPEG_VIDEO_BITRATE).is_some()
 }
 
-pub(super) fn set_bitrate(device: &Device, bitrate: u32) -> io::Result<()> {
-    set(device, sys::V4L2_CID_MPEG_VIDEO_BITRATE, bitrate.into())
+pub(super) fn set_bitrate(device: &Device, settings: &EncoderSettings, bitrate: u32) -> io::Result<()> {
+    set(device, sys::V4L2_CID_MPEG_VIDEO_BITRATE, bitrate.into())?;
+    set_vbv(device, settings, bitrate);
+    Ok(())
 }
 
 pub(super) fn has_force_key_frame(device: &Device) -> bool {

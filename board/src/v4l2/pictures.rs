@@ -14,7 +14,8 @@ use crate::dma_buf;
 
 /// Buffers of the encoder's own memory.
 const OWN: u32 = 4;
-/// Buffers of the queue where it imports them: each of a camera's finds the one that it had before.
+/// Buffers of the queue where it imports them, for an encoder that keeps none: each of a camera's and of its own finds the one
+/// that it had before.
 const SLOTS: u32 = 12;
 /// Pictures that may be with the driver at once, besides those that it keeps: a camera needs the rest of its buffers.
 const DEPTH: usize = 3;
@@ -74,7 +75,11 @@ impl Pictures {
         let imported = other.and_then(|other| {
             let own = allocate(&other, buffers).ok()?;
             let exports = own.iter().all(|buffer| buffer.dma_buf(0).is_some());
-            let slots = if exports { queue.request_buffers(SLOTS, Memory::DmaBuf).ok()? } else { 0 };
+            let slots = if exports {
+                queue.request_buffers(SLOTS + 2 * latency as u32, Memory::DmaBuf).ok()?
+            } else {
+                0
+            };
             (slots > 0).then_some((other, own, slots))
         });
         let (memory, source, own, slots) = if let Some((other, own, slots)) = imported {
@@ -161,11 +166,8 @@ impl Pictures {
             if is_own { array::from_fn(|plane| frame.buffer().plane(plane).len()) } else { frame.used() };
         let dma_bufs = self.dma_bufs(frame);
         let index = if dma_bufs.is_some() {
-            let free = || self.slots.iter().enumerate().filter(|(_, slot)| slot.frame.is_none());
-            let same = free().find(|(_, slot)| slot.dma_bufs == dma_bufs);
-            let (index, _) =
-                same.or_else(|| free().next()).ok_or_else(|| io::Error::other("no buffer is free"))?;
-            index as u32
+            let known = self.slots.iter().map(|slot| (slot.frame.is_none(), slot.dma_bufs));
+            slot_for(dma_bufs, known).ok_or_else(|| io::Error::other("no buffer is free"))? as u32
         } else {
             frame.buffer().index()
         };
@@ -208,6 +210,17 @@ impl Pictures {
     }
 }
 
+/// The buffer of the queue that had this memory last, else one that had none yet, else any. Of each is given whether it is free
+/// and what it had.
+fn slot_for<T: PartialEq>(
+    memory: Option<T>,
+    slots: impl Iterator<Item = (bool, Option<T>)>,
+) -> Option<usize> {
+    let free = slots.enumerate().filter(|(_, (is_free, _))| *is_free);
+    let (index, _) = free.min_by_key(|(_, (_, had))| (*had != memory, had.is_some()))?;
+    Some(index)
+}
+
 fn is_out_of_reach(error: &io::Error) -> bool {
     let codes = [libc::EINVAL, libc::EFAULT, libc::ENOTTY, libc::ENOMEM];
     error.raw_os_error().is_some_and(|code| codes.contains(&code))
@@ -216,4 +229,31 @@ fn is_out_of_reach(error: &io::Error) -> bool {
 fn allocate(queue: &Queue, count: u32) -> io::Result<Vec<Box<dyn Buffer>>> {
     let count = queue.request_buffers(count, Memory::Mmap)?;
     (0..count).map(|index| Ok(Box::new(Mapped::new(queue, index)?) as Box<dyn Buffer>)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use super::*;
+
+    /// A camera's eight buffers in their turn, two of them with the driver.
+    #[test]
+    fn each_memory_finds_the_buffer_that_it_had() {
+        let mut slots = [(true, None); SLOTS as usize];
+        let mut inside = VecDeque::<usize>::new();
+        let mut mapped = 0;
+        for memory in (0..8).cycle().take(40) {
+            if inside.len() == 2 {
+                slots[inside.pop_front().unwrap()].0 = true;
+            }
+            let index = slot_for(Some(memory), slots.into_iter()).unwrap();
+            mapped += usize::from(slots[index].1 != Some(memory));
+            slots[index] = (false, Some(memory));
+            inside.push_back(index);
+        }
+        assert_eq!(mapped, 8, "each once");
+        assert_eq!(slot_for(Some(9), [(false, None), (true, Some(3))].into_iter()), Some(1));
+        assert_eq!(slot_for(Some(9), [(false, Some(9))].into_iter()), None);
+    }
 }

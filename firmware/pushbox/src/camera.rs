@@ -26,10 +26,10 @@ pub(crate) struct Captured {
     pub(crate) position: DevicePosition,
 }
 
-/// Its pictures are to suit `encoders`.
+/// Its pictures are to suit `encoder`.
 pub(crate) fn start(
     config: CameraConfig,
-    encoders: Vec<EncoderConfig>,
+    encoder: Option<EncoderConfig>,
     before: Option<Run>,
     privacy: Privacy,
     reporter: Reporter,
@@ -38,7 +38,7 @@ pub(crate) fn start(
 ) -> std::io::Result<Run> {
     Run::start(Device::Camera, before, privacy, reporter, move |reports| {
         let _in_use = lamps.camera_in_use();
-        capture(&config, &encoders, reports, &frames);
+        capture(&config, encoder.as_ref(), reports, &frames);
         // Viewers get the placeholder at once.
         frames.wake();
     })
@@ -46,11 +46,11 @@ pub(crate) fn start(
 
 fn capture(
     config: &CameraConfig,
-    encoders: &[EncoderConfig],
+    encoder: Option<&EncoderConfig>,
     reports: &Reports,
     frames: &DropOldest<Captured>,
 ) {
-    let mut camera = match board::open_camera(config, encoders) {
+    let mut camera = match board::open_camera(config, encoder) {
         Ok(camera) => camera,
         Err(error) => return reports.refused(&error),
     };
@@ -110,8 +110,7 @@ mod tests {
         let (reporter, _unheard) = channel();
         let (frames, privacy) = (Arc::new(DropOldest::new(2)), Privacy::default());
         let lamps = Lamps::start(&LampsConfig::default()).unwrap();
-        let _run =
-            start(config, Vec::new(), None, privacy.clone(), reporter, Arc::clone(&frames), lamps).unwrap();
+        let _run = start(config, None, None, privacy.clone(), reporter, Arc::clone(&frames), lamps).unwrap();
         assert!(frames.pop(Duration::from_secs(20)).is_some());
         privacy.set(true);
         let deadline = Instant::now() + Duration::from_secs(20);

@@ -1,6 +1,9 @@
 //! Which of the board's encoders works: each is tried in its turn, and given up for the session once it fails for good.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use board::EncoderConfig;
@@ -26,20 +29,21 @@ pub(crate) enum Verdict {
 pub(crate) struct Encoders {
     configs: Vec<EncoderConfig>,
     session: Option<u32>,
-    /// The first that is not given up.
-    first: usize,
+    /// The first that is not given up, by its number.
+    first: Arc<AtomicUsize>,
     restarts: VecDeque<Instant>,
 }
 
 impl Encoders {
-    pub(crate) fn new(configs: Vec<EncoderConfig>) -> Self {
-        Self { configs, session: None, first: 0, restarts: VecDeque::with_capacity(RESTARTS + 1) }
+    pub(crate) fn new(configs: Vec<EncoderConfig>, first: Arc<AtomicUsize>) -> Self {
+        Self { configs, session: None, first, restarts: VecDeque::with_capacity(RESTARTS + 1) }
     }
 
     /// Each session tries all of them.
     pub(crate) fn begin(&mut self, session: Option<u32>) {
         if session != self.session {
-            (self.session, self.first) = (session, 0);
+            self.session = session;
+            self.first.store(0, Relaxed);
             self.restarts.clear();
         }
     }
@@ -53,7 +57,8 @@ impl Encoders {
         mut given_up: impl FnMut(&EncoderConfig, &EncodeError),
     ) -> Result<Box<dyn VideoEncoder>, EncodeError> {
         loop {
-            let config = self.configs.get(self.first);
+            let first = self.first.load(Relaxed);
+            let config = self.configs.get(first);
             let Some(config) = config else {
                 let cause = "each of the board's encoders failed".to_owned();
                 return Err(EncodeError::Open { encoder: "the encoder".into(), cause });
@@ -61,7 +66,7 @@ impl Encoders {
             match board::open_encoder(config, settings) {
                 Ok(encoder) => return Ok(encoder),
                 Err(error @ EncodeError::Size { .. }) if has_other_size => return Err(error),
-                Err(error) if self.first + 1 < self.configs.len() => {
+                Err(error) if first + 1 < self.configs.len() => {
                     given_up(config, &error);
                     self.give_up();
                 }
@@ -85,11 +90,11 @@ impl Encoders {
             warn!("it can't be closed and is given up");
         }
         self.give_up();
-        if self.first < self.configs.len() { Verdict::Next } else { Verdict::Exhausted }
+        if self.first.load(Relaxed) < self.configs.len() { Verdict::Next } else { Verdict::Exhausted }
     }
 
     fn give_up(&mut self) {
-        self.first += 1;
+        self.first.fetch_add(1, Relaxed);
         self.restarts.clear();
     }
 }
@@ -103,7 +108,7 @@ mod tests {
     #[test]
     fn d3_an_encoder_is_restarted_three_times_in_half_a_minute_then_the_next_takes_over() {
         let software = EncoderConfig::Software(SoftwareEncoderConfig::default());
-        let mut encoders = Encoders::new(vec![software.clone(), software]);
+        let mut encoders = Encoders::new(vec![software.clone(), software], Arc::default());
         encoders.begin(Some(1));
         let start = Instant::now();
         let mut after = |seconds| encoders.failed(start + Duration::from_secs(seconds), true);

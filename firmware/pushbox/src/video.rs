@@ -3,6 +3,7 @@
 mod line;
 mod order;
 
+use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -43,6 +44,8 @@ pub(crate) struct VideoStage {
     pub(crate) counters: Arc<VideoCounters>,
     privacy: Privacy,
     encoders: Vec<EncoderConfig>,
+    /// The first of them that is not given up.
+    encoder: Arc<AtomicUsize>,
     /// Where a display shows the camera's pictures.
     preview: Option<Arc<PreviewTap>>,
     reporter: Reporter,
@@ -71,6 +74,7 @@ impl VideoStage {
             counters: Arc::default(),
             privacy,
             encoders,
+            encoder: Arc::default(),
             preview,
             reporter,
             description,
@@ -81,6 +85,11 @@ impl VideoStage {
     pub(crate) fn change(&self, change: impl FnOnce(&mut Order)) {
         change(&mut self.order());
         self.frames.wake();
+    }
+
+    /// The encoder that is used, as far as is known.
+    pub(crate) fn encoder(&self) -> Option<EncoderConfig> {
+        self.encoders.get(self.encoder.load(Relaxed)).cloned()
     }
 
     /// The size that is published.
@@ -119,7 +128,7 @@ impl VideoStage {
 
     /// The thread's work.
     pub(crate) fn run(self: Arc<Self>) -> ! {
-        let encoders = Encoders::new(self.encoders.clone());
+        let encoders = Encoders::new(self.encoders.clone(), Arc::clone(&self.encoder));
         let (line, placeholder, published) = (None, None, None);
         Worker {
             stage: self,

@@ -58,7 +58,7 @@ impl Pipe {
         };
         let mut pipe = OpenOptions::new().write(true).open(&self.path)?;
         // The clock begins when the reader has come.
-        let mut camera = board::open_camera(&config, &[])?;
+        let mut camera = board::open_camera(&config, None)?;
         let (mut noise, mut luma) = (Noise::new(self.size), Vec::new());
         loop {
             let frame = camera.next()?;

@@ -19,9 +19,8 @@ impl Engine {
                     return self.refuse(device, "the board file has no camera: add one");
                 };
                 let (frames, before) = (Arc::clone(&self.video.frames), self.camera.take());
-                let (lamps, encoders) = (Arc::clone(&self.lamps), self.board.encoders());
-                self.camera =
-                    Some(camera::start(config, encoders, before, privacy, reporter, frames, lamps)?);
+                let (lamps, encoder) = (Arc::clone(&self.lamps), self.video.encoder());
+                self.camera = Some(camera::start(config, encoder, before, privacy, reporter, frames, lamps)?);
             }
             Device::Microphone => {
                 let Some(config) = self.board.microphone.clone() else {

@@ -571,6 +571,8 @@ static int set_control(struct v4l2_ctrl *control)
 
 	if (control->id == V4L2_CID_MPEG_VIDEO_FORCE_KEY_FRAME)
 		context->force_idr = true;
+	if (control->id == V4L2_CID_MPEG_VIDEO_H264_CPB_SIZE)
+		v4l2_info(&context->device->v4l2_dev, "coded picture buffer %d kB\n", control->val);
 	if (control->id != V4L2_CID_MPEG_VIDEO_BITRATE)
 		return 0;
 	if ((refuses && context->has_bitrate) || (fixed && is_streaming(context, V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE)))
@@ -593,6 +595,7 @@ static int make_controls(struct context *context)
 	v4l2_ctrl_new_std(controls, ops, V4L2_CID_MPEG_VIDEO_BITRATE, 25000, 25000000, 1, 1000000);
 	v4l2_ctrl_new_std_menu(controls, ops, V4L2_CID_MPEG_VIDEO_BITRATE_MODE, V4L2_MPEG_VIDEO_BITRATE_MODE_CBR, 0,
 			       V4L2_MPEG_VIDEO_BITRATE_MODE_VBR);
+	v4l2_ctrl_new_std(controls, ops, V4L2_CID_MPEG_VIDEO_H264_CPB_SIZE, 0, 100000, 1, 1000);
 	context->gop = v4l2_ctrl_new_std(controls, ops, V4L2_CID_MPEG_VIDEO_GOP_SIZE, 1, 1000, 1, 30);
 	v4l2_ctrl_new_std(controls, ops, V4L2_CID_MPEG_VIDEO_FORCE_KEY_FRAME, 0, 0, 0, 0);
 	v4l2_ctrl_new_std(controls, ops, V4L2_CID_MPEG_VIDEO_REPEAT_SEQ_HEADER, 0, 1, 1, 1);
