@@ -30,6 +30,11 @@ pub(crate) const TESTS: &[&Test] = &[
         run: refused_size,
     },
     &Test { name: "a_bitrate_that_the_encoder_refuses_breaks_nothing", needs: NEEDS, run: refused_bitrate },
+    &Test {
+        name: "an_encoder_that_keeps_its_first_bitrate_is_opened_anew_for_another",
+        needs: NEEDS,
+        run: reopened_for_bitrate,
+    },
     &Test { name: "an_encoder_that_is_busy_gives_way_to_software", needs: NEEDS, run: busy },
     &Test { name: "an_encoder_that_breaks_while_live_gives_way_to_software", needs: NEEDS, run: broken },
     &Test { name: "an_encoder_that_stalls_is_opened_anew", needs: NEEDS, run: stalled },
@@ -115,8 +120,14 @@ fn selftest(bench: &mut Bench) -> Result<()> {
 
 /// Brings it live with our encoder.
 fn live(bench: &mut Bench) -> Result<()> {
+    live_with(bench, "")
+}
+
+/// The same with a quirk of our encoder in the board file.
+fn live_with(bench: &mut Bench, quirk: &str) -> Result<()> {
     bench.reach(Stage::System, "")?;
     bench.run(BOARD)?;
+    bench.run(&format!("sed -i \"s|'/dev/video4'|&{quirk}|\" /etc/pushbox/board.toml"))?;
     paint(bench)?;
     bench.reach(Stage::Live, LIVE)?;
     bench.wait(SOON, |report| report.frames > 20).map(|_| ())
@@ -164,6 +175,21 @@ fn uncopied(bench: &mut Bench) -> Result<()> {
 
 /// By our own checker and by FFmpeg's.
 fn conforms(recording: &Path) -> Result<()> {
+    keeps_to_the_list(recording)?;
+    let output = Command::new("ffmpeg")
+        .args(["-nostdin", "-v", "warning", "-xerror", "-i"])
+        .arg(recording)
+        // In the stream's own milliseconds: at its rate two pictures of a busy machine would fall on one tick.
+        .args(["-enc_time_base", "-1", "-f", "null", "-"])
+        .output()
+        .context("ffmpeg")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success() && said.is_empty(), "ffmpeg: {}, {said}", output.status);
+    Ok(())
+}
+
+/// One header, each picture decodable, and what else a stream must be.
+fn keeps_to_the_list(recording: &Path) -> Result<()> {
     let settings = EncoderSettings {
         width: 320,
         height: 180,
@@ -177,15 +203,6 @@ fn conforms(recording: &Path) -> Result<()> {
     };
     let complaints = receiver::complaints_of_recording(&settings, recording)?;
     ensure!(complaints.is_empty(), "{complaints:?}");
-    let output = Command::new("ffmpeg")
-        .args(["-nostdin", "-v", "warning", "-xerror", "-i"])
-        .arg(recording)
-        // In the stream's own milliseconds: at its rate two pictures of a busy machine would fall on one tick.
-        .args(["-enc_time_base", "-1", "-f", "null", "-"])
-        .output()
-        .context("ffmpeg")?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success() && said.is_empty(), "ffmpeg: {}, {said}", output.status);
     Ok(())
 }
 
@@ -227,10 +244,17 @@ fn refused_size(bench: &mut Bench) -> Result<()> {
     bench.run("! grep -e code=1103 -e code=1104 /run/pushbox.log").map(|_| ())
 }
 
+fn set_bitrate(kbps: u32) -> String {
+    format!("pushbox ctl set min-bitrate={kbps} max-bitrate={kbps}")
+}
+
+/// Whether the encoder was told so many kilobits a second last.
+fn now_has(kbps: u32) -> String {
+    format!("dmesg | grep 'pcm264: bitrate' | tail -n 1 | grep -q ' {kbps}000$'")
+}
+
 /// First only while coded pictures stream, then for good.
 fn refused_bitrate(bench: &mut Bench) -> Result<()> {
-    let now_has =
-        |bitrate: u32| format!("dmesg | grep 'pcm264: bitrate' | tail -n 1 | grep -q ' {bitrate}000$'");
     live(bench)?;
     expect_stream(bench, 1, 1)?;
     bench.run("echo 1 >/sys/module/pcm264/parameters/fixed")?;
@@ -245,6 +269,40 @@ fn refused_bitrate(bench: &mut Bench) -> Result<()> {
     bench.run("! grep -e code=1103 -e code=1104 /run/pushbox.log")?;
     bench.run("[ $(grep -c 'it keeps the bitrate that it has' /run/pushbox.log) = 1 ]")?;
     bench.until(&now_has(300))
+}
+
+/// Seconds since the board's start at which the encoder was told each bitrate.
+fn bitrates_told(bench: &mut Bench) -> Result<Vec<f64>> {
+    let log = bench.run("dmesg | grep 'pcm264: bitrate'")?;
+    let time = |line: &str| line.trim_start_matches('[').split(']').next().map(|time| time.trim().parse());
+    log.lines().filter_map(time).collect::<Result<_, _>>().context(log)
+}
+
+/// However often another one is wanted, it is opened anew each two seconds at the most.
+fn reopened_for_bitrate(bench: &mut Bench) -> Result<()> {
+    bench.reach(Stage::System, "")?;
+    bench.run("echo 1 >/sys/module/pcm264/parameters/refuses")?;
+    live_with(bench, ", bitrate-change = 'reopen'")?;
+    for wanted in [&[400][..], &[350, 500, 600]] {
+        let commands: Vec<String> = wanted.iter().map(|kbps| set_bitrate(*kbps)).collect();
+        bench.run(&commands.join(" && "))?;
+        bench.until(&now_has(wanted[wanted.len() - 1]))?;
+        let told = bitrates_told(bench)?.len();
+        expect_stream(bench, 1, 1)?;
+        ensure!(bitrates_told(bench)?.len() == told, "it is opened anew again and again");
+    }
+    let told = bitrates_told(bench)?;
+    let distances: Vec<f64> = told.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    ensure!(distances.iter().all(|distance| *distance > 1.9), "told another bitrate after {distances:?} s");
+    bench.run("! grep -e code=1103 -e code=1104 /run/pushbox.log")?;
+    bench.stop()?;
+    keeps_to_the_list(bench.recording()?)?;
+    // To open it anew takes no time that a viewer would notice.
+    let tags = receiver::read_flv(bench.recording()?)?;
+    let times: Vec<u32> = tags.iter().filter(|tag| tag.kind == 9).map(|tag| tag.timestamp).collect();
+    let longest = times.windows(2).map(|pair| pair[1] - pair[0]).max();
+    ensure!(longest < Some(1000), "no picture for {longest:?} ms");
+    Ok(())
 }
 
 /// A mirror, a placeholder, another size.
