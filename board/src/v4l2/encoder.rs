@@ -39,6 +39,8 @@ pub(crate) struct V4l2Encoder {
     input: EncoderInput,
     pictures: Pictures,
     coded: Arc<Stream>,
+    /// There is no other context of the device: none could be opened anew while packets keep buffers of this one.
+    is_only: bool,
     pool: Arc<Pool<Vec<u8>>>,
     /// Parameter sets that came in a buffer of their own; they belong before the next picture.
     header: Vec<u8>,
@@ -76,7 +78,9 @@ impl V4l2Encoder {
         let settings = EncoderSettings { bitrate: settings.bitrate.max(config.min_bitrate), ..settings };
         let context = Context::new(config, &settings)?;
         // Its memory suits the device whatever that needs; an encoder that has one context only goes without.
-        let other = Context::new(config, &settings).ok().filter(|other| other.layout == context.layout);
+        let other = Context::new(config, &settings);
+        let is_only = other.as_ref().is_err_and(Refusal::is_busy);
+        let other = other.ok().filter(|other| other.layout == context.layout);
         let Context { device, coded, pictures, layout } = context;
         parameters::configure(&device, &settings);
         let makes_idr = parameters::has_force_key_frame(&device);
@@ -94,6 +98,7 @@ impl V4l2Encoder {
             input,
             pictures,
             coded,
+            is_only,
             pool: Pool::new(COPIES, || Vec::with_capacity(COPY)),
             header: Vec::new(),
             newest: Timestamp::default(),
@@ -166,7 +171,7 @@ impl V4l2Encoder {
         if self.refers_to_lost {
             return Some(skipped());
         }
-        let must_move = !self.header.is_empty() || self.coded.left() < RESERVE;
+        let must_move = self.is_only || !self.header.is_empty() || self.coded.left() < RESERVE;
         let bytes = if must_move { self.copy(&bytes) } else { bytes };
         Some(AccessUnit { kind, captured, bytes })
     }

@@ -38,6 +38,11 @@ pub(crate) const TESTS: &[&Test] = &[
     &Test { name: "an_encoder_that_is_busy_gives_way_to_software", needs: NEEDS, run: busy },
     &Test { name: "an_encoder_that_breaks_while_live_gives_way_to_software", needs: NEEDS, run: broken },
     &Test { name: "an_encoder_that_stalls_is_opened_anew", needs: NEEDS, run: stalled },
+    &Test {
+        name: "an_encoder_with_one_context_is_opened_anew_while_packets_wait",
+        needs: &[Part::TestEncoder, Part::TestPicture, Part::BadNetwork],
+        run: only_context,
+    },
     &Test { name: "an_encoder_that_can_not_be_closed_gives_way_to_software", needs: NEEDS, run: stuck },
     &Test { name: "units_that_an_encoder_loses_cost_no_decoder_its_picture", needs: NEEDS, run: lost },
     &Test { name: "without_an_encoder_that_works_the_session_ends", needs: NEEDS, run: none_left },
@@ -355,6 +360,32 @@ fn stalled(bench: &mut Bench) -> Result<()> {
         expect_stream(bench, 1, round + 1)?;
     }
     Ok(())
+}
+
+/// After a stall, and for another bitrate: packets that the network did not take yet keep no buffer of its.
+fn only_context(bench: &mut Bench) -> Result<()> {
+    bench.reach(Stage::System, "")?;
+    bench.run("cd /sys/module/pcm264/parameters; echo 1 >single; echo 1 >refuses")?;
+    live_with(bench, ", bitrate-change = 'reopen'")?;
+    bench.run(&set_bitrate(350))?;
+    bench.until(&now_has(350))?;
+    // Less than the IDR pictures take, and enough for the sound.
+    bench.run("/sbin/tc qdisc add dev eth0 root tbf rate 100kbit burst 16kb latency 400ms")?;
+    let waits = "grep ' queued_ms=' /run/pushbox.log | tail -n 1 | grep -qE ' queued_ms=[0-9]{3,}'";
+    bench.until(waits)?;
+    bench.run("echo 1 >/sys/module/pcm264/parameters/stall")?;
+    bench.expect_log("code=1104", 1)?;
+    bench.expect_log("code=1008.*\"type\":1", 2)?;
+    bench.until(waits)?;
+    bench.run(&set_bitrate(400))?;
+    bench.until(&now_has(400))?;
+    bench.run("/sbin/tc qdisc del dev eth0 root")?;
+    expect_stream(bench, 1, 2)?;
+    bench.run("! grep -e code=1103 /run/pushbox.log")?;
+    bench.run("[ $(grep -c code=1104 /run/pushbox.log) = 1 ]")?;
+    bench
+        .until("grep 'copied=' /run/pushbox.log | tail -n 1 | grep -q 'copied_coded=[1-9]'")
+        .context("coded pictures stay in the memory of the only context")
 }
 
 /// The driver waits for its hardware for longer than anybody watches.
