@@ -45,6 +45,7 @@ pub(crate) const TESTS: &[&Test] = &[
     },
     &Test { name: "an_encoder_that_can_not_be_closed_gives_way_to_software", needs: NEEDS, run: stuck },
     &Test { name: "units_that_an_encoder_loses_cost_no_decoder_its_picture", needs: NEEDS, run: lost },
+    &Test { name: "an_encoder_that_was_closed_leaves_nothing", needs: NEEDS, run: leaves_nothing },
     &Test { name: "without_an_encoder_that_works_the_session_ends", needs: NEEDS, run: none_left },
 ];
 
@@ -432,6 +433,30 @@ fn lost(bench: &mut Bench) -> Result<()> {
         bench.run(&format!("echo 3 >/sys/module/pcm264/parameters/{fault}"))?;
         bench.until(&format!("[ $(cat /sys/module/pcm264/parameters/{fault}) = 0 ]"))?;
         expect_stream(bench, 1, 1)?;
+    }
+    Ok(())
+}
+
+/// Two contexts are opened and closed in each round, with pictures inside and access units that outlive them: after the first
+/// fifty rounds no less is held than after the last.
+fn leaves_nothing(bench: &mut Bench) -> Result<()> {
+    const ROUNDS: u32 = 150;
+    /// What is counted, and how much more it may be: of memory, in kB, less than a page for each round.
+    const MARGINS: [(&str, i64); 5] =
+        [("files", 0), ("VmRSS", 400), ("VmallocUsed", 400), ("SUnreclaim", 400), ("MemUsed", 4000)];
+    bench.reach(Stage::System, "")?;
+    bench.run("echo 1 >/sys/module/pcm264/parameters/delay_ms")?;
+    bench.run(&format!("encode /dev/video4 h264 320x180 --rounds {ROUNDS} >/tmp/held 2>&1 &"))?;
+    bench.until("! pidof encode")?;
+    let told = bench.run("cat /tmp/held")?;
+    let held = |round: u32, key: &str| {
+        let line = told.lines().find(|line| line.starts_with(&format!("round {round} ")))?;
+        let value = line.split_whitespace().skip_while(|word| *word != key).nth(1)?;
+        value.parse::<i64>().ok()
+    };
+    for (key, margin) in MARGINS {
+        let more = held(ROUNDS, key).zip(held(50, key)).map(|(last, first)| last - first);
+        ensure!(more.is_some_and(|more| more <= margin), "{key}: {more:?} more\n{told}");
     }
     Ok(())
 }
