@@ -1,7 +1,9 @@
 //! Drives a V4L2 encoder and tells what it did, for tests of its protocol: `encode NODE h264|fwht WIDTHxHEIGHT [CAMERA]`.
 //! Pictures come from the camera's node or are drawn; half way the bitrate changes, and at the end the encoder is drained.
+//! With `--rounds N` it is opened, used for a few pictures and closed so often, and what is held after each fifty is told.
 
 use std::error::Error;
+use std::fs;
 use std::io::{Write, stdout};
 use std::time::Duration;
 
@@ -11,7 +13,7 @@ use board::{
 };
 use media::{
     AccessUnit, AccessUnitKind, Camera, EncodeError, EncoderSettings, Frame, H264Profile, Layout,
-    PixelFormat, Timestamp, VideoEncoder, patiently,
+    PixelFormat, Timestamp, VideoEncoder, now, patiently,
 };
 
 const PICTURES: usize = 60;
@@ -65,17 +67,20 @@ fn main() -> Result<()> {
     let (width, height) = size.split_once('x').ok_or("give a size as 640x360")?;
     let (width, height) = (width.parse()?, height.parse()?);
     let codec = if codec == "fwht" { Codec::Fwht } else { Codec::H264 };
-    let mut camera = open_camera(rest.first(), width, height)?;
-    let mut next = || patiently(PATIENCE, || true, || camera.next());
-    let first = next()?;
-    let config = V4l2EncoderConfig {
+    let (node_of_camera, rounds) = match rest {
+        [option, rounds] if option == "--rounds" => (None, Some(rounds.parse()?)),
+        _ => (rest.first(), None),
+    };
+    let mut camera = open_camera(node_of_camera, width, height)?;
+    let first = patiently(PATIENCE, || true, || camera.next())?;
+    let config = EncoderConfig::V4l2(V4l2EncoderConfig {
         device: node.into(),
         codec,
         min_bitrate: 0,
         latency: 0,
         bitrate_change: BitrateChange::Running,
         max_size: None,
-    };
+    });
     let settings = EncoderSettings {
         width,
         height,
@@ -86,10 +91,16 @@ fn main() -> Result<()> {
         profile: H264Profile::Main,
         source: Some(first.layout),
     };
-    let mut encoder = board::open_encoder(&EncoderConfig::V4l2(config), settings)?;
+    match rounds {
+        Some(rounds) => again(&config, settings, &first, rounds),
+        None => once(&mut *board::open_encoder(&config, settings)?, &mut *camera, first),
+    }
+}
+
+fn once(encoder: &mut dyn VideoEncoder, camera: &mut dyn Camera, first: Frame) -> Result<()> {
     let Layout { format, planes, .. } = encoder.input().layout;
     let mut account = Account::default();
-    account.submit(&mut *encoder, first)?;
+    account.submit(encoder, first)?;
     for number in 1..PICTURES {
         if number == PICTURES / 2 {
             match encoder.set_bitrate(500_000) {
@@ -98,7 +109,8 @@ fn main() -> Result<()> {
                 Err(error) => return Err(error.into()),
             }
         }
-        account.submit(&mut *encoder, next()?)?;
+        let next = patiently(PATIENCE, || true, || camera.next())?;
+        account.submit(encoder, next)?;
     }
     let before = account.finished.len();
     encoder.drain()?;
@@ -116,6 +128,46 @@ fn main() -> Result<()> {
         account.idr,
     );
     Ok(stdout().write_all(&account.bytes)?)
+}
+
+fn again(config: &EncoderConfig, settings: EncoderSettings, picture: &Frame, rounds: usize) -> Result<()> {
+    for round in 1..=rounds {
+        let _units_outlive_it = encode_some(&mut *board::open_encoder(config, settings)?, picture)?;
+        if round % 50 == 0 {
+            eprintln!("round {round} {}", held()?);
+        }
+    }
+    Ok(())
+}
+
+/// Leaves pictures inside, and access units in the encoder's memory.
+fn encode_some(encoder: &mut dyn VideoEncoder, picture: &Frame) -> Result<Vec<AccessUnit>> {
+    let mut units = Vec::new();
+    for number in 0..3 {
+        let mut picture = picture.copy().ok_or("the picture can't be copied")?;
+        picture.captured = now();
+        encoder.submit(picture, number == 0)?;
+        units.extend(encoder.next(if number == 0 { PATIENCE } else { Duration::ZERO })?);
+    }
+    Ok(units)
+}
+
+/// Open files and memory of this process, memory of the kernel and of all, in kB (kernel: filesystems/proc).
+fn held() -> Result<String> {
+    let [process, all] = [fs::read_to_string("/proc/self/status")?, fs::read_to_string("/proc/meminfo")?];
+    let value = |key: &str| {
+        let line = process.lines().chain(all.lines()).find(|line| line.starts_with(key));
+        let value = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
+        value.ok_or_else(|| format!("no {key}"))
+    };
+    Ok(format!(
+        "files {} VmRSS {} VmallocUsed {} SUnreclaim {} MemUsed {}",
+        fs::read_dir("/proc/self/fd")?.count(),
+        value("VmRSS")?,
+        value("VmallocUsed")?,
+        value("SUnreclaim")?,
+        value("MemTotal")?.saturating_sub(value("MemAvailable")?),
+    ))
 }
 
 fn open_camera(node: Option<&String>, width: u32, height: u32) -> Result<Box<dyn Camera>> {

@@ -114,7 +114,7 @@ pub fn open_encoder(
     settings: EncoderSettings,
 ) -> Result<Box<dyn VideoEncoder>, EncodeError> {
     Ok(match config {
-        EncoderConfig::V4l2(config) => Box::new(v4l2::V4l2Encoder::open(config, settings)?),
+        EncoderConfig::V4l2(config) => v4l2::open_encoder(config, settings)?,
         #[cfg(feature = "rkmpp")]
         EncoderConfig::RockchipMpp(config) => Box::new(rkmpp::RkMpp::open(*config, settings)?),
         #[cfg(feature = "vaapi")]

@@ -12,8 +12,6 @@ pub(super) enum Change {
     WhileRunning,
     /// With the coded pictures stopped ("Encoding Parameter Changes").
     Stopped,
-    /// It looks at its bitrate only when it begins.
-    Reopened,
     /// It keeps the one that it has.
     Never,
 }
@@ -26,9 +24,7 @@ pub(super) struct Bitrate {
 
 impl Bitrate {
     pub(super) fn new(change: Change) -> Self {
-        // To begin with it costs nothing to wait.
-        let changed = (change == Change::Reopened).then(Instant::now);
-        Self { change, changed, wanted: None }
+        Self { change, changed: None, wanted: None }
     }
 
     pub(super) fn want(&mut self, bitrate: u32) {

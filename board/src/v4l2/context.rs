@@ -17,6 +17,13 @@ pub(super) enum Refusal {
     Other(io::Error),
 }
 
+impl Refusal {
+    /// All contexts that it has are open.
+    pub(super) fn is_busy(&self) -> bool {
+        matches!(self, Self::Other(cause) if cause.raw_os_error() == Some(libc::EBUSY))
+    }
+}
+
 impl From<io::Error> for Refusal {
     fn from(cause: io::Error) -> Self {
         Self::Other(cause)

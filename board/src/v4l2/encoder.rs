@@ -18,7 +18,7 @@ use super::parameters;
 use super::pictures::Pictures;
 use super::queue::{Dequeued, Memory};
 use super::stream::Stream;
-use crate::{BitrateChange, Codec, V4l2EncoderConfig};
+use crate::{Codec, V4l2EncoderConfig};
 
 /// Buffers for coded pictures. Packets keep them until the network took them; of the last few a copy is made.
 const CODED: u32 = 8;
@@ -33,12 +33,14 @@ const DRAIN: Duration = Duration::from_millis(500);
 
 pub(crate) struct V4l2Encoder {
     name: String,
-    config: V4l2EncoderConfig,
-    settings: EncoderSettings,
+    pub(super) config: V4l2EncoderConfig,
+    pub(super) settings: EncoderSettings,
     device: Arc<Device>,
     input: EncoderInput,
     pictures: Pictures,
     coded: Arc<Stream>,
+    /// There is no other context of the device: none could be opened anew while packets keep buffers of this one.
+    is_only: bool,
     pool: Arc<Pool<Vec<u8>>>,
     /// Parameter sets that came in a buffer of their own; they belong before the next picture.
     header: Vec<u8>,
@@ -46,7 +48,7 @@ pub(crate) struct V4l2Encoder {
     newest: Timestamp,
     finished: Timestamp,
     /// Came out while it was stopped.
-    early: VecDeque<AccessUnit>,
+    pub(super) early: VecDeque<AccessUnit>,
     /// A picture was lost: the next one must refer to none.
     broken: bool,
     /// Those that come out refer to it until then.
@@ -73,15 +75,13 @@ impl V4l2Encoder {
         let settings = EncoderSettings { bitrate: settings.bitrate.max(config.min_bitrate), ..settings };
         let context = Context::new(config, &settings)?;
         // Its memory suits the device whatever that needs; an encoder that has one context only goes without.
-        let other = Context::new(config, &settings).ok().filter(|other| other.layout == context.layout);
+        let other = Context::new(config, &settings);
+        let is_only = other.as_ref().is_err_and(Refusal::is_busy);
+        let other = other.ok().filter(|other| other.layout == context.layout);
         let Context { device, coded, pictures, layout } = context;
         parameters::configure(&device, &settings);
         let makes_idr = parameters::has_force_key_frame(&device);
-        let change = match config.bitrate_change {
-            _ if !parameters::has_bitrate(&device) => Change::Never,
-            BitrateChange::Running => Change::WhileRunning,
-            BitrateChange::Reopen => Change::Reopened,
-        };
+        let change = if parameters::has_bitrate(&device) { Change::WhileRunning } else { Change::Never };
         let pictures = Pictures::new(pictures, other.map(|other| other.pictures), layout, config.latency)?;
         let coded = Stream::start(coded, CODED)?;
         pictures.start()?;
@@ -95,6 +95,7 @@ impl V4l2Encoder {
             input,
             pictures,
             coded,
+            is_only,
             pool: Pool::new(COPIES, || Vec::with_capacity(COPY)),
             header: Vec::new(),
             newest: Timestamp::default(),
@@ -106,6 +107,10 @@ impl V4l2Encoder {
             draining: None,
             bitrate: Bitrate::new(change),
         })
+    }
+
+    pub(super) fn has_bitrate(&self) -> bool {
+        self.bitrate.change != Change::Never
     }
 
     fn failed(&self, error: &io::Error) -> EncodeError {
@@ -163,7 +168,7 @@ impl V4l2Encoder {
         if self.refers_to_lost {
             return Some(skipped());
         }
-        let must_move = !self.header.is_empty() || self.coded.left() < RESERVE;
+        let must_move = self.is_only || !self.header.is_empty() || self.coded.left() < RESERVE;
         let bytes = if must_move { self.copy(&bytes) } else { bytes };
         Some(AccessUnit { kind, captured, bytes })
     }
@@ -204,7 +209,7 @@ impl V4l2Encoder {
     }
 
     /// Takes out what is inside, for [`V4l2Encoder::next`] to give it later.
-    fn empty(&mut self) -> Result<(), EncodeError> {
+    pub(super) fn empty(&mut self) -> Result<(), EncodeError> {
         self.drain()?;
         while let Some(unit) = self.take(DRAIN)? {
             self.early.push_back(unit);
@@ -224,22 +229,11 @@ impl V4l2Encoder {
         Ok(told)
     }
 
-    fn reopen(&mut self, bitrate: u32) -> Result<(), EncodeError> {
-        self.empty()?;
-        let early = std::mem::take(&mut self.early);
-        *self = Self::open(&self.config, EncoderSettings { bitrate, ..self.settings })?;
-        self.early = early;
-        Ok(())
-    }
-
     /// Tells it the bitrate that it is to have, if it is time for that.
     fn follow_bitrate(&mut self) -> Result<(), EncodeError> {
         let Some(bitrate) = self.bitrate.due(Instant::now()) else {
             return Ok(());
         };
-        if self.bitrate.change == Change::Reopened {
-            return self.reopen(bitrate);
-        }
         let settings = self.settings;
         let tell = |device: &Device| parameters::set_bitrate(device, &settings, bitrate);
         let mut told = tell(&self.device);
@@ -329,7 +323,7 @@ impl VideoEncoder for V4l2Encoder {
     }
 
     fn set_bitrate(&mut self, bitrate: u32) -> Result<(), EncodeError> {
-        if self.bitrate.change == Change::Never {
+        if !self.has_bitrate() {
             return Err(self.other_bitrate());
         }
         self.bitrate.want(bitrate.max(self.config.min_bitrate));

@@ -25,6 +25,9 @@
 static bool busy;
 module_param(busy, bool, 0644);
 MODULE_PARM_DESC(busy, "opening the node fails with EBUSY");
+static bool single;
+module_param(single, bool, 0644);
+MODULE_PARM_DESC(single, "opening the node fails with EBUSY while it is open");
 static bool broken;
 module_param(broken, bool, 0644);
 MODULE_PARM_DESC(broken, "queueing a buffer fails with EIO");
@@ -614,7 +617,7 @@ static int node_open(struct file *file)
 	struct context *context;
 	int result;
 
-	if (busy)
+	if (busy || (single && !list_empty(&device->node.fh_list)))
 		return -EBUSY;
 	context = kzalloc(sizeof(*context), GFP_KERNEL);
 	if (!context)

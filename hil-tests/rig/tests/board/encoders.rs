@@ -31,11 +31,22 @@ pub(crate) const TESTS: &[&Test] = &[
         run: refused_size,
     },
     &Test { name: "a_bitrate_that_the_encoder_refuses_breaks_nothing", needs: NEEDS, run: refused_bitrate },
+    &Test {
+        name: "an_encoder_that_keeps_its_first_bitrate_is_opened_anew_for_another",
+        needs: NEEDS,
+        run: reopened_for_bitrate,
+    },
     &Test { name: "an_encoder_that_is_busy_gives_way_to_software", needs: NEEDS, run: busy },
     &Test { name: "an_encoder_that_breaks_while_live_gives_way_to_software", needs: NEEDS, run: broken },
     &Test { name: "an_encoder_that_stalls_is_opened_anew", needs: NEEDS, run: stalled },
+    &Test {
+        name: "an_encoder_with_one_context_is_opened_anew_while_packets_wait",
+        needs: &[Part::TestEncoder, Part::TestPicture, Part::BadNetwork],
+        run: only_context,
+    },
     &Test { name: "an_encoder_that_can_not_be_closed_gives_way_to_software", needs: NEEDS, run: stuck },
     &Test { name: "units_that_an_encoder_loses_cost_no_decoder_its_picture", needs: NEEDS, run: lost },
+    &Test { name: "an_encoder_that_was_closed_leaves_nothing", needs: NEEDS, run: leaves_nothing },
     &Test { name: "without_an_encoder_that_works_the_session_ends", needs: NEEDS, run: none_left },
 ];
 
@@ -74,8 +85,29 @@ fn compliant(bench: &mut Bench) -> Result<()> {
     bench.run("dmesg -c >/dev/null").map(|_| ())
 }
 
+/// The pictures of FWHT, decoded by vicodec too: exactly those that vivid draws, for of blocks of one colour nothing is lost.
+fn expect_pictures(bench: &mut Bench, camera: &str, width: u32, height: u32) -> Result<()> {
+    let size = format!("width={width},height={height}");
+    bench.run(&format!(
+        "v4l2-ctl -d {camera} --set-fmt-video={size},pixelformat=NV12 --stream-mmap --stream-count=1 \
+         --stream-to=/tmp/drawn >/dev/null 2>&1"
+    ))?;
+    bench.run(&format!(
+        "timeout 25 v4l2-ctl -d /dev/video6 --set-fmt-video-out={size},pixelformat=FWHT \
+         --set-fmt-video=pixelformat=NV12 --stream-out-mmap --stream-mmap --stream-from=/tmp/encoded \
+         --stream-to=/tmp/decoded >/dev/null 2>&1"
+    ))?;
+    bench
+        .run("for n in $(seq 60); do cat /tmp/drawn; done | cmp - /tmp/decoded && rm /tmp/decoded")
+        .map(|_| ())
+}
+
 fn protocol(bench: &mut Bench) -> Result<()> {
     bench.reach(Stage::System, "")?;
+    // Squares and bars, whose edges are those of blocks.
+    for (camera, pattern) in [("/dev/video0", 4), ("/dev/video1", 1)] {
+        bench.run(&format!("v4l2-ctl -d {camera} -c test_pattern={pattern},osd_text_mode=2"))?;
+    }
     // FWHT is single-planar and wants rows in sixteens, H.264 multi-planar; cameras are of either kind.
     let cases = [
         ("/dev/video5 fwht 640x480 /dev/video0", 0),
@@ -92,6 +124,12 @@ fn protocol(bench: &mut Bench) -> Result<()> {
         ensure!(told.contains(&expected) && told.contains("lost 0"), "{arguments}: {told}");
         // vicodec has no control for an IDR picture: it is drained and begun anew for one, and does not mark it.
         ensure!(!arguments.contains("h264") || told.contains("idr [0, 30]"), "{arguments}: {told}");
+        let decoded = match arguments {
+            "/dev/video5 fwht 640x480 /dev/video0" => expect_pictures(bench, "/dev/video0", 640, 480),
+            "/dev/video5 fwht 640x360 /dev/video1" => expect_pictures(bench, "/dev/video1", 640, 360),
+            _ => Ok(()),
+        };
+        decoded.context(arguments)?;
     }
     // What is inside when the encoder is drained comes out.
     bench.run("echo 60 >/sys/module/pcm264/parameters/delay_ms")?;
@@ -122,8 +160,14 @@ fn selftest(bench: &mut Bench) -> Result<()> {
 
 /// Brings it live with our encoder.
 fn live(bench: &mut Bench) -> Result<()> {
+    live_with(bench, "")
+}
+
+/// The same with a quirk of our encoder in the board file.
+fn live_with(bench: &mut Bench, quirk: &str) -> Result<()> {
     bench.reach(Stage::System, "")?;
     bench.run(BOARD)?;
+    bench.run(&format!("sed -i \"s|'/dev/video4'|&{quirk}|\" /etc/pushbox/board.toml"))?;
     paint(bench)?;
     bench.reach(Stage::Live, LIVE)?;
     bench.wait(SOON, |report| report.frames > 20).map(|_| ())
@@ -184,6 +228,21 @@ fn strides(bench: &mut Bench) -> Result<()> {
 
 /// By our own checker and by FFmpeg's.
 fn conforms(recording: &Path) -> Result<()> {
+    keeps_to_the_list(recording)?;
+    let output = Command::new("ffmpeg")
+        .args(["-nostdin", "-v", "warning", "-xerror", "-i"])
+        .arg(recording)
+        // In the stream's own milliseconds: at its rate two pictures of a busy machine would fall on one tick.
+        .args(["-enc_time_base", "-1", "-f", "null", "-"])
+        .output()
+        .context("ffmpeg")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success() && said.is_empty(), "ffmpeg: {}, {said}", output.status);
+    Ok(())
+}
+
+/// One header, each picture decodable, and what else a stream must be.
+fn keeps_to_the_list(recording: &Path) -> Result<()> {
     let settings = EncoderSettings {
         width: 320,
         height: 180,
@@ -197,15 +256,6 @@ fn conforms(recording: &Path) -> Result<()> {
     };
     let complaints = receiver::complaints_of_recording(&settings, recording)?;
     ensure!(complaints.is_empty(), "{complaints:?}");
-    let output = Command::new("ffmpeg")
-        .args(["-nostdin", "-v", "warning", "-xerror", "-i"])
-        .arg(recording)
-        // In the stream's own milliseconds: at its rate two pictures of a busy machine would fall on one tick.
-        .args(["-enc_time_base", "-1", "-f", "null", "-"])
-        .output()
-        .context("ffmpeg")?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success() && said.is_empty(), "ffmpeg: {}, {said}", output.status);
     Ok(())
 }
 
@@ -247,10 +297,17 @@ fn refused_size(bench: &mut Bench) -> Result<()> {
     bench.run("! grep -e code=1103 -e code=1104 /run/pushbox.log").map(|_| ())
 }
 
+fn set_bitrate(kbps: u32) -> String {
+    format!("pushbox ctl set min-bitrate={kbps} max-bitrate={kbps}")
+}
+
+/// Whether the encoder was told so many kilobits a second last.
+fn now_has(kbps: u32) -> String {
+    format!("dmesg | grep 'pcm264: bitrate' | tail -n 1 | grep -q ' {kbps}000$'")
+}
+
 /// First only while coded pictures stream, then for good.
 fn refused_bitrate(bench: &mut Bench) -> Result<()> {
-    let now_has =
-        |bitrate: u32| format!("dmesg | grep 'pcm264: bitrate' | tail -n 1 | grep -q ' {bitrate}000$'");
     live(bench)?;
     expect_stream(bench, 1, 1)?;
     bench.run("echo 1 >/sys/module/pcm264/parameters/fixed")?;
@@ -265,6 +322,40 @@ fn refused_bitrate(bench: &mut Bench) -> Result<()> {
     bench.run("! grep -e code=1103 -e code=1104 /run/pushbox.log")?;
     bench.run("[ $(grep -c 'it keeps the bitrate that it has' /run/pushbox.log) = 1 ]")?;
     bench.until(&now_has(300))
+}
+
+/// Seconds since the board's start at which the encoder was told each bitrate.
+fn bitrates_told(bench: &mut Bench) -> Result<Vec<f64>> {
+    let log = bench.run("dmesg | grep 'pcm264: bitrate'")?;
+    let time = |line: &str| line.trim_start_matches('[').split(']').next().map(|time| time.trim().parse());
+    log.lines().filter_map(time).collect::<Result<_, _>>().context(log)
+}
+
+/// However often another one is wanted, it is opened anew each two seconds at the most.
+fn reopened_for_bitrate(bench: &mut Bench) -> Result<()> {
+    bench.reach(Stage::System, "")?;
+    bench.run("echo 1 >/sys/module/pcm264/parameters/refuses")?;
+    live_with(bench, ", bitrate-change = 'reopen'")?;
+    for wanted in [&[400][..], &[350, 500, 600]] {
+        let commands: Vec<String> = wanted.iter().map(|kbps| set_bitrate(*kbps)).collect();
+        bench.run(&commands.join(" && "))?;
+        bench.until(&now_has(wanted[wanted.len() - 1]))?;
+        let told = bitrates_told(bench)?.len();
+        expect_stream(bench, 1, 1)?;
+        ensure!(bitrates_told(bench)?.len() == told, "it is opened anew again and again");
+    }
+    let told = bitrates_told(bench)?;
+    let distances: Vec<f64> = told.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    ensure!(distances.iter().all(|distance| *distance > 1.9), "told another bitrate after {distances:?} s");
+    bench.run("! grep -e code=1103 -e code=1104 /run/pushbox.log")?;
+    bench.stop()?;
+    keeps_to_the_list(bench.recording()?)?;
+    // To open it anew takes no time that a viewer would notice.
+    let tags = receiver::read_flv(bench.recording()?)?;
+    let times: Vec<u32> = tags.iter().filter(|tag| tag.kind == 9).map(|tag| tag.timestamp).collect();
+    let longest = times.windows(2).map(|pair| pair[1] - pair[0]).max();
+    ensure!(longest < Some(1000), "no picture for {longest:?} ms");
+    Ok(())
 }
 
 /// A mirror, a placeholder, another size.
@@ -319,6 +410,32 @@ fn stalled(bench: &mut Bench) -> Result<()> {
     Ok(())
 }
 
+/// After a stall, and for another bitrate: packets that the network did not take yet keep no buffer of its.
+fn only_context(bench: &mut Bench) -> Result<()> {
+    bench.reach(Stage::System, "")?;
+    bench.run("cd /sys/module/pcm264/parameters; echo 1 >single; echo 1 >refuses")?;
+    live_with(bench, ", bitrate-change = 'reopen'")?;
+    bench.run(&set_bitrate(350))?;
+    bench.until(&now_has(350))?;
+    // Less than the IDR pictures take, and enough for the sound.
+    bench.run("/sbin/tc qdisc add dev eth0 root tbf rate 100kbit burst 16kb latency 400ms")?;
+    let waits = "grep ' queued_ms=' /run/pushbox.log | tail -n 1 | grep -qE ' queued_ms=[0-9]{3,}'";
+    bench.until(waits)?;
+    bench.run("echo 1 >/sys/module/pcm264/parameters/stall")?;
+    bench.expect_log("code=1104", 1)?;
+    bench.expect_log("code=1008.*\"type\":1", 2)?;
+    bench.until(waits)?;
+    bench.run(&set_bitrate(400))?;
+    bench.until(&now_has(400))?;
+    bench.run("/sbin/tc qdisc del dev eth0 root")?;
+    expect_stream(bench, 1, 2)?;
+    bench.run("! grep -e code=1103 /run/pushbox.log")?;
+    bench.run("[ $(grep -c code=1104 /run/pushbox.log) = 1 ]")?;
+    bench
+        .until("grep 'copied=' /run/pushbox.log | tail -n 1 | grep -q 'copied_coded=[1-9]'")
+        .context("coded pictures stay in the memory of the only context")
+}
+
 /// The driver waits for its hardware for longer than anybody watches.
 fn stuck(bench: &mut Bench) -> Result<()> {
     live(bench)?;
@@ -336,6 +453,30 @@ fn lost(bench: &mut Bench) -> Result<()> {
         bench.run(&format!("echo 3 >/sys/module/pcm264/parameters/{fault}"))?;
         bench.until(&format!("[ $(cat /sys/module/pcm264/parameters/{fault}) = 0 ]"))?;
         expect_stream(bench, 1, 1)?;
+    }
+    Ok(())
+}
+
+/// Two contexts are opened and closed in each round, with pictures inside and access units that outlive them: after the first
+/// fifty rounds no less is held than after the last.
+fn leaves_nothing(bench: &mut Bench) -> Result<()> {
+    const ROUNDS: u32 = 150;
+    /// What is counted, and how much more it may be: of memory, in kB, less than a page for each round.
+    const MARGINS: [(&str, i64); 5] =
+        [("files", 0), ("VmRSS", 400), ("VmallocUsed", 400), ("SUnreclaim", 400), ("MemUsed", 4000)];
+    bench.reach(Stage::System, "")?;
+    bench.run("echo 1 >/sys/module/pcm264/parameters/delay_ms")?;
+    bench.run(&format!("encode /dev/video4 h264 320x180 --rounds {ROUNDS} >/tmp/held 2>&1 &"))?;
+    bench.until("! pidof encode")?;
+    let told = bench.run("cat /tmp/held")?;
+    let held = |round: u32, key: &str| {
+        let line = told.lines().find(|line| line.starts_with(&format!("round {round} ")))?;
+        let value = line.split_whitespace().skip_while(|word| *word != key).nth(1)?;
+        value.parse::<i64>().ok()
+    };
+    for (key, margin) in MARGINS {
+        let more = held(ROUNDS, key).zip(held(50, key)).map(|(last, first)| last - first);
+        ensure!(more.is_some_and(|more| more <= margin), "{key}: {more:?} more\n{told}");
     }
     Ok(())
 }
