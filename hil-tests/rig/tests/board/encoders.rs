@@ -136,9 +136,7 @@ fn protocol(bench: &mut Bench) -> Result<()> {
     let told = encode(bench, "/dev/video4 h264 320x180")?;
     ensure!(told.contains("in-order true units 60") && !told.contains("drained 0 "), "{told}");
     // A second of it, before and after.
-    for told in
-        ["bitrate 1000000", "coded picture buffer 125 kB", "bitrate 500000", "coded picture buffer 62 kB"]
-    {
+    for told in ["coded picture buffer 125 kB", "bitrate 500000", "coded picture buffer 62 kB"] {
         bench.run(&format!("dmesg | grep -q 'pcm264: {told}'"))?;
     }
     Ok(())
