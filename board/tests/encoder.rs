@@ -4,12 +4,7 @@
 mod camera;
 mod conformance;
 
-use std::time::Duration;
-
 use board::{EncoderConfig, SoftwareEncoderConfig, VaapiConfig, X264Config};
-use camera::Camera;
-use conformance::SETTINGS;
-use media::EncoderSettings;
 
 fn each(check: fn(&EncoderConfig)) {
     check(&EncoderConfig::Software(SoftwareEncoderConfig::default()));
@@ -44,29 +39,6 @@ fn what_comes_out_is_what_went_in() {
 #[test]
 fn the_bitrate_follows_while_running_without_an_idr_picture() {
     each(conformance::the_bitrate_follows_while_running_without_an_idr_picture);
-}
-
-/// Spec section 10.3: what goes out at the bitrate through a buffer of the VBV's size always finds room in it.
-fn no_flood(config: &EncoderConfig) {
-    for vbv in [500, 1000].map(Duration::from_millis) {
-        let settings = EncoderSettings { vbv, bitrate: 500_000, ..SETTINGS };
-        let mut encoder = board::open_encoder(config, settings).unwrap();
-        let (mut camera, layout) = (Camera::default(), encoder.input().layout);
-        let (drained, room) = (settings.bitrate / settings.fps, settings.vbv_bits(settings.bitrate));
-        let (mut filled, mut most) = (0, 0);
-        for number in 0..10 * settings.fps {
-            encoder.submit(camera.picture(layout, false), number % 90 == 0).unwrap();
-            let unit = encoder.next(Duration::from_secs(30)).unwrap().unwrap();
-            filled = (filled + unit.bytes.len() as u64 * 8).saturating_sub(drained.into());
-            most = most.max(filled);
-        }
-        assert!(most < room, "{config}: {most} bits where there is room for {room}");
-    }
-}
-
-#[test]
-fn no_picture_floods_a_player_s_buffer() {
-    each(no_flood);
 }
 
 #[test]

@@ -1,10 +1,13 @@
 //! What every encoder of H.264 must do, seen by its bitstream.
+#![allow(dead_code)] // not each test uses all of it
 
+use std::io::{Seek, Write};
+use std::process::Command;
 use std::time::Duration;
 
 use board::EncoderConfig;
 use media::{AccessUnit, AccessUnitKind, EncoderSettings, H264Profile, Layout, ParameterSets, VideoEncoder};
-use receiver::{Coding, Decoder, read_configuration};
+use receiver::{Coding, Decoder, Rate, read_configuration};
 
 use crate::camera::{Camera, HEIGHT, WIDTH, kinds};
 
@@ -72,18 +75,40 @@ pub(crate) fn idr_pictures_come_on_demand_with_parameter_sets(config: &EncoderCo
     assert_eq!(at, [0, 75], "{config}");
 }
 
-/// The list that every stream is held to, in sizes that are multiples of nothing too.
+/// The list that every stream is held to, in sizes that are multiples of nothing too: seven seconds with IDR pictures as far
+/// apart as in a session, in a VBV of a second and of half a second.
 pub(crate) fn a_stream_is_what_was_asked_for(config: &EncoderConfig) {
     for profile in [H264Profile::ConstrainedBaseline, H264Profile::Main] {
-        for (width, height, bitrate) in [(320, 180, 300_000), (362, 640, 1_000_000)] {
-            let settings = EncoderSettings { width, height, profile, bitrate, gop: 20, ..SETTINGS };
+        for (width, height, bitrate, vbv) in [(320, 180, 300_000, 1000), (362, 640, 1_000_000, 500)] {
+            let (gop, vbv) = (3 * RATE, Duration::from_millis(vbv));
+            let settings = EncoderSettings { width, height, profile, bitrate, vbv, gop, ..SETTINGS };
             let mut bench = Bench::new(config, settings);
-            let units: Vec<AccessUnit> = (0..40).map(|number| bench.encode(number == 20)).collect();
-            let coded = units.iter().filter(|unit| unit.kind != AccessUnitKind::Skipped);
-            let complaints = receiver::complaints(&settings, coded.map(|unit| &*unit.bytes)).unwrap();
-            assert_eq!(complaints, [""; 0], "{config} {settings:?}");
+            let units: Vec<AccessUnit> =
+                (0..7 * RATE).map(|number| bench.encode(number % gop == 0)).collect();
+            expect_conformance(config, &settings, &units);
         }
     }
+}
+
+/// By our own list and by FFmpeg's decoder.
+fn expect_conformance(config: &EncoderConfig, settings: &EncoderSettings, units: &[AccessUnit]) {
+    let coded = units.iter().filter(|unit| unit.kind != AccessUnitKind::Skipped);
+    let coded = coded.map(|unit| (unit.captured, &*unit.bytes));
+    let complaints = receiver::complaints(settings, Rate::Held, coded).unwrap();
+    assert_eq!(complaints, [""; 0], "{config} {settings:?}");
+    let mut stream = tempfile::tempfile().unwrap();
+    for unit in units {
+        stream.write_all(&unit.bytes).unwrap();
+    }
+    stream.rewind().unwrap();
+    let ffmpeg = Command::new("ffmpeg")
+        .args(["-nostdin", "-v", "warning", "-xerror", "-err_detect", "aggressive"])
+        .args(["-f", "h264", "-i", "-", "-f", "null", "-"])
+        .stdin(stream)
+        .output()
+        .expect("this test needs the command ffmpeg");
+    let said = String::from_utf8_lossy(&ffmpeg.stderr);
+    assert!(ffmpeg.status.success() && said.is_empty(), "{config} {settings:?}: {}, {said}", ffmpeg.status);
 }
 
 /// What the parameter sets of a stream say.

@@ -23,9 +23,12 @@ pub(crate) const AT_REST: Live =
     Live { contexts: 1, frames: 1, packets: 0, buffers: 0, groups: 0, configs: 1 };
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
+pub(crate) fn config() -> EncoderConfig {
+    EncoderConfig::RockchipMpp(RockchipMppConfig { min_bitrate: 200_000, max_size: Some([1920, 1080]) })
+}
+
 pub(crate) fn open(settings: EncoderSettings) -> Result<Box<dyn VideoEncoder>, EncodeError> {
-    let config = RockchipMppConfig { min_bitrate: 200_000, max_size: Some([1920, 1080]) };
-    board::open_encoder(&EncoderConfig::RockchipMpp(config), settings)
+    board::open_encoder(&config(), settings)
 }
 
 pub(crate) struct Bench {

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use anyhow::Result;
-use media::{EncoderSettings, H264Profile, nal_units};
+use media::{EncoderSettings, H264Profile, Timestamp, nal_units};
 
+use crate::bucket::LeakyBucket;
 use crate::coding::{self, Coding};
 use crate::video::{self, Decoder};
 
@@ -14,14 +15,24 @@ const COMPLAINTS: usize = 10;
 /// BT.709 but for the matrix, which is that of BT.601, as cameras deliver them.
 const COLOURS: [u8; 3] = [1, 1, 6];
 
-/// What is wrong with access units in byte stream form, as an encoder of these settings puts them out. From one IDR picture
-/// to the next there may be `settings.gop` pictures.
+/// Whether a stream is held to the bitrate and the VBV of its settings. One that keeps to them keeps to its level's MaxBR and
+/// MaxCPB too (H.264 table A-1), for its level is no lower than theirs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rate {
+    Held,
+    /// Of an encoder for tests without rate control, whose pictures are all as large (I_PCM).
+    Free,
+}
+
+/// What is wrong with access units in byte stream form, each with the time of its picture, as an encoder of these settings puts
+/// them out. From one IDR picture to the next there may be `settings.gop` pictures.
 pub fn complaints<'a>(
     settings: &EncoderSettings,
-    units: impl IntoIterator<Item = &'a [u8]>,
+    rate: Rate,
+    units: impl IntoIterator<Item = (Timestamp, &'a [u8])>,
 ) -> Result<Vec<String>> {
-    let mut checker = Checker::new(settings)?;
-    units.into_iter().for_each(|unit| checker.take(unit));
+    let mut checker = Checker::new(settings, rate)?;
+    units.into_iter().for_each(|(time, unit)| checker.take(time, unit));
     if checker.number == 0 {
         checker.complain("there is no picture".into());
     }
@@ -30,7 +41,7 @@ pub fn complaints<'a>(
 
 /// The same of a recording as FLV, which has parameter sets in its headers and delimiters nowhere (ISO/IEC 14496-15 lets them
 /// be; players need none). A header comes where these changed, and only there.
-pub fn complaints_of_recording(settings: &EncoderSettings, path: &Path) -> Result<Vec<String>> {
+pub fn complaints_of_recording(settings: &EncoderSettings, rate: Rate, path: &Path) -> Result<Vec<String>> {
     let (mut sets, mut headers, mut units) = (Vec::new(), 0, Vec::new());
     let mut wrong = Vec::new();
     for tag in crate::read_flv(path)?.iter().filter(|tag| tag.kind == 9) {
@@ -45,7 +56,8 @@ pub fn complaints_of_recording(settings: &EncoderSettings, path: &Path) -> Resul
                     wrong
                         .push(format!("parameter sets or a delimiter in the packet at {} ms", tag.timestamp));
                 }
-                units.push(if head >> 4 == 1 { [&sets[..], &stream].concat() } else { stream });
+                let unit = if head >> 4 == 1 { [&sets[..], &stream].concat() } else { stream };
+                units.push((Timestamp::from_micros(i64::from(tag.timestamp) * 1000), unit));
             }
             _ => {}
         }
@@ -60,7 +72,7 @@ pub fn complaints_of_recording(settings: &EncoderSettings, path: &Path) -> Resul
     if !tells_all(&sets) {
         wrong.push("an SPS that does not tell rate and colours".into());
     }
-    wrong.extend(complaints(settings, units.iter().map(Vec::as_slice))?);
+    wrong.extend(complaints(settings, rate, units.iter().map(|(time, unit)| (*time, &unit[..])))?);
     wrong.truncate(COMPLAINTS);
     Ok(wrong)
 }
@@ -73,11 +85,13 @@ struct Checker<'a> {
     /// Of the first picture.
     parameter_sets: [Vec<u8>; 2],
     is_delimited: bool,
+    /// `None` where the rate is free.
+    vbv: Option<LeakyBucket>,
     complaints: Vec<String>,
 }
 
 impl<'a> Checker<'a> {
-    fn new(settings: &'a EncoderSettings) -> Result<Self> {
+    fn new(settings: &'a EncoderSettings, rate: Rate) -> Result<Self> {
         Ok(Self {
             settings,
             decoder: Decoder::new()?,
@@ -85,6 +99,7 @@ impl<'a> Checker<'a> {
             last_idr: 0,
             parameter_sets: [Vec::new(), Vec::new()],
             is_delimited: false,
+            vbv: (rate == Rate::Held).then(|| LeakyBucket::new(settings.bitrate)),
             complaints: Vec::new(),
         })
     }
@@ -95,7 +110,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn take(&mut self, unit: &[u8]) {
+    fn take(&mut self, time: Timestamp, unit: &[u8]) {
         let kinds: Vec<u8> = nal_units(unit).map(|unit| unit[0] & 0x1f).collect();
         let is_idr = kinds.contains(&5);
         let is_delimited = kinds.contains(&9);
@@ -116,8 +131,17 @@ impl<'a> Checker<'a> {
         if self.number - self.last_idr > self.settings.gop {
             self.complain(format!("no IDR picture in {}", self.settings.gop));
         }
+        self.fill(time, unit);
         self.decode(unit);
         self.number += 1;
+    }
+
+    fn fill(&mut self, time: Timestamp, unit: &[u8]) {
+        let filled = self.vbv.as_mut().map_or(0, |vbv| vbv.fill(time, unit));
+        let room = self.settings.vbv_bits(self.settings.bitrate);
+        if filled > room {
+            self.complain(format!("{filled} bits in a VBV of {room}"));
+        }
     }
 
     /// Each begins a stream of its own: SPS and PPS stand before it, and they stay the same.

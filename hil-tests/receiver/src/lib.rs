@@ -3,6 +3,7 @@
 
 mod amf;
 mod audio;
+mod bucket;
 mod chunk;
 mod coding;
 mod conformance;
@@ -14,7 +15,7 @@ mod snapshot;
 mod video;
 
 pub use coding::{Coding, read as read_configuration};
-pub use conformance::{complaints, complaints_of_recording};
+pub use conformance::{Rate, complaints, complaints_of_recording};
 pub use flv::{FlvWriter, read as read_flv};
 pub use measure::Measure;
 pub use report::{Arrival, Quantiles, Report};

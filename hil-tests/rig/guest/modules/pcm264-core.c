@@ -677,6 +677,28 @@ static const struct v4l2_file_operations file_ops = {
 
 static struct pcm264 pcm264;
 
+/* As when a driver is unbound: open files stay, and whoever waits for a picture wakes up. */
+static int set_gone(const char *value, const struct kernel_param *parameter)
+{
+	struct video_device *node = &pcm264.node;
+	struct v4l2_fh *fh;
+
+	if (!video_is_registered(node))
+		return -ENODEV;
+	video_unregister_device(node);
+	spin_lock_irq(&node->fh_lock);
+	list_for_each_entry(fh, &node->fh_list, list) {
+		vb2_queue_error(&fh->m2m_ctx->out_q_ctx.q);
+		vb2_queue_error(&fh->m2m_ctx->cap_q_ctx.q);
+	}
+	spin_unlock_irq(&node->fh_lock);
+	return 0;
+}
+
+static const struct kernel_param_ops gone_ops = { .set = set_gone };
+module_param_cb(gone, &gone_ops, NULL, 0200);
+MODULE_PARM_DESC(gone, "a write takes the node away");
+
 static void device_release(struct device *device)
 {
 }
