@@ -34,6 +34,7 @@ pub(crate) const TESTS: &[&Test] = &[
     &Test { name: "an_encoder_that_is_busy_gives_way_to_software", needs: NEEDS, run: busy },
     &Test { name: "an_encoder_that_breaks_while_live_gives_way_to_software", needs: NEEDS, run: broken },
     &Test { name: "an_encoder_that_stalls_is_opened_anew", needs: NEEDS, run: stalled },
+    &Test { name: "an_encoder_that_loses_each_unit_gives_way_to_software", needs: NEEDS, run: barren },
     &Test { name: "an_encoder_that_can_not_be_closed_gives_way_to_software", needs: NEEDS, run: stuck },
     &Test { name: "units_that_an_encoder_loses_cost_no_decoder_its_picture", needs: NEEDS, run: lost },
     &Test { name: "without_an_encoder_that_works_the_session_ends", needs: NEEDS, run: none_left },
@@ -314,6 +315,16 @@ fn stalled(bench: &mut Bench) -> Result<()> {
         expect_stream(bench, 1, round + 1)?;
     }
     Ok(())
+}
+
+/// It answers each picture, and never with bytes that are good.
+fn barren(bench: &mut Bench) -> Result<()> {
+    live(bench)?;
+    expect_stream(bench, 1, 1)?;
+    bench.run("echo 1000000 >/sys/module/pcm264/parameters/lose")?;
+    bench.expect_log("code=1104", 1)?;
+    bench.expect_log("code=1103", 1)?;
+    expect_stream(bench, 2, 1)
 }
 
 /// The driver waits for its hardware for longer than anybody watches.
