@@ -37,7 +37,7 @@ pub(crate) const TESTS: &[&Test] = &[
     &Test { name: "an_encoder_that_loses_each_unit_gives_way_to_software", needs: NEEDS, run: barren },
     &Test { name: "an_encoder_that_can_not_be_closed_gives_way_to_software", needs: NEEDS, run: stuck },
     &Test {
-        name: "an_encoder_that_can_not_be_closed_at_the_end_is_no_encoder_of_the_next_session",
+        name: "an_encoder_that_can_not_be_closed_gives_way_to_software_in_the_next_session",
         needs: NEEDS,
         run: stuck_at_the_end,
     },
