@@ -340,6 +340,8 @@ impl VideoEncoder for V4l2Encoder {
 
 impl Drop for V4l2Encoder {
     fn drop(&mut self) {
+        // Stopping may take as long as the driver does.
+        self.coded.keep();
         self.pictures.stop();
         self.coded.end();
     }

@@ -79,9 +79,15 @@ impl Stream {
         self.lock().with_driver.iter().flatten().count()
     }
 
+    /// Gives the driver no buffer any more: who drops one from now on does not wait for the driver's lock, which the kernel
+    /// holds in each call to a queue (kernel: videobuf2, `vb2_queue.lock`).
+    pub(super) fn keep(&self) {
+        self.lock().streaming = false;
+    }
+
     /// Stops the driver. A device that is gone has stopped already.
     pub(super) fn stop(&self) {
-        self.lock().streaming = false;
+        self.keep();
         let _ = self.queue.stop();
     }
 

@@ -107,7 +107,7 @@ impl ParameterSets {
     }
 
     /// The AVCDecoderConfigurationRecord (ISO/IEC 14496-15 clause 5.3.3.1) with lengths of four bytes; `None`
-    /// before both sets are known. Profiles with more fields (High and above) are not made here.
+    /// before both sets are known. For High and the profiles above it the chroma format follows.
     pub fn decoder_configuration(&self) -> Option<Vec<u8>> {
         let complete = self.told.and_then(|told| sps::complete(&self.sps, told));
         let sps = complete.as_ref().unwrap_or(&self.sps);
@@ -123,6 +123,10 @@ impl ParameterSets {
         record.push(1);
         record.extend_from_slice(&(self.pps.len() as u16).to_be_bytes());
         record.extend_from_slice(&self.pps);
+        if let Some(format) = sps::chroma_format(sps) {
+            // Reserved bits are ones; no SPS extension follows.
+            record.extend([0xfc | format.idc, 0xf8 | format.luma_minus8, 0xf8 | format.chroma_minus8, 0]);
+        }
         Some(record)
     }
 }
@@ -185,6 +189,16 @@ mod tests {
         assert_eq!(sets.decoder_configuration(), Some(expected));
         let mut again = bytes(&stream(&[&SPS_UNIT, &PPS_UNIT, &[0x65, 9]]));
         assert!(!sets.extract(&mut again), "the same sets are no change");
+    }
+
+    #[test]
+    fn the_configuration_of_high_profile_tells_the_chroma_format() {
+        // Ten bits of 4:2:0: seq_parameter_set_id 0, chroma_format_idc 1, two bits more of luma and of chroma.
+        let sps = [0x67, 110, 0, 0x1f, 0b1010_0110, 0b1100_1111];
+        let mut sets = ParameterSets::default();
+        sets.extract(&mut bytes(&stream(&[&sps, &PPS_UNIT, &[0x65, 1]])));
+        let record = sets.decoder_configuration().unwrap();
+        assert_eq!(record[record.len() - 8..], [0x68, 0xce, 0x3c, 0x80, 0xfd, 0xfa, 0xfa, 0]);
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod nal;
 mod pace;
 mod packet;
 mod pool;
+mod progress;
 mod queue;
 mod rgb;
 mod scale;

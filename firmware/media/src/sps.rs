@@ -6,8 +6,13 @@ use bitstream_io::{BigEndian, BitRead, BitReader};
 
 use crate::nal::NalWriter;
 
-/// profile_idc of Baseline, Main and Extended; sets of other profiles have more fields.
+/// profile_idc of Baseline, Main and Extended.
 const PROFILES: [u32; 3] = [66, 77, 88];
+/// Those whose configuration tells the chroma format too (ISO/IEC 14496-15 clause 5.3.3.1): High, High 10, High 4:2:2 and
+/// 4:4:4.
+const HIGH: [u32; 4] = [100, 110, 122, 144];
+/// chroma_format_idc
+const CHROMA_444: u32 = 3;
 /// aspect_ratio_idc that has width and height behind it (table E-1).
 const EXTENDED_SAR: u32 = 255;
 /// video_format (table E-2); colour_primaries, transfer_characteristics and matrix_coefficients (tables E-3 to E-5).
@@ -37,6 +42,28 @@ pub(crate) fn complete(sps: &[u8], told: Told) -> Option<Vec<u8>> {
     copy.sps(told).ok()?;
     copy.to.finish();
     Some(out)
+}
+
+/// How the pictures of High and the profiles above it are coded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ChromaFormat {
+    /// chroma_format_idc: 0 for luma alone, 1 for 4:2:0.
+    pub(crate) idc: u8,
+    /// Bits of a sample above eight.
+    pub(crate) luma_minus8: u8,
+    pub(crate) chroma_minus8: u8,
+}
+
+/// `None` for profiles below High, and where the set can't be read.
+pub(crate) fn chroma_format(sps: &[u8]) -> Option<ChromaFormat> {
+    let (header, payload) = sps.split_first()?;
+    let raw = without_emulation_prevention(payload);
+    let mut copied = Vec::new();
+    let from = BitReader::endian(&raw[..], BigEndian);
+    let mut copy = Copy { from, to: NalWriter::new(&mut copied, *header) };
+    let profile = copy.u(8).ok()?;
+    copy.u(16).ok()?;
+    copy.identity(profile).ok()?
 }
 
 /// The bytes behind the header of a NAL unit, as they were before a 3 was put between zeros and what would look like a start
@@ -86,13 +113,18 @@ impl Copy<'_> {
     }
 
     fn sps(&mut self, Told { fps, level_idc }: Told) -> io::Result<()> {
-        if !PROFILES.contains(&self.u(8)?) {
-            return Err(io::ErrorKind::Unsupported.into());
-        }
+        let profile = self.u(8)?;
         self.u(8)?; // constraints
         let level: u32 = self.from.read_unsigned_var(8)?;
         self.to.u(8, level.max(level_idc.into()));
-        self.several(2)?; // seq_parameter_set_id, log2_max_frame_num_minus4
+        if self.identity(profile)?.is_some() {
+            self.flag()?; // qpprime_y_zero_transform_bypass_flag
+            if self.flag()? {
+                // seq_scaling_matrix_present_flag: no encoder here is known to write one.
+                return Err(io::ErrorKind::Unsupported.into());
+            }
+        }
+        self.several(1)?; // log2_max_frame_num_minus4
         match self.ue()? {
             0 => self.several(1)?, // log2_max_pic_order_cnt_lsb_minus4
             1 => {
@@ -128,6 +160,27 @@ impl Copy<'_> {
             self.restriction(reference_frames);
         }
         Ok(())
+    }
+
+    /// seq_parameter_set_id and, from High on, the chroma format.
+    fn identity(&mut self, profile: u32) -> io::Result<Option<ChromaFormat>> {
+        self.several(1)?;
+        if PROFILES.contains(&profile) {
+            return Ok(None);
+        }
+        if !HIGH.contains(&profile) {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        let idc = self.ue()?;
+        if idc == CHROMA_444 {
+            self.flag()?; // separate_colour_plane_flag
+        }
+        let (luma, chroma) = (self.ue()?, self.ue()?);
+        let format = |idc, luma_minus8, chroma_minus8| ChromaFormat { idc, luma_minus8, chroma_minus8 };
+        match (idc, luma, chroma) {
+            (0..=3, 0..=6, 0..=6) => Ok(Some(format(idc as u8, luma as u8, chroma as u8))),
+            _ => Err(io::ErrorKind::InvalidData.into()),
+        }
     }
 
     /// Returns whether bitstream_restriction is there.
@@ -232,14 +285,24 @@ mod tests {
 
     /// 362x640 of Main profile, with two reference frames, and the VUI parameters that `vui` writes.
     fn set(vui: Option<fn(&mut NalWriter<'_>)>) -> Vec<u8> {
+        set_of(77, |nal| nal.ue(0), vui)
+    }
+
+    /// The same of another profile, with an identity and what follows it for that profile.
+    fn set_of(
+        profile: u32,
+        identity: impl Fn(&mut NalWriter<'_>),
+        vui: Option<fn(&mut NalWriter<'_>)>,
+    ) -> Vec<u8> {
         let mut out = Vec::new();
         let mut nal = NalWriter::new(&mut out, 0x67);
         let several =
             |nal: &mut NalWriter<'_>, values: &[u32]| values.iter().for_each(|value| nal.ue(*value));
-        for byte in [77, 0, 30] {
+        for byte in [profile, 0, 30] {
             nal.u(8, byte);
         }
-        several(&mut nal, &[0, 0, 0, 2, 2]);
+        identity(&mut nal);
+        several(&mut nal, &[0, 0, 2, 2]);
         nal.u(1, 0);
         several(&mut nal, &[22, 39]);
         nal.u(3, 0b111);
@@ -310,11 +373,41 @@ mod tests {
         expect(&old_rate, 6);
     }
 
+    /// seq_parameter_set_id, chroma_format_idc and bits of luma and chroma, no bypass, and whether a matrix follows.
+    fn high(format: [u32; 3], has_matrix: bool) -> impl Fn(&mut NalWriter<'_>) {
+        move |nal| {
+            let [idc, luma, chroma] = format;
+            nal.ue(0);
+            nal.ue(idc);
+            if idc == CHROMA_444 {
+                nal.u(1, 0);
+            }
+            nal.ue(luma);
+            nal.ue(chroma);
+            nal.u(2, has_matrix.into());
+        }
+    }
+
+    #[test]
+    fn a_set_of_high_profile_tells_the_same_and_its_chroma_format() {
+        let format = |idc, luma_minus8, chroma_minus8| Some(ChromaFormat { idc, luma_minus8, chroma_minus8 });
+        let set_of = |profile, format, has_matrix| set_of(profile, high(format, has_matrix), None);
+        expect(&set_of(100, [1, 0, 0], false), 6);
+        assert_eq!(chroma_format(&set_of(100, [1, 0, 0], false)), format(1, 0, 0));
+        assert_eq!(chroma_format(&set_of(110, [0, 2, 1], true)), format(0, 2, 1));
+        assert_eq!(chroma_format(&set_of(122, [2, 2, 2], false)), format(2, 2, 2));
+        assert_eq!(chroma_format(&set_of(144, [3, 4, 6], false)), format(3, 4, 6));
+        assert_eq!(chroma_format(&set_of(100, [4, 0, 0], false)), None);
+        assert_eq!(chroma_format(&set(None)), None);
+    }
+
     #[test]
     fn a_set_that_can_t_be_read_stays() {
-        let mut high = set(None);
-        high[1] = 100;
-        assert_eq!(complete(&high, TOLD), None);
+        let mut scalable = set(None);
+        scalable[1] = 83;
+        assert_eq!(complete(&scalable, TOLD), None);
+        let with_matrix = set_of(100, high([1, 0, 0], true), None);
+        assert_eq!(complete(&with_matrix, TOLD), None);
         assert_eq!(complete(&set(None)[..6], TOLD), None);
         assert_eq!(complete(&[], TOLD), None);
     }

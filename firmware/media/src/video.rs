@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::level::level_idc;
 use crate::pace::Pace;
+use crate::progress::{Progress, STALL};
 use crate::{
     AccessUnit, AccessUnitKind, EncodeError, EncoderInput, Frame, Geometry, GeometryError, GeometrySettings,
     Layout, Messages, Packet, PacketSink, ParameterSets, Payload, PixelFormat, Pool, Timestamp, Track,
@@ -89,8 +90,6 @@ pub struct VideoCounters {
 
 /// How long the thread waits for a picture that is being encoded, and not for the next one.
 const PATIENCE: Duration = Duration::from_millis(25);
-/// An encoder that puts out nothing for so long is given up (spec 7.3, code 1104).
-const STALL: Duration = Duration::from_secs(2);
 /// Pictures inside the encoder that are remembered.
 const INSIDE: usize = 32;
 
@@ -111,8 +110,7 @@ pub struct VideoPipeline<S> {
     inside: VecDeque<Inside>,
     /// Pictures that stay inside until later ones come.
     latency: usize,
-    /// Since when the oldest of more than those is waited for.
-    waits_since: Option<Instant>,
+    progress: Progress,
     parameter_sets: ParameterSets,
     pool: Arc<Pool<Vec<u8>>>,
     sink: S,
@@ -161,7 +159,7 @@ impl<S: PacketSink> VideoPipeline<S> {
             paused: false,
             inside: VecDeque::with_capacity(INSIDE),
             latency: target.latency,
-            waits_since: None,
+            progress: Progress::default(),
             parameter_sets: ParameterSets::default(),
             pool: Pool::new(MESSAGES, || Vec::with_capacity(MESSAGE)),
             sink,
@@ -186,7 +184,7 @@ impl<S: PacketSink> VideoPipeline<S> {
         if frame.layout.format != PixelFormat::H264 && !self.pace.takes(frame.captured) {
             return Ok(0);
         }
-        let (sent, has_room) = self.collect_for_room()?;
+        let (sent, has_room) = self.collect_for_room(frame.captured)?;
         if !has_room {
             return Ok(sent);
         }
@@ -203,7 +201,7 @@ impl<S: PacketSink> VideoPipeline<S> {
         self.last_good = None;
         let bitrate = self.control.bitrate.load(Relaxed).min(PAUSED_BITRATE);
         self.set_rates(bitrate, PAUSED_FPS)?;
-        let (sent, has_room) = self.collect_for_room()?;
+        let (sent, has_room) = self.collect_for_room(picture.captured)?;
         if !has_room {
             return Ok(sent);
         }
@@ -254,19 +252,29 @@ impl<S: PacketSink> VideoPipeline<S> {
     }
 
     /// Sends what the encoder has finished, and waits until it has room for another picture. Returns how many packets went
-    /// out, and whether it has: otherwise the next picture is left out.
-    fn collect_for_room(&mut self) -> Result<(usize, bool), EncodeError> {
+    /// out, and whether it has: otherwise the next picture, of `captured`, is left out.
+    fn collect_for_room(&mut self, captured: Timestamp) -> Result<(usize, bool), EncodeError> {
         let mut sent = self.collect(Duration::ZERO, 0)?;
         if !self.has_room()? {
             sent += self.collect(PATIENCE, self.inside.len().saturating_sub(1))?;
         }
-        if let Some(waited) = self.waits_since.map(|since| since.elapsed()).filter(|waited| *waited > STALL) {
+        if let Some(waited) = self.stalled() {
             let encoder = self.encoder.as_ref().map_or(String::new(), |encoder| encoder.name().to_owned());
             return Err(EncodeError::Stalled { encoder, waited });
         }
         let has_room = self.has_room()?;
-        self.counters.skipped.fetch_add(u64::from(!has_room), Relaxed);
+        if !has_room {
+            self.counters.skipped.fetch_add(1, Relaxed);
+            self.progress.came(captured);
+        }
         Ok((sent, has_room))
+    }
+
+    /// How long nothing came of the pictures, if that is too long. A source that encodes by itself is not opened anew, and
+    /// may leave out all up to its next IDR picture.
+    fn stalled(&self) -> Option<Duration> {
+        let left_out = || self.progress.left_out().filter(|_| !self.passes);
+        self.progress.silent().or_else(left_out)
     }
 
     fn has_room(&mut self) -> Result<bool, EncodeError> {
@@ -310,12 +318,13 @@ impl<S: PacketSink> VideoPipeline<S> {
         let Layout { width, height, .. } = picture.layout;
         let copied = self.encoder.as_mut().map_or(Ok(0), |encoder| encoder.submit(picture, idr))?;
         self.counters.copied.fetch_add(copied as u64, Relaxed);
+        self.progress.came(captured);
         if self.inside.len() == INSIDE {
             self.inside.pop_front();
         }
         self.inside.push_back(Inside { captured, idr, width, height });
         if self.inside.len() > self.latency {
-            self.waits_since.get_or_insert_with(Instant::now);
+            self.progress.wait();
         }
         let interval = Duration::from_secs(1) / self.rates.1.max(1);
         self.collect(PATIENCE.min(interval * 3 / 4), self.latency)
@@ -336,13 +345,14 @@ impl<S: PacketSink> VideoPipeline<S> {
             size = (inside.width, inside.height);
             self.inside.pop_front();
         }
-        self.waits_since = (self.inside.len() > self.latency).then(Instant::now);
+        self.progress.came_out(self.inside.len() > self.latency);
         let changed = self.parameter_sets.extract(&mut bytes);
         if kind == AccessUnitKind::Skipped || bytes.is_empty() {
             self.counters.skipped.fetch_add(1, Relaxed);
             self.control.idr.fetch_or(was_idr, Relaxed);
             return false;
         }
+        self.progress.went_out();
         if !bytes.are_of_driver() && self.encoder.as_ref().is_some_and(|encoder| encoder.is_hardware()) {
             self.counters.copied_coded.fetch_add(bytes.len() as u64, Relaxed);
         }

@@ -21,6 +21,8 @@ struct Shade {
     inside: VecDeque<AccessUnit>,
     /// Whether nothing comes out any more.
     stalls: Arc<AtomicBool>,
+    /// Whether each picture is left out, with the word that it is.
+    leaves_out: Arc<AtomicBool>,
 }
 
 impl VideoEncoder for Shade {
@@ -42,8 +44,15 @@ impl VideoEncoder for Shade {
 
     fn submit(&mut self, picture: Frame, idr: bool) -> Result<usize, EncodeError> {
         let mut bytes = Pool::new(1, Vec::new).take();
-        bytes.extend_from_slice(&[0, 0, 0, 1, 0x41, picture.plane(0).data[0]]);
-        let kind = if idr { AccessUnitKind::Idr } else { AccessUnitKind::Delta };
+        let is_left_out = self.leaves_out.load(Relaxed);
+        if !is_left_out {
+            bytes.extend_from_slice(&[0, 0, 0, 1, 0x41, picture.plane(0).data[0]]);
+        }
+        let kind = match (is_left_out, idr) {
+            (true, _) => AccessUnitKind::Skipped,
+            (_, true) => AccessUnitKind::Idr,
+            _ => AccessUnitKind::Delta,
+        };
         self.inside.push_back(AccessUnit { kind, captured: picture.captured, bytes: bytes.into() });
         Ok(0)
     }
@@ -278,6 +287,28 @@ fn an_encoder_that_puts_out_nothing_for_two_seconds_fails() {
     assert!(matches!(error, Some(EncodeError::Stalled { .. })), "{error:?}");
     assert!(start.elapsed() >= Duration::from_secs(2));
     assert!(bench.counters.skipped.load(Relaxed) > 10, "it has room for two pictures");
+}
+
+#[test]
+fn an_encoder_that_leaves_out_each_picture_fails() {
+    let shade = Shade::default();
+    let leaves_out = Arc::clone(&shade.leaves_out);
+    let mut bench = Bench::with(shade, true);
+    let good = jpeg(80);
+    bench.process(0, good.clone());
+    // Rate control may do so for three seconds, and a source may pause.
+    leaves_out.store(true, Relaxed);
+    (1..90).for_each(|sequence| bench.process(sequence, good.clone()));
+    (1000..1090).for_each(|sequence| bench.process(sequence, good.clone()));
+    leaves_out.store(false, Relaxed);
+    bench.process(1090, good.clone());
+    leaves_out.store(true, Relaxed);
+    let failed =
+        (1091..1400).find_map(|sequence| Some((sequence, bench.try_process(sequence, good.clone()).err()?)));
+    let (sequence, error) = failed.unwrap();
+    assert!(matches!(error, EncodeError::Stalled { .. }), "{error:?}");
+    assert!((1091 + 60..1091 + 180).contains(&sequence), "after {} pictures", sequence - 1091);
+    assert_eq!(bench.seen.0.lock().unwrap().len(), 2);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use board::EncoderConfig;
@@ -32,11 +33,19 @@ pub(crate) struct Encoders {
     /// The first that is not given up, by its number.
     first: Arc<AtomicUsize>,
     restarts: VecDeque<Instant>,
+    /// Those that are still being closed, by number, in threads of their own.
+    closing: Vec<(usize, JoinHandle<()>)>,
 }
 
 impl Encoders {
     pub(crate) fn new(configs: Vec<EncoderConfig>, first: Arc<AtomicUsize>) -> Self {
-        Self { configs, session: None, first, restarts: VecDeque::with_capacity(RESTARTS + 1) }
+        Self {
+            configs,
+            session: None,
+            first,
+            restarts: VecDeque::with_capacity(RESTARTS + 1),
+            closing: Vec::new(),
+        }
     }
 
     /// Each session tries all of them.
@@ -63,7 +72,14 @@ impl Encoders {
                 let cause = "each of the board's encoders failed".to_owned();
                 return Err(EncodeError::Open { encoder: "the encoder".into(), cause });
             };
-            match board::open_encoder(config, settings) {
+            self.closing.retain(|(_, closing)| !closing.is_finished());
+            let opened = if self.closing.iter().any(|(number, _)| *number == first) {
+                let cause = "it is still being closed".to_owned();
+                Err(EncodeError::Open { encoder: config.to_string(), cause })
+            } else {
+                board::open_encoder(config, settings)
+            };
+            match opened {
                 Ok(encoder) => return Ok(encoder),
                 Err(error @ EncodeError::Size { .. }) if has_other_size => return Err(error),
                 Err(error) if first + 1 < self.configs.len() => {
@@ -73,6 +89,11 @@ impl Encoders {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// The one that was opened last is closed by that thread, which takes long. It is not opened anew until then.
+    pub(crate) fn still_closes(&mut self, closing: JoinHandle<()>) {
+        self.closing.push((self.first.load(Relaxed), closing));
     }
 
     /// The one that was opened failed while it worked. One that can't be closed can't be opened anew.
@@ -101,7 +122,11 @@ impl Encoders {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+    use std::thread;
+
     use board::SoftwareEncoderConfig;
+    use media::H264Profile;
 
     use super::*;
 
@@ -119,5 +144,32 @@ mod tests {
         encoders.begin(Some(2));
         assert_eq!(encoders.failed(start, true), Verdict::Restart, "a session tries all of them");
         assert_eq!(encoders.failed(start, false), Verdict::Next, "it can't be closed");
+    }
+
+    #[test]
+    fn one_that_is_still_being_closed_is_opened_in_a_later_session() {
+        let (width, height, fps, bitrate, vbv) = (96, 96, 15, 100_000, Duration::from_secs(1));
+        let profile = H264Profile::ConstrainedBaseline;
+        let settings = EncoderSettings { width, height, fps, bitrate, vbv, gop: 45, profile, source: None };
+        let software = EncoderConfig::Software(SoftwareEncoderConfig::default());
+        let mut encoders = Encoders::new(vec![software.clone(), software], Arc::default());
+        let (closes, waits) = mpsc::channel::<()>();
+        let given_up = |encoders: &mut Encoders, session| {
+            let mut told = Vec::new();
+            encoders.begin(Some(session));
+            encoders.open(settings, false, |_, error| told.push(error.to_string())).unwrap();
+            told.len()
+        };
+        assert_eq!(given_up(&mut encoders, 1), 0);
+        encoders.still_closes(thread::spawn(move || waits.recv().unwrap_or_default()));
+        assert_eq!([1, 1, 2].map(|session| given_up(&mut encoders, session)), [1, 0, 1]);
+        drop(closes);
+        let end = Instant::now() + Duration::from_secs(60);
+        let mut session = 3;
+        while given_up(&mut encoders, session) > 0 {
+            assert!(Instant::now() < end, "it is closed by now");
+            session += 1;
+            thread::yield_now();
+        }
     }
 }

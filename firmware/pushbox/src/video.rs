@@ -190,7 +190,7 @@ impl Worker {
                     held.into_iter().chain([captured]).try_for_each(|captured| self.show(captured, &order))
                 }
                 (None, None) => {
-                    self.line = None;
+                    self.close();
                     Ok(())
                 }
                 (_, Some(_)) if !order.live && self.next <= Instant::now() => self.hold_place(&order),

@@ -21,7 +21,7 @@ use crate::sink::QueueSink;
 
 /// From one IDR picture to the next (spec 10.3).
 const GOP: Duration = Duration::from_secs(3);
-/// For an encoder that failed to be closed.
+/// For an encoder to be closed.
 const CLOSING: Duration = Duration::from_secs(1);
 
 /// What a pipeline is made for.
@@ -69,11 +69,10 @@ impl Worker {
     /// After a failure the encoder is opened anew, or another one.
     pub(super) fn recover(&mut self, error: &EncodeError) {
         warn!(%error, "the video encoder failed");
-        let line = self.line.take();
-        let plan = line.as_ref().map(|line| line.plan);
-        let encoder = line.as_ref().and_then(|line| line.encoder);
+        let plan = self.line.as_ref().map(|line| line.plan);
+        let encoder = self.line.as_ref().and_then(|line| line.encoder);
         let was_hardware = encoder.is_some_and(|encoder| encoder.is_hardware);
-        let is_closed = line.and_then(|line| line.pipeline).is_none_or(close);
+        let is_closed = self.close();
         let verdict = match encoder {
             // What could not be opened is not tried again until something else is wanted.
             None => Verdict::Exhausted,
@@ -94,6 +93,31 @@ impl Worker {
         }
     }
 
+    /// Closes the pipeline, if there is one, and tells whether it is. A driver that stalls may stall whoever closes its
+    /// encoder: that is waited for a while only, and until then the encoder is not opened anew.
+    pub(super) fn close(&mut self) -> bool {
+        let Some(Line { pipeline, encoder, .. }) = self.line.take() else {
+            return true;
+        };
+        if !encoder.is_some_and(|encoder| encoder.is_hardware) {
+            return true;
+        }
+        let (closed, told) = mpsc::channel();
+        let close = move || {
+            drop(pipeline);
+            let _ = closed.send(());
+        };
+        // Where no thread starts, it was closed here.
+        let Ok(closing) = thread::Builder::new().name("encoder's end".into()).spawn(close) else {
+            return true;
+        };
+        let is_closed = told.recv_timeout(CLOSING).is_ok();
+        if !is_closed {
+            self.encoders.still_closes(closing);
+        }
+        is_closed
+    }
+
     /// Makes the pipeline that `order` wants, unless it is there. `source`: how the camera's pictures lie.
     pub(super) fn prepare(
         &mut self,
@@ -108,13 +132,14 @@ impl Worker {
         if self.line.as_ref().is_some_and(fits) {
             return Ok(());
         }
-        self.encoders.begin(plan.session);
-        if let Some(Line { plan: before, pipeline: Some(mut pipeline), .. }) = self.line.take()
+        if let Some(Line { plan: before, pipeline: Some(pipeline), .. }) = &mut self.line
             && before.session == plan.session
             && let Err(error) = pipeline.finish()
         {
             warn!(%error, "the last pictures stay inside");
         }
+        self.close();
+        self.encoders.begin(plan.session);
         let encoder = if plan.session.is_some() {
             let opened = self.open_encoder(&mut plan, order, source);
             // One that fails is not tried again until something else is wanted.
@@ -206,15 +231,4 @@ impl Worker {
         stage.description.set_video(VideoMetadata { width, height, fps, kbps: bitrate / 1000 });
         Ok(encoder)
     }
-}
-
-/// Closes an encoder that failed. A driver that stalled may stall whoever closes it: that is waited for a while only.
-fn close(failed: VideoPipeline<QueueSink>) -> bool {
-    let (closed, told) = mpsc::channel();
-    let close = move || {
-        drop(failed);
-        let _ = closed.send(());
-    };
-    let closing = thread::Builder::new().name("encoder's end".into()).spawn(close);
-    closing.is_ok() && told.recv_timeout(CLOSING).is_ok()
 }
