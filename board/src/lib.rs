@@ -29,6 +29,9 @@ mod vaapi;
 #[cfg(feature = "gpl")]
 mod x264;
 
+use std::cell::Cell;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
 use std::time::Duration;
 
 use media::{
@@ -58,6 +61,9 @@ pub use probe::{Finding, probe};
 pub use toml_file::{ConfigError, read_toml, read_values};
 pub use torch::Torch;
 
+/// How long an encoder's driver may take to tell what it takes.
+const ANSWER: Duration = Duration::from_millis(300);
+
 /// Sets what libraries read from the environment, where it is not set. To be called before any thread is started.
 pub fn prepare_environment() {
     alsa::provide_configuration();
@@ -72,12 +78,28 @@ pub fn open_camera(
 ) -> Result<Box<dyn Camera>, OpenError> {
     Ok(match &config.source {
         CameraSource::V4l2(source) => {
-            let kept = encoder.map_or(0, EncoderConfig::latency);
-            Box::new(v4l2::V4l2Camera::open(source, kept, |layout| input_layout(encoder?, layout))?)
+            let (kept, is_mute) = (encoder.map_or(0, EncoderConfig::latency), Cell::new(false));
+            let input = |layout| {
+                let answer = ask(encoder.filter(|_| !is_mute.get())?.clone(), layout);
+                is_mute.set(answer.is_err());
+                answer.ok()?
+            };
+            Box::new(v4l2::V4l2Camera::open(source, kept, input)?)
         }
         CameraSource::Sim(sim) => Box::new(sim::SimulatedCamera::new(sim)),
         CameraSource::File(file) => Box::new(file::FilePictures::open(file)?),
     })
+}
+
+/// [`input_layout`], or an error where the encoder's driver does not answer: one that hangs must not hold up the camera.
+fn ask(encoder: EncoderConfig, source: Layout) -> Result<Option<Layout>, RecvTimeoutError> {
+    let (tell, told) = mpsc::channel();
+    let ask = move || {
+        let _ = tell.send(input_layout(&encoder, source));
+    };
+    // Without a thread nobody tells.
+    let _ = thread::Builder::new().name("encoder's formats".into()).spawn(ask);
+    told.recv_timeout(ANSWER)
 }
 
 /// How an encoder would have a picture that lies as `source`; `None` where that can't be told.
