@@ -36,11 +36,6 @@ pub(crate) const TESTS: &[&Test] = &[
     &Test { name: "an_encoder_that_stalls_is_opened_anew", needs: NEEDS, run: stalled },
     &Test { name: "an_encoder_that_loses_each_unit_gives_way_to_software", needs: NEEDS, run: barren },
     &Test { name: "an_encoder_that_can_not_be_closed_gives_way_to_software", needs: NEEDS, run: stuck },
-    &Test {
-        name: "an_encoder_that_can_not_be_closed_gives_way_to_software_in_the_next_session",
-        needs: NEEDS,
-        run: stuck_at_the_end,
-    },
     &Test { name: "units_that_an_encoder_loses_cost_no_decoder_its_picture", needs: NEEDS, run: lost },
     &Test { name: "without_an_encoder_that_works_the_session_ends", needs: NEEDS, run: none_left },
 ];
@@ -337,18 +332,6 @@ fn stuck(bench: &mut Bench) -> Result<()> {
     live(bench)?;
     expect_stream(bench, 1, 1)?;
     bench.run("cd /sys/module/pcm264/parameters; echo 60000 >abort_ms; echo 1 >stall")?;
-    bench.expect_log("code=1103", 1)?;
-    expect_stream(bench, 2, 1)
-}
-
-/// It stops with pictures inside, which it takes a minute to give up.
-fn stuck_at_the_end(bench: &mut Bench) -> Result<()> {
-    live(bench)?;
-    expect_stream(bench, 1, 1)?;
-    bench.run("cd /sys/module/pcm264/parameters; echo 150 >delay_ms; echo 60000 >abort_ms")?;
-    let before = bench.server().report();
-    bench.wait(SOON, |report| report.frames > before.frames + 10)?;
-    bench.run("pushbox ctl stop; pushbox ctl start")?;
     bench.expect_log("code=1103", 1)?;
     expect_stream(bench, 2, 1)
 }
