@@ -50,7 +50,7 @@ pub enum EncodeError {
     Failed { encoder: String, cause: String },
     #[error("{encoder} takes no {what}")]
     Unsupported { encoder: String, what: String },
-    /// Pictures went in, and nothing came out.
+    /// Pictures went in, and nothing came out, or no bytes.
     #[error("{encoder} put out nothing for {} ms", waited.as_millis())]
     Stalled { encoder: String, waited: Duration },
 }
@@ -88,7 +88,7 @@ pub enum AccessUnitKind {
     Idr,
     /// Refers to earlier ones.
     Delta,
-    /// Left out by the encoder's rate control: there are no bytes.
+    /// Left out by the encoder's rate control, or lost: there are no bytes.
     Skipped,
 }
 

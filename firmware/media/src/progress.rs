@@ -6,7 +6,8 @@ use crate::Timestamp;
 
 /// An encoder that puts out nothing for so long is given up.
 pub(crate) const STALL: Duration = Duration::from_secs(2);
-/// So long it may leave out each picture that comes: rate control does that to a few, a driver that fails to all.
+/// So long it may leave out each picture that comes. Rate control may do that for more than two seconds where the bitrate
+/// falls far (OpenH264), but not beyond the next IDR picture, which the pipeline asks for within three (spec 10.3).
 const LEFT_OUT: Duration = Duration::from_secs(4);
 
 #[derive(Default)]
