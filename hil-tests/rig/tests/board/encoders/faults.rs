@@ -105,7 +105,10 @@ pub(super) fn stuck_at_the_end(bench: &mut Bench) -> Result<()> {
     bench.run("cd /sys/module/pcm264/parameters; echo 150 >delay_ms; echo 60000 >abort_ms")?;
     let before = bench.server().report();
     bench.wait(SOON, |report| report.frames > before.frames + 10)?;
-    bench.run("pushbox ctl stop; pushbox ctl start")?;
+    bench.run("pushbox ctl stop")?;
+    bench.server().wait_for_end(SOON)?;
+    bench.serve_next()?;
+    bench.run("pushbox ctl start")?;
     bench.expect_log("code=1103", 1)?;
     expect_stream(bench, 2, 1)
 }
