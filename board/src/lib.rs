@@ -34,9 +34,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use media::{
-    Camera, EncodeError, EncoderSettings, H264Profile, Layout, Microphone, PixelFormat, VideoEncoder,
-};
+use media::{Camera, EncodeError, EncoderSettings, H264Profile, Layout, Microphone, VideoEncoder};
 
 pub use camera_config::{
     CameraConfig, CameraSource, FileCamera, MountRotation, Position, SimCamera, V4l2Source,
@@ -102,14 +100,13 @@ fn ask(encoder: EncoderConfig, source: Layout) -> Result<Option<Layout>, RecvTim
     told.recv_timeout(ANSWER)
 }
 
-/// How an encoder would have a picture that lies as `source`; `None` where that can't be told.
+/// How an encoder of hardware would have a picture that lies as `source`; `None` where that can't be told.
 fn input_layout(encoder: &EncoderConfig, source: Layout) -> Option<Layout> {
     let settings = EncoderSettings { source: Some(source), ..trial_settings(source.width, source.height) };
     match encoder {
         EncoderConfig::V4l2(config) => v4l2::input_layout(config, &settings),
         #[cfg(feature = "rkmpp")]
         EncoderConfig::RockchipMpp(_) => Some(rkmpp::input_layout(&settings)),
-        EncoderConfig::Software(_) if source.format == PixelFormat::I420 => Some(source),
         _ => None,
     }
 }
