@@ -76,6 +76,8 @@ pub fn open_camera(
 ) -> Result<Box<dyn Camera>, OpenError> {
     Ok(match &config.source {
         CameraSource::V4l2(source) => {
+            // Only hardware has a driver to ask.
+            let encoder = encoder.filter(|encoder| encoder.is_hardware());
             let (kept, is_mute) = (encoder.map_or(0, EncoderConfig::latency), Cell::new(false));
             let input = |layout| {
                 let answer = ask(encoder.filter(|_| !is_mute.get())?.clone(), layout);

@@ -19,11 +19,11 @@ pub(super) fn refused_bitrate(bench: &mut Bench) -> Result<()> {
     live(bench)?;
     expect_stream(bench, 1, 1)?;
     bench.run("echo 1 >/sys/module/pcm264/parameters/fixed")?;
-    bench.run("pushbox ctl set min-bitrate=300 max-bitrate=300")?;
+    bench.run(&set_bitrate(300))?;
     bench.until(&now_has(300))?;
     expect_stream(bench, 1, 1)?;
     bench.run("echo 1 >/sys/module/pcm264/parameters/refuses")?;
-    bench.run("pushbox ctl set min-bitrate=400 max-bitrate=400")?;
+    bench.run(&set_bitrate(400))?;
     bench.expect_log("it keeps the bitrate that it has", 1)?;
     bench.run("pushbox ctl set max-bitrate=500 min-bitrate=500")?;
     expect_stream(bench, 1, 1)?;

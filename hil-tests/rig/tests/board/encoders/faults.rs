@@ -7,39 +7,52 @@ use super::bitrate::{now_has, set_bitrate};
 use super::{BOARD, LIVE, expect_stream, live, live_with};
 use crate::media::SOON;
 
-pub(super) fn busy(bench: &mut Bench) -> Result<()> {
+/// Software takes over from an encoder that can't be opened after `fault`.
+fn not_opened(bench: &mut Bench, fault: &str) -> Result<()> {
     bench.reach(Stage::System, "")?;
-    bench.run("echo 1 >/sys/module/pcm264/parameters/busy")?;
+    bench.run(fault)?;
     live(bench)?;
     bench.expect_log("code=1103", 1)?;
     expect_stream(bench, 2, 1)
 }
 
-pub(super) fn missing(bench: &mut Bench) -> Result<()> {
-    bench.reach(Stage::System, "")?;
-    bench.run("rm /dev/video4")?;
+/// Software takes over from an encoder that works, until `fault`; `codes` tell so.
+fn given_up(bench: &mut Bench, fault: &str, codes: &[u32]) -> Result<()> {
     live(bench)?;
-    bench.expect_log("code=1103", 1)?;
+    expect_stream(bench, 1, 1)?;
+    bench.run(fault)?;
+    for code in codes {
+        bench.expect_log(&format!("code={code}"), 1)?;
+    }
     expect_stream(bench, 2, 1)
+}
+
+pub(super) fn busy(bench: &mut Bench) -> Result<()> {
+    not_opened(bench, "echo 1 >/sys/module/pcm264/parameters/busy")
+}
+
+pub(super) fn missing(bench: &mut Bench) -> Result<()> {
+    not_opened(bench, "rm /dev/video4")
 }
 
 /// As when its driver is unbound.
 pub(super) fn vanished(bench: &mut Bench) -> Result<()> {
-    live(bench)?;
-    expect_stream(bench, 1, 1)?;
-    bench.run("echo 1 >/sys/module/pcm264/parameters/gone && [ ! -e /dev/video4 ]")?;
-    bench.expect_log("code=1104", 1)?;
-    bench.expect_log("code=1103", 1)?;
-    expect_stream(bench, 2, 1)
+    let fault = "echo 1 >/sys/module/pcm264/parameters/gone && [ ! -e /dev/video4 ]";
+    given_up(bench, fault, &[1104, 1103])
 }
 
 pub(super) fn broken(bench: &mut Bench) -> Result<()> {
-    live(bench)?;
-    expect_stream(bench, 1, 1)?;
-    bench.run("echo 1 >/sys/module/pcm264/parameters/broken")?;
-    bench.expect_log("code=1104", 1)?;
-    bench.expect_log("code=1103", 1)?;
-    expect_stream(bench, 2, 1)
+    given_up(bench, "echo 1 >/sys/module/pcm264/parameters/broken", &[1104, 1103])
+}
+
+/// It answers each picture, and never with bytes that are good.
+pub(super) fn barren(bench: &mut Bench) -> Result<()> {
+    given_up(bench, "echo 1000000 >/sys/module/pcm264/parameters/lose", &[1104, 1103])
+}
+
+/// The driver waits for its hardware for longer than anybody watches.
+pub(super) fn stuck(bench: &mut Bench) -> Result<()> {
+    given_up(bench, "cd /sys/module/pcm264/parameters; echo 60000 >abort_ms; echo 1 >stall", &[1103])
 }
 
 pub(super) fn stalled(bench: &mut Bench) -> Result<()> {
@@ -77,25 +90,6 @@ pub(super) fn only_context(bench: &mut Bench) -> Result<()> {
     bench
         .until("grep 'copied=' /run/pushbox.log | tail -n 1 | grep -q 'copied_coded=[1-9]'")
         .context("coded pictures stay in the memory of the only context")
-}
-
-/// It answers each picture, and never with bytes that are good.
-pub(super) fn barren(bench: &mut Bench) -> Result<()> {
-    live(bench)?;
-    expect_stream(bench, 1, 1)?;
-    bench.run("echo 1000000 >/sys/module/pcm264/parameters/lose")?;
-    bench.expect_log("code=1104", 1)?;
-    bench.expect_log("code=1103", 1)?;
-    expect_stream(bench, 2, 1)
-}
-
-/// The driver waits for its hardware for longer than anybody watches.
-pub(super) fn stuck(bench: &mut Bench) -> Result<()> {
-    live(bench)?;
-    expect_stream(bench, 1, 1)?;
-    bench.run("cd /sys/module/pcm264/parameters; echo 60000 >abort_ms; echo 1 >stall")?;
-    bench.expect_log("code=1103", 1)?;
-    expect_stream(bench, 2, 1)
 }
 
 /// It stops with pictures inside, which it takes a minute to give up.
